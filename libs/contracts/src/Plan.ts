@@ -1,0 +1,112 @@
+import { Schema } from "effect"
+import { Family, VideoCodec } from "./Export.ts"
+import { Digest, ExportId, NodeId, TaskKey } from "./Ids.ts"
+import { Count, Instant, Positive, Seconds } from "./Quantity.ts"
+import { RenderSpec } from "./RenderSpec.ts"
+
+/** A token of a NATS subject. */
+export const PoolName = Schema.String.check(Schema.isPattern(/^[a-z0-9-]{1,64}$/)).pipe(Schema.brand("PoolName"))
+export type PoolName = typeof PoolName.Type
+
+/** Digest (first 12 hex digits) of what `ffmpeg -version` says: two builds never share a file. */
+export const Build = Schema.String.check(Schema.isPattern(/^[0-9a-f]{12}$/)).pipe(Schema.brand("Build"))
+export type Build = typeof Build.Type
+
+export const videoPool = (family: Family, codec: VideoCodec, build: Build): PoolName =>
+  PoolName.make(`${family}-${codec}-${build}`)
+/** Sound, mux and ZIP tasks: cheap, never behind an hour of chunks. */
+export const lightPool = (build: Build): PoolName => PoolName.make(`light-${build}`)
+
+/**
+ * What a task makes: semantics only, never argv. Together with the plan's spec it is all an encoder needs. `clip` is a
+ * position in `spec.clips`; frames are output frames counted from the clip's first.
+ */
+export const Work = Schema.Union([
+  /** Frames [from, to) of a clip, without sound. */
+  Schema.TaggedStruct("chunk", {
+    clip: Count,
+    from: Count,
+    to: Positive,
+    /** File seconds for `-ss` as whole microseconds, null: decode from the start. From the frame index. */
+    seek: Schema.NullOr(Schema.Int)
+  }),
+  /** A clip's sound as sample-exact PCM, `samples` long at 48 kHz stereo. */
+  Schema.TaggedStruct("sound", { clip: Count, samples: Positive }),
+  /** PCM pieces joined in order and encoded once. */
+  Schema.TaggedStruct("soundtrack", { pieces: Schema.Array(TaskKey), samples: Positive }),
+  /** Chunks joined without re-encoding, with the soundtrack: a finished file and its poster. */
+  Schema.TaggedStruct("mux", {
+    chunks: Schema.Array(TaskKey).check(Schema.isMinLength(1)),
+    soundtrack: Schema.NullOr(TaskKey),
+    frames: Positive,
+    name: Schema.NonEmptyString
+  }),
+  /** Finished files, stored (not deflated) under safe names. */
+  Schema.TaggedStruct("zip", {
+    files: Schema.Array(Schema.Struct({ task: TaskKey, name: Schema.NonEmptyString })),
+    name: Schema.NonEmptyString
+  })
+])
+export type Work = typeof Work.Type
+
+export const Task = Schema.Struct({
+  key: TaskKey,
+  pool: PoolName,
+  /** Tasks whose objects this one reads; it is ready when all are done. */
+  needs: Schema.Array(TaskKey),
+  /** Output frames, for progress. 0 for a task that makes none. */
+  frames: Count,
+  /** Slots it takes: 1, or more for 4K. */
+  weight: Positive,
+  work: Work
+})
+export type Task = typeof Task.Type
+
+export const Plan = Schema.Struct({
+  v: Schema.Literal(1),
+  exportId: ExportId,
+  spec: RenderSpec,
+  family: Family,
+  build: Build,
+  /** In an order in which every task follows what it needs. */
+  tasks: Schema.Array(Task).check(Schema.isMinLength(1)),
+  /** The task whose files are the export's outputs. */
+  final: TaskKey,
+  /** Why each way was chosen, for operators. */
+  reasons: Schema.Array(Schema.String)
+})
+export type Plan = typeof Plan.Type
+
+/** A file that a task made. `object` is its key in the object store. */
+export const MadeFile = Schema.Struct({
+  role: Schema.Literals(["media", "poster"]),
+  object: Schema.NonEmptyString,
+  /** The name it has as an output; empty for intermediate files. */
+  name: Schema.String,
+  contentType: Schema.String,
+  bytes: Count,
+  sha256: Digest,
+  /** 0 where the file has no picture. */
+  frames: Count,
+  /** Seconds. */
+  duration: Seconds,
+  width: Count,
+  height: Count
+})
+export type MadeFile = typeof MadeFile.Type
+
+/**
+ * The object that makes a task done. It is written with a conditional put under the task's key, so the first worker
+ * wins; the files it names were written before it under names of their own, and a loser removes its own.
+ */
+export const Manifest = Schema.Struct({
+  v: Schema.Literal(1),
+  key: TaskKey,
+  files: Schema.Array(MadeFile).check(Schema.isMinLength(1)),
+  family: Schema.NullOr(Family),
+  nodeId: NodeId,
+  /** Wall-clock seconds the work took on that node. */
+  seconds: Schema.Finite,
+  madeAt: Instant
+})
+export type Manifest = typeof Manifest.Type

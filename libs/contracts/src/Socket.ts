@@ -1,0 +1,27 @@
+import { Schema } from "effect"
+import { Export, Progress } from "./Export.ts"
+import { ExportId } from "./Ids.ts"
+
+/** The WebSocket at `/ws`. Cursors are opaque; one that the server does not know gets a snapshot. */
+export const ClientMessage = Schema.Union([
+  Schema.Struct({ type: Schema.Literal("auth"), token: Schema.String }),
+  Schema.Struct({
+    type: Schema.Literal("subscribe"),
+    exports: Schema.Union([Schema.Literal("all"), Schema.Array(ExportId).check(Schema.isMaxLength(1000))]),
+    since: Schema.optionalKey(Schema.NullOr(Schema.Union([Schema.String, Schema.Finite])))
+  })
+])
+export type ClientMessage = typeof ClientMessage.Type
+
+export const Cursor = Schema.String
+
+export const ServerMessage = Schema.Union([
+  Schema.Struct({ type: Schema.Literal("snapshot"), exports: Schema.Array(Export), cursor: Cursor }),
+  Schema.Struct({ type: Schema.Literal("state"), export: Export, cursor: Cursor }),
+  /** An export that is no longer there. */
+  Schema.Struct({ type: Schema.Literal("gone"), exportId: ExportId, cursor: Cursor }),
+  Schema.Struct({ type: Schema.Literal("progress"), exportId: ExportId, progress: Progress }),
+  Schema.Struct({ type: Schema.Literal("error"), code: Schema.String, detail: Schema.String }),
+  Schema.Struct({ type: Schema.Literal("ping") })
+])
+export type ServerMessage = typeof ServerMessage.Type

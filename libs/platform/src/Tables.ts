@@ -1,0 +1,169 @@
+import type { Clip } from "@reelay/contracts/Project"
+import type { ExportError, Output, Segment, Settings } from "@reelay/contracts/Export"
+import type { MediaInfo, SourceLocation } from "@reelay/contracts/Media"
+import type { Plan } from "@reelay/contracts/Plan"
+import type { RenderSpec } from "@reelay/contracts/RenderSpec"
+import { sql } from "drizzle-orm"
+import {
+  bigint,
+  boolean,
+  check,
+  doublePrecision,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgEnum,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid
+} from "drizzle-orm/pg-core"
+
+/**
+ * The truth. Every row has its tenant (`user_id`). JSON columns are typed as *encoded* contracts: readers decode them
+ * with the contract's schema (Rows.ts), so that an old or broken row is an error and never a lie. Instants are Postgres'
+ * (`now()`), read as text.
+ *
+ * What no check constraint can say (which status may follow which, that an epoch only rises) is a trigger, in
+ * migrations/0001_transitions.sql.
+ */
+const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "string" })
+const createdAt = instant("created_at").notNull().defaultNow()
+
+export const exportStatus = pgEnum("export_status", ["pending", "processing", "completed", "failed", "cancelled"])
+
+export const videos = pgTable("videos", {
+  id: uuid("id").primaryKey(),
+  userId: text("user_id").notNull(),
+  name: text("name").notNull(),
+  sha256: text("sha256").notNull(),
+  location: jsonb("location").$type<typeof SourceLocation.Encoded>().notNull(),
+  indexKey: text("index_key").notNull(),
+  media: jsonb("media").$type<typeof MediaInfo.Encoded>().notNull(),
+  /** The export whose finished file this is, where it is one (no copy is made). */
+  fromExport: uuid("from_export"),
+  createdAt
+}, (t) => [
+  index("videos_by_user").on(t.userId, t.id.desc()),
+  check("videos_sha256", sql`${t.sha256} ~ '^[0-9a-f]{64}$'`),
+  check("videos_user", sql`${t.userId} <> ''`)
+])
+
+export const projects = pgTable("projects", {
+  id: uuid("id").primaryKey(),
+  userId: text("user_id").notNull(),
+  name: text("name").notNull(),
+  aspect: text("aspect").notNull().default("source"),
+  createdAt,
+  updatedAt: instant("updated_at").notNull().defaultNow()
+}, (t) => [
+  index("projects_by_user").on(t.userId, t.id.desc()),
+  check("projects_aspect", sql`${t.aspect} in ('source', '16:9', '9:16', '1:1', '4:5')`),
+  check("projects_user", sql`${t.userId} <> ''`)
+])
+
+type ClipEdits = Pick<typeof Clip.Encoded, "name" | "timing" | "crop" | "speed" | "transition" | "overlays">
+
+/** Where a clip is and which of its versions holds. */
+export const clips = pgTable("clips", {
+  id: uuid("id").primaryKey(),
+  userId: text("user_id").notNull(),
+  projectId: uuid("project_id").notNull().references(() => projects.id, { onDelete: "cascade" }),
+  videoId: uuid("video_id").notNull().references(() => videos.id),
+  position: integer("position").notNull(),
+  version: integer("version").notNull().default(1),
+  createdAt
+}, (t) => [
+  index("clips_by_project").on(t.projectId, t.position),
+  index("clips_by_video").on(t.videoId),
+  check("clips_position", sql`${t.position} >= 0`),
+  check("clips_version", sql`${t.version} >= 1`)
+])
+
+/** Every version of a clip's edits that ever was. Rows are added, never changed. */
+export const clipVersions = pgTable("clip_versions", {
+  clipId: uuid("clip_id").notNull(),
+  version: integer("version").notNull(),
+  userId: text("user_id").notNull(),
+  edits: jsonb("edits").$type<ClipEdits>().notNull(),
+  createdAt
+}, (t) => [
+  primaryKey({ columns: [t.clipId, t.version] }),
+  foreignKey({ columns: [t.clipId], foreignColumns: [clips.id], name: "clip_versions_clip" }).onDelete("cascade")
+])
+
+export const exports_ = pgTable("exports", {
+  id: uuid("id").primaryKey(),
+  userId: text("user_id").notNull(),
+  projectId: uuid("project_id").references(() => projects.id, { onDelete: "set null" }),
+  videoId: uuid("video_id").references(() => videos.id, { onDelete: "set null" }),
+  /** The request as decoded, defaults filled in: what Idempotency-Key compares is `requestDigest`. */
+  segments: jsonb("segments").$type<ReadonlyArray<typeof Segment.Encoded>>(),
+  type: text("type").notNull(),
+  delivery: text("delivery").notNull(),
+  settings: jsonb("settings").$type<typeof Settings.Encoded>().notNull(),
+  priority: text("priority").notNull().default("normal"),
+  nodeLabels: jsonb("node_labels").$type<ReadonlyArray<string>>().notNull().default([]),
+  idempotencyKey: text("idempotency_key"),
+  requestDigest: text("request_digest").notNull(),
+  spec: jsonb("spec").$type<typeof RenderSpec.Encoded>().notNull(),
+  frames: bigint("frames", { mode: "number" }).notNull(),
+  durationMicros: bigint("duration_micros", { mode: "number" }).notNull(),
+  epoch: integer("epoch").notNull().default(0),
+  status: exportStatus("status").notNull().default("pending"),
+  encoder: text("encoder"),
+  plan: jsonb("plan").$type<typeof Plan.Encoded>(),
+  outputs: jsonb("outputs").$type<ReadonlyArray<StoredOutput>>().notNull().default([]),
+  error: jsonb("error").$type<typeof ExportError.Encoded>(),
+  createdAt,
+  startedAt: instant("started_at"),
+  updatedAt: instant("updated_at").notNull().defaultNow(),
+  completedAt: instant("completed_at")
+}, (t) => [
+  uniqueIndex("exports_idempotency").on(t.userId, t.idempotencyKey),
+  index("exports_by_user").on(t.userId, t.id.desc()),
+  index("exports_by_project").on(t.projectId, t.id.desc()),
+  index("exports_by_video").on(t.videoId, t.id.desc()),
+  // The reconciler's look: few rows are active, however many ever were.
+  index("exports_active").on(t.status, t.id).where(sql`${t.status} in ('pending', 'processing')`),
+  check("exports_user", sql`${t.userId} <> ''`),
+  check("exports_epoch", sql`${t.epoch} >= 0`),
+  check("exports_frames", sql`${t.frames} > 0 and ${t.durationMicros} > 0`),
+  check("exports_processing", sql`${t.status} <> 'processing' or (${t.plan} is not null and ${t.epoch} >= 1 and ${t.startedAt} is not null)`),
+  check("exports_completed", sql`(${t.status} = 'completed') = (jsonb_array_length(${t.outputs}) > 0)`),
+  check("exports_failed", sql`(${t.status} = 'failed') = (${t.error} is not null)`),
+  check("exports_ended", sql`(${t.status} in ('completed', 'failed', 'cancelled')) = (${t.completedAt} is not null)`),
+  check("exports_priority", sql`${t.priority} in ('low', 'normal', 'high')`)
+])
+
+/** An Output and the object that holds it. The first is the media file; a poster lies beside it. */
+export interface StoredOutput {
+  readonly output: typeof Output.Encoded
+  readonly object: string
+  readonly poster: string | null
+}
+
+/** The audit trail: one row a failed attempt, none on the happy path. */
+export const attempts = pgTable("attempts", {
+  id: uuid("id").primaryKey(),
+  exportId: uuid("export_id").notNull().references(() => exports_.id, { onDelete: "cascade" }),
+  userId: text("user_id").notNull(),
+  epoch: integer("epoch").notNull(),
+  task: text("task").notNull(),
+  kind: text("kind").notNull(),
+  nodeId: text("node_id").notNull(),
+  family: text("family"),
+  error: jsonb("error").$type<typeof ExportError.Encoded>().notNull(),
+  log: text("log").notNull(),
+  seconds: doublePrecision("seconds").notNull(),
+  createdAt
+}, (t) => [index("attempts_by_export").on(t.exportId, t.id)])
+
+/** One row: what operators set for the whole farm. */
+export const farm = pgTable("farm", {
+  id: boolean("id").primaryKey().default(true),
+  paused: boolean("paused").notNull().default(false)
+}, (t) => [check("farm_single", sql`${t.id}`)])
