@@ -1,0 +1,55 @@
+import { existsSync } from "node:fs"
+import { defineConfig } from "vitest/config"
+import type { Reporter, TestModule } from "vitest/node"
+
+const long = process.env["LONG"] === "1"
+
+/** Storage, NATS and Postgres that the tests share; see the module for its three sources. */
+const infrastructure = "./libs/platform/src/testing/globalSetup.ts"
+
+/**
+ * The run in one plain line, as the very last thing printed (after coverage too): vitest's own summary is made for eyes.
+ * A file that could not be loaded, and an error outside any test, count as failures.
+ */
+const tally: Reporter = {
+  onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandled) {
+    let passed = 0
+    let failed = unhandled.length
+    for (const module of modules) {
+      const before = failed
+      for (const test of module.children.allTests()) {
+        const { state } = test.result()
+        if (state === "passed") passed++
+        else if (state !== "skipped") failed++
+      }
+      if (before === failed && module.state() === "failed") failed++
+    }
+    process.once("exit", () => process.stdout.write(`\ntests: ${passed} passed, ${failed} failed\n`))
+  }
+}
+
+/** One configuration for all workspaces. Tests run on real parts: two files at a time is what two cores bear. */
+export default defineConfig({
+  test: {
+    include: [
+      "{libs,services}/*/test/**/*.test.{ts,tsx}",
+      "{web,cli,bench}/test/**/*.test.{ts,tsx}",
+      "test/**/*.test.ts"
+    ],
+    exclude: ["**/node_modules/**", "**/dist/**", ...(long ? [] : ["**/*.long.test.ts"])],
+    globalSetup: existsSync(infrastructure) ? [infrastructure] : [],
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: long ? 600_000 : 60_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 30_000,
+    reporters: ["default", tally],
+    coverage: {
+      provider: "v8",
+      include: ["libs/*/src/**/*.ts", "services/*/src/**/*.ts"],
+      exclude: ["libs/platform/src/testing/**"],
+      reporter: ["text-summary", "text", "html"],
+      thresholds: { lines: 90 }
+    }
+  }
+})
