@@ -1,0 +1,211 @@
+import { Export, Progress } from "@reelay/contracts/Export"
+import { Video } from "@reelay/contracts/Media"
+import { Schema } from "effect"
+import { execa } from "execa"
+import { createReadStream, createWriteStream } from "node:fs"
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { basename, join, resolve } from "node:path"
+import { Readable } from "node:stream"
+import { pipeline } from "node:stream/promises"
+
+/**
+ * A whole Reelay on this machine, seen from outside: what `npm start` runs, on a port and a data folder of its own.
+ * Tests talk to it over HTTP and hurt it through the pids of processes.json, as an operator's bad day would.
+ */
+export type Role = "api" | "scheduler" | "encoder" | "notifier" | "nats" | "postgres"
+
+const ProcessList = Schema.Array(Schema.Struct({
+  role: Schema.Literals(["api", "scheduler", "encoder", "notifier", "nats", "postgres"]),
+  pid: Schema.Int,
+  port: Schema.NullOr(Schema.Int)
+}))
+const decode = {
+  processes: Schema.decodeUnknownSync(Schema.fromJsonString(ProcessList)),
+  video: Schema.decodeUnknownSync(Video),
+  export: Schema.decodeUnknownSync(Export),
+  progress: Schema.decodeUnknownSync(Progress)
+}
+
+const root = resolve(import.meta.dirname, "..")
+
+const freePort = () =>
+  new Promise<number>((done, failed) => {
+    const server = createServer()
+    server.once("error", failed)
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      server.close(() => done(typeof address === "object" && address !== null ? address.port : 0))
+    })
+  })
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: unknown
+}
+
+/** Polls until the check gives something. What it waits for is state that only shows over HTTP. */
+export const until = async <A>(what: string, check: () => Promise<A | undefined>, seconds = 60): Promise<A> => {
+  const end = performance.now() + seconds * 1000
+  let last: unknown
+  while (performance.now() < end) {
+    try {
+      const found = await check()
+      if (found !== undefined) return found
+    } catch (error) {
+      last = error
+    }
+    await new Promise((done) => setTimeout(done, 40))
+  }
+  throw new Error(`waited ${seconds} s for ${what}`, { cause: last })
+}
+
+const spawnSupervisor = (env: Record<string, string>) =>
+  execa(process.execPath, ["cli/src/main.ts", "up"], { cwd: root, env, stdin: "ignore", all: true, reject: false })
+
+export class Farm {
+  readonly port: number
+  readonly data: string
+  readonly url: string
+  private readonly env: Record<string, string>
+  private supervisor: ReturnType<typeof spawnSupervisor> | undefined
+
+  private constructor(port: number, data: string, env: Record<string, string>) {
+    this.port = port
+    this.data = data
+    this.url = `http://127.0.0.1:${port}`
+    this.env = { ...env, REELAY_PORT: String(port), REELAY_DATA: data }
+  }
+
+  static async start(env: Record<string, string> = {}): Promise<Farm> {
+    const data = await mkdtemp(join(tmpdir(), "reelay-farm-"))
+    // Embedded Postgres runs as a user of its own and must be able to walk in.
+    await chmod(data, 0o755)
+    const farm = new Farm(await freePort(), data, env)
+    await farm.up()
+    return farm
+  }
+
+  async up(): Promise<void> {
+    const supervisor = spawnSupervisor(this.env)
+    this.supervisor = supervisor
+    let ended: unknown
+    supervisor.then((result) => {
+      ended = result.all
+    })
+    await until("the farm to be ready", async () => {
+      if (ended !== undefined) throw new Error(`the supervisor ended: ${String(ended)}`)
+      return (await fetch(`${this.url}/health/ready`)).status === 200 ? true : undefined
+    }, 60)
+  }
+
+  async processes() {
+    return decode.processes(await readFile(join(this.data, "processes.json"), "utf8"))
+  }
+
+  async pid(role: Role): Promise<number> {
+    const found = (await this.processes()).find((p) => p.role === role)
+    if (found === undefined) throw new Error(`no ${role} runs`)
+    return found.pid
+  }
+
+  /** kill -9, and what it was before. */
+  async kill(role: Role): Promise<number> {
+    const pid = await this.pid(role)
+    process.kill(pid, "SIGKILL")
+    return pid
+  }
+
+  /** Until the supervisor has brought a role back. */
+  async restarted(role: Role, oldPid: number): Promise<void> {
+    await until(`${role} to be restarted`, async () => (await this.pid(role)) === oldPid ? undefined : true, 20)
+  }
+
+  killSupervisor(): void {
+    this.supervisor?.kill("SIGKILL")
+  }
+
+  /** Ctrl-C, and until all is down. */
+  async down(): Promise<string> {
+    this.supervisor?.kill("SIGINT")
+    return String((await this.supervisor)?.all ?? "")
+  }
+
+  async stop(): Promise<void> {
+    await this.down()
+    await rm(this.data, { recursive: true, force: true })
+  }
+
+  async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const response = await fetch(this.url + path, {
+      method,
+      redirect: "manual",
+      headers: body === undefined ? headers : { "content-type": "application/json", ...headers },
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) })
+    })
+    const text = await response.text()
+    const isJson = response.headers.get("content-type")?.includes("json") === true
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
+  }
+
+  async upload(path: string, name = basename(path)): Promise<Video> {
+    const answer = await this.uploadRaw(path, name)
+    if (answer.status !== 201) throw new Error(`upload answered ${answer.status}: ${JSON.stringify(answer.body)}`)
+    return decode.video(answer.body)
+  }
+
+  async uploadRaw(path: string, name = basename(path)): Promise<Answer> {
+    const response = await fetch(`${this.url}/api/videos?name=${encodeURIComponent(name)}`, {
+      method: "POST",
+      headers: { "content-type": "application/octet-stream" },
+      body: Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array>,
+      duplex: "half"
+    })
+    return { status: response.status, headers: response.headers, body: await response.json() }
+  }
+
+  async create(request: unknown, headers: Record<string, string> = {}): Promise<Export> {
+    const answer = await this.call("POST", "/api/exports", request, headers)
+    if (answer.status !== 202) throw new Error(`create answered ${answer.status}: ${JSON.stringify(answer.body)}`)
+    return decode.export(answer.body)
+  }
+
+  async get(id: string): Promise<Export> {
+    return decode.export((await this.call("GET", `/api/exports/${id}`)).body)
+  }
+
+  async progress(id: string): Promise<Progress> {
+    return decode.progress((await this.call("GET", `/api/exports/${id}/progress`)).body)
+  }
+
+  /** Until the export has ended, through whatever happens to the services meanwhile. */
+  async ended(id: string, seconds = 120): Promise<Export> {
+    return until(`export ${id} to end`, async () => {
+      const found = await this.get(id)
+      return found.status === "pending" || found.status === "processing" ? undefined : found
+    }, seconds)
+  }
+
+  /** Until ffmpeg has reported frames of it. */
+  async encoding(id: string): Promise<void> {
+    await until(`export ${id} to encode`, async () => {
+      const progress = await this.progress(id)
+      return progress.framesDone > 0 && progress.framesDone < progress.framesTotal ? true : undefined
+    })
+  }
+
+  async completed(id: string, seconds = 120): Promise<Export> {
+    const found = await this.ended(id, seconds)
+    if (found.status !== "completed") throw new Error(`ended as ${found.status}: ${JSON.stringify(found.error)}`)
+    return found
+  }
+
+  async download(id: string, to: string): Promise<string> {
+    const answer = await fetch(`${this.url}/api/exports/${id}/download`)
+    if (answer.status !== 200 || answer.body === null) throw new Error(`download answered ${answer.status}`)
+    await pipeline(Readable.fromWeb(answer.body as import("node:stream/web").ReadableStream), createWriteStream(to))
+    return to
+  }
+}

@@ -1,0 +1,108 @@
+import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
+import { readdir, rm, mkdtemp } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Farm, type Role, until } from "./Farm.ts"
+import { decodesCleanly, probe, readNumbered, writeNumbered } from "./Sources.ts"
+
+const RATE = { num: 30, den: 1 }
+const FRAMES = 900
+
+/** Long enough that there is a middle to be killed in. */
+const SLOW = { resolution: "720p", mode: "balanced" }
+
+describe("any process may be killed at any moment", () => {
+  let farm: Farm
+  let work: string
+  let source: string
+  let round = 0
+
+  beforeAll(async () => {
+    work = await mkdtemp(join(tmpdir(), "reelay-faults-"))
+    source = join(work, "long.mp4")
+    ;[farm] = await Promise.all([
+      Farm.start({ REELAY_TASK_ACK_WAIT: "4", REELAY_RECONCILE_SECONDS: "1" }),
+      writeNumbered(source, { frames: FRAMES, rate: RATE })
+    ])
+  }, 120_000)
+  afterAll(async () => {
+    await farm.stop()
+    await rm(work, { recursive: true, force: true })
+  }, 60_000)
+
+  /** Each export asks for another range, so that none is a look-up of an earlier one. */
+  const start = async () => {
+    round++
+    const video = await farm.upload(source)
+    const segments = [{ start: round / 30, end: round / 30 + 24 }]
+    const made = await farm.create({ videoId: video.id, segments, settings: SLOW })
+    return { id: made.id, first: round, frames: 24 * 30 }
+  }
+
+  /** Completed, one set of outputs, and each frame of it right. */
+  const isWhole = async (run: { readonly id: string; readonly first: number; readonly frames: number }) => {
+    const done = await farm.completed(run.id, 180)
+    assert.strictEqual(done.outputs.length, 1)
+    const file = await farm.download(run.id, join(work, `${run.id}.mp4`))
+    const { numbers } = await readNumbered(file)
+    assert.deepStrictEqual(numbers, Array.from({ length: run.frames }, (_, n) => run.first + n))
+    assert.strictEqual(await decodesCleanly(file), "")
+    const { streams } = await probe(file)
+    assert.strictEqual(streams.length, 2)
+    return done
+  }
+
+  const roles: ReadonlyArray<Role> = ["api", "scheduler", "encoder", "notifier", "nats", "postgres"]
+  it.each(roles)("kill -9 of %s in the middle of an export", async (role) => {
+    const run = await start()
+    await farm.encoding(run.id)
+    const old = await farm.kill(role)
+    await farm.restarted(role, old)
+    const done = await isWhole(run)
+    assert.strictEqual(done.epoch, 1, "a killed process is no reason to plan anew")
+  }, 240_000)
+
+  it("a zombie encoder (stopped past the ack wait, then continued) changes nothing", async () => {
+    const run = await start()
+    await farm.encoding(run.id)
+    const zombie = await farm.pid("encoder")
+    process.kill(zombie, "SIGSTOP")
+    const before = await farm.progress(run.id)
+    // Past the ack wait the server offers its tasks to others; here there are none, so it meets its own again.
+    await until("the ack wait to pass", async () => {
+      const nodes = (await farm.call("GET", "/api/nodes")).body as { items: ReadonlyArray<{ status: string }> }
+      return nodes.items.some((node) => node.status === "gone") ? true : undefined
+    }, 60)
+    process.kill(zombie, "SIGCONT")
+    const done = await isWhole(run)
+    assert.strictEqual(done.status, "completed")
+    assert.isAtLeast((await farm.progress(run.id)).percent, before.percent)
+  }, 240_000)
+
+  it("NATS' data deleted while it is down: nothing is lost", async () => {
+    const run = await start()
+    await farm.encoding(run.id)
+    const waiting = await start()
+    await farm.down()
+    const folders = (await readdir(farm.data)).filter((name) => name.includes("nats"))
+    assert.isNotEmpty(folders)
+    await Promise.all(folders.map((name) => rm(join(farm.data, name), { recursive: true, force: true })))
+    await farm.up()
+    await isWhole(run)
+    await isWhole(waiting)
+  }, 300_000)
+
+  it("kill -9 of the supervisor: the next start ends what it left and goes on", async () => {
+    const run = await start()
+    await farm.encoding(run.id)
+    const left = await farm.processes()
+    farm.killSupervisor()
+    await farm.up()
+    for (const { pid, role } of left) {
+      const again = (await farm.processes()).find((p) => p.pid === pid)
+      if (again !== undefined) continue
+      assert.throws(() => process.kill(pid, 0), undefined, undefined, `${role} ${pid} of the dead supervisor still runs`)
+    }
+    await isWhole(run)
+  }, 300_000)
+})
