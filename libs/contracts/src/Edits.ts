@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { VideoId } from "./Ids.ts"
 import { Seconds } from "./Quantity.ts"
+import { Text } from "./Text.ts"
 
 /** Fractions of the displayed frame, 0…1. */
 const Fraction = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
@@ -45,7 +46,7 @@ export const Transition = Schema.Struct({
 export type Transition = typeof Transition.Type
 export const CUT: Transition = { type: "cut", duration: 0 }
 
-const CaptionText = Schema.String.check(Schema.isMaxLength(1_048_576))
+const CaptionText = Text.check(Schema.isMaxLength(1_048_576))
 const Color = Schema.String.check(Schema.isPattern(/^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$/))
 
 export const Overlay = Schema.Union([

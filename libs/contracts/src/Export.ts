@@ -2,6 +2,7 @@ import { Effect, Schema } from "effect"
 import { ExportId, ProjectId, UserId, VideoId } from "./Ids.ts"
 import { Aspect } from "./Project.ts"
 import { Count, Instant, Positive, Seconds } from "./Quantity.ts"
+import { Text } from "./Text.ts"
 
 const orDefault = <S extends Schema.Top, const D extends S["Encoded"]>(schema: S, value: D) =>
   schema.pipe(Schema.withDecodingDefaultKey(Effect.succeed(value)))
@@ -58,7 +59,7 @@ export const ExportRequest = Schema.Struct({
   delivery: orDefault(Delivery, "combined"),
   settings: Settings.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
   priority: orDefault(Priority, "normal"),
-  nodeLabels: orDefault(Schema.Array(Schema.String.check(Schema.isBetweenLength(1, 64))).check(Schema.isMaxLength(16)), [])
+  nodeLabels: orDefault(Schema.Array(Text.check(Schema.isBetweenLength(1, 64))).check(Schema.isMaxLength(16)), [])
 })
 export type ExportRequest = typeof ExportRequest.Type
 

@@ -108,7 +108,11 @@ export class RateLimited extends HttpApiError.Problem<RateLimited>()(
 export class Unavailable extends HttpApiError.Problem<Unavailable>()(
   "Unavailable",
   { type: urn("unavailable"), status: 503, title: "Not available right now" },
-  { code: code("unavailable") }
+  {
+    code: code("unavailable"),
+    /** What is not there, of: database, queue, scheduler, encoder. */
+    missing: Schema.optionalKey(Schema.Array(Schema.String))
+  }
 ) {}
 
 export class Internal extends HttpApiError.Problem<Internal>()(

@@ -2,11 +2,12 @@ import { Schema } from "effect"
 import { Crop, Overlay, SpeedSegment, Timing, Transition } from "./Edits.ts"
 import { ClipId, ExportId, ProjectId, VideoId } from "./Ids.ts"
 import { Count, Instant, Positive } from "./Quantity.ts"
+import { Text } from "./Text.ts"
 
 export const Aspect = Schema.Literals(["source", "16:9", "9:16", "1:1", "4:5"])
 export type Aspect = typeof Aspect.Type
 
-export const Name = Schema.String.check(Schema.isBetweenLength(1, 255))
+export const Name = Text.check(Schema.isBetweenLength(1, 255))
 
 export const ClipTiming = Schema.NullOr(Timing)
 export const ClipSpeed = Schema.Array(SpeedSegment).check(Schema.isMaxLength(1000))

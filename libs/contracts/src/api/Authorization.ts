@@ -1,0 +1,28 @@
+import { Context, Schema } from "effect"
+import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
+import { UserId } from "../Ids.ts"
+import { Forbidden, Internal, TooLarge, Unauthorized, Unavailable, Validation } from "../Problem.ts"
+
+/** Whom the request speaks for. */
+export class CurrentCaller extends Context.Service<CurrentCaller, {
+  readonly userId: UserId
+  readonly operator: boolean
+}>()("@reelay/contracts/api/CurrentCaller") {}
+
+/** `Authorization: Bearer <JWT>`; in the embedded default it may be left out (docs: local mode). */
+export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: CurrentCaller }>()(
+  "@reelay/contracts/api/Authorization",
+  { security: { bearer: HttpApiSecurity.bearer }, error: [Unauthorized, Forbidden, Unavailable] }
+) {}
+
+/** What any call can answer: a request that does not decode, and what is nobody's fault but ours. */
+export class Requests extends HttpApiMiddleware.Service<Requests>()(
+  "@reelay/contracts/api/Requests",
+  { error: [Validation, TooLarge, Unavailable, Internal] }
+) {}
+
+/** Query of a URL that the api signed, for players and images, which send no token. */
+export const signedQuery = {
+  expires: Schema.optionalKey(Schema.String),
+  signature: Schema.optionalKey(Schema.String)
+}

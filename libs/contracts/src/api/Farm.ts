@@ -1,0 +1,35 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { NodeId } from "../Ids.ts"
+import { Node } from "../Node.ts"
+import { Forbidden, NotFound, Unavailable } from "../Problem.ts"
+import { Authorization, Requests } from "./Authorization.ts"
+import { Items } from "./Page.ts"
+
+const params = { id: NodeId }
+const error = [NotFound, Forbidden] as const
+
+/** Whether anything new is dispatched, anywhere. What runs goes on. */
+export const QueueState = Schema.Struct({ paused: Schema.Boolean })
+export type QueueState = typeof QueueState.Type
+
+export class FarmApi extends HttpApiGroup.make("farm")
+  .add(
+    HttpApiEndpoint.get("nodes", "/api/nodes", { success: Items(Node) }),
+    HttpApiEndpoint.post("drain", "/api/nodes/:id/drain", { params, success: Node, error }),
+    HttpApiEndpoint.post("resume", "/api/nodes/:id/resume", { params, success: Node, error }),
+    HttpApiEndpoint.post("stop", "/api/nodes/:id/stop", { params, success: Node, error }),
+    HttpApiEndpoint.get("queue", "/api/queue", { success: QueueState, error: Forbidden }),
+    HttpApiEndpoint.put("setQueue", "/api/queue", { payload: QueueState, success: QueueState, error: Forbidden })
+  )
+  .middleware(Authorization)
+  .add(
+    HttpApiEndpoint.get("live", "/health/live", { success: Schema.Struct({ status: Schema.Literal("live") }) }),
+    HttpApiEndpoint.get("ready", "/health/ready", {
+      success: Schema.Struct({ status: Schema.Literal("ready") }),
+      error: Unavailable
+    }).annotateMerge(OpenApi.annotations({ summary: "Whether exports can be accepted and run; else what is missing" }))
+  )
+  .middleware(Requests)
+  .annotateMerge(OpenApi.annotations({ title: "Farm", description: "Encoder nodes, the queue, health." }))
+{}
