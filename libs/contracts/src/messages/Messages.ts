@@ -1,9 +1,11 @@
 import { Schema } from "effect"
 import { ExportStatus, Progress } from "../Export.ts"
 import { ExportId, NodeId, TaskKey, UserId } from "../Ids.ts"
+import { Advertisement } from "../Node.ts"
 import { Manifest, PoolName } from "../Plan.ts"
 import { Count, Positive } from "../Quantity.ts"
 import * as Message from "./Message.ts"
+import { NODES_BUCKET, nodeSubject } from "./Topology.ts"
 
 const V1 = Schema.Literal(1)
 
@@ -22,7 +24,8 @@ export const exportRequested = Message.make({
 
 /** Broadcasts on core NATS, heard by whoever is there, repeated until settled. */
 export const Control = Schema.Union([
-  Schema.TaggedStruct("Cancel", { v: V1, exportId: ExportId }),
+  /** `epoch`: only its tasks of that epoch and older (a retry or re-plan may already run); absent: all of them. */
+  Schema.TaggedStruct("Cancel", { v: V1, exportId: ExportId, epoch: Schema.optionalKey(Count) }),
   Schema.TaggedStruct("Drain", { v: V1, nodeId: NodeId }),
   Schema.TaggedStruct("Resume", { v: V1, nodeId: NodeId }),
   Schema.TaggedStruct("Stop", { v: V1, nodeId: NodeId }),
@@ -168,5 +171,15 @@ export const exportEvent = Message.make({
   schema: ExportEvent,
   filter: "events.*",
   subject: (m) => `events.${m.exportId}`,
+  dedupeId: null
+})
+
+/** A node's heartbeat: its entry in the bucket, put as a message, since an encoder may not manage buckets. */
+export const nodeAdvertisement = Message.make({
+  name: "Advertisement",
+  version: 1,
+  schema: Advertisement,
+  filter: `$KV.${NODES_BUCKET}.*`,
+  subject: (m) => nodeSubject(m.id),
   dedupeId: null
 })
