@@ -2,18 +2,12 @@ import type { NodeId } from "@reelay/contracts/Ids"
 import type { Advertisement } from "@reelay/contracts/Node"
 import type { Message } from "@reelay/contracts/messages/Message"
 import type { ConsumerDeclaration } from "@reelay/contracts/messages/Topology"
-import { Context, Schema } from "effect"
+import { Context, Layer } from "effect"
 import type { Effect, Stream } from "effect"
+import type { BusError } from "./BusError.ts"
+import { makeBus } from "./BusNats.ts"
 
-/**
- * NATS, as Reelay uses it. The connection comes and goes without an error to anyone: operations fail with BusError
- * while it is away, streams wait and go on. Nothing here ever ends because of a message: one that does not decode is
- * terminated and counted, one of a newer version is given back.
- */
-export class BusError extends Schema.TaggedError<BusError>()("BusError", {
-  operation: Schema.Literals(["connect", "publish", "consume", "ack", "manage", "read"]),
-  cause: Schema.Defect()
-}) {}
+export { BusError } from "./BusError.ts"
 
 /** One message in hand: to be settled exactly once. */
 export interface Delivery<A> {
@@ -29,6 +23,11 @@ export interface Delivery<A> {
   readonly working: Effect.Effect<void>
 }
 
+/**
+ * NATS, as Reelay uses it. The connection comes and goes without an error to anyone: operations fail with BusError
+ * while it is away, streams wait and go on. Nothing here ever ends because of a message: one that does not decode is
+ * terminated and counted, one of a newer version is given back.
+ */
 export class Bus extends Context.Service<Bus, {
   readonly connected: Effect.Effect<boolean>
   /** An element now if connected, and one at each later (re)connection. */
@@ -66,12 +65,15 @@ export class Bus extends Context.Service<Bus, {
     stream: string,
     message: Message<A, I>
   ): Stream.Stream<{ readonly body: A; readonly sequence: number; readonly caughtUp: boolean }>
-  /** Messages after `sequence` (0: from the first kept), then new ones as they come. */
+  /**
+   * Messages after `afterSequence` (0: from the first kept), then new ones as they come. When the stream was rebuilt it
+   * goes on with that one's first message: `incarnation` (see streamState) tells the lives apart.
+   */
   follow<A extends { readonly v: number }, I>(
     stream: string,
     message: Message<A, I>,
     afterSequence: number
-  ): Stream.Stream<{ readonly body: A; readonly sequence: number }>
+  ): Stream.Stream<{ readonly body: A; readonly sequence: number; readonly incarnation: string }>
   /** Identity of a stream's present life (it changes when it is rebuilt), and its first and last sequence. */
   streamState(stream: string): Effect.Effect<
     { readonly incarnation: string; readonly first: number; readonly last: number },
@@ -85,4 +87,7 @@ export class Bus extends Context.Service<Bus, {
   withdraw(id: NodeId): Effect.Effect<void, BusError>
   /** Advertisements as they are put (null: withdrawn), the present ones first. Who falls silent is the listener's to see. */
   readonly nodes: Stream.Stream<{ readonly id: NodeId; readonly advertisement: Advertisement | null }>
-}>()("@reelay/platform/Bus") {}
+}>()("@reelay/platform/Bus") {
+  /** Reads REELAY_NATS_URL, _USER and _PASSWORD. Is there at once, with or without a server. */
+  static readonly layer = Layer.effect(Bus, makeBus)
+}

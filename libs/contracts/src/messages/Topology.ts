@@ -22,6 +22,8 @@ export const RESULTS = "RESULTS"
 export const EVENTS = "EVENTS"
 export const PROGRESS = "PROGRESS"
 export const NODES_BUCKET = "nodes"
+/** The stream under the bucket. */
+export const NODES_STREAM = `KV_${NODES_BUCKET}`
 
 const DAY = 86_400
 
@@ -101,7 +103,7 @@ export const permissionsOf = (role: Role): Permissions => {
       return { publish: [">"], subscribe: [">"] }
     case "api":
       return {
-        publish: ["exports.requested", "exports.control", "$JS.API.INFO", ...readsStream(PROGRESS), ...readsStream("KV_nodes")],
+        publish: ["exports.requested", "exports.control", "$JS.API.INFO", ...readsStream(PROGRESS), ...readsStream(NODES_STREAM)],
         subscribe: [inbox]
       }
     case "notifier":

@@ -1,0 +1,48 @@
+import type { Message } from "@reelay/contracts/messages/Message"
+import { Effect, Exit, Metric, Schema } from "effect"
+
+/**
+ * Bytes ↔ messages, and what to do with those that cannot be read: both kinds are counted, and neither ever ends a
+ * reader. A newer version is another process' ahead of us in a rolling upgrade; what does not decode is nobody's.
+ */
+export type Read<A> =
+  | { readonly _tag: "Ok"; readonly body: A }
+  | { readonly _tag: "Rejected"; readonly reason: "newer" | "undecodable" }
+
+const rejectedMessages = Metric.counter("reelay_messages_rejected_total", {
+  description: "Messages from NATS that were not understood, by message and reason",
+  incremental: true
+})
+
+const Json = Schema.fromJsonString(Schema.Unknown)
+const Versioned = Schema.Struct({ v: Schema.Int })
+const decodeJson = Schema.decodeUnknownExit(Json)
+const decodeVersion = Schema.decodeUnknownExit(Versioned)
+const text = new TextDecoder()
+
+/** A reader for one kind of message. Unknown fields are ignored. */
+export const readerOf = <A extends { readonly v: number }, I>(message: Message<A, I>) => {
+  const decodeBody = Schema.decodeUnknownExit(Schema.toCodecJson(message.schema))
+  const read = (data: Uint8Array): Read<A> => {
+    const json = decodeJson(text.decode(data))
+    if (Exit.isFailure(json)) return { _tag: "Rejected", reason: "undecodable" }
+    const version = decodeVersion(json.value)
+    if (Exit.isSuccess(version) && version.value.v > message.version) return { _tag: "Rejected", reason: "newer" }
+    const body = decodeBody(json.value)
+    return Exit.isSuccess(body) ? { _tag: "Ok", body: body.value } : { _tag: "Rejected", reason: "undecodable" }
+  }
+  return Effect.fnUntraced(function*(data: Uint8Array) {
+    const result = read(data)
+    if (result._tag === "Rejected") {
+      yield* Metric.update(
+        Metric.withAttributes(rejectedMessages, { message: message.name, reason: result.reason }),
+        1
+      )
+    }
+    return result
+  })
+}
+
+/** Encoding a typed body cannot fail but by a programmer's mistake: then it throws. */
+export const encode = <A extends { readonly v: number }, I>(message: Message<A, I>, body: A): string =>
+  JSON.stringify(Schema.encodeSync(Schema.toCodecJson(message.schema))(body))
