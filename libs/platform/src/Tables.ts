@@ -1,5 +1,6 @@
 import type { Clip } from "@reelay/contracts/Project"
-import type { ExportError, Output, Segment, Settings } from "@reelay/contracts/Export"
+import { Output } from "@reelay/contracts/Export"
+import type { ExportError, Segment, Settings } from "@reelay/contracts/Export"
 import type { MediaInfo, SourceLocation } from "@reelay/contracts/Media"
 import type { Plan } from "@reelay/contracts/Plan"
 import type { RenderSpec } from "@reelay/contracts/RenderSpec"
@@ -21,15 +22,25 @@ import {
   uniqueIndex,
   uuid
 } from "drizzle-orm/pg-core"
+import { Schema } from "effect"
 
 /**
  * The truth. Every row has its tenant (`user_id`). JSON columns are typed as *encoded* contracts: readers decode them
  * with the contract's schema (Rows.ts), so that an old or broken row is an error and never a lie. Instants are Postgres'
  * (`now()`), read as text.
  *
- * What no check constraint can say (which status may follow which, that an epoch only rises) is a trigger, in
- * migrations/0001_transitions.sql.
+ * What no check constraint can say is a trigger, in migrations/0001_transitions.sql: which status may follow which, that
+ * an epoch rises exactly by one at each move to `processing`, what never changes. The same triggers set `started_at`,
+ * `updated_at`, `completed_at` and `bytes`, and blank a row that goes back to `pending`.
  */
+/** An Output and the object that holds it, with its poster's where it has one. */
+export const StoredOutput = Schema.Struct({
+  output: Output,
+  object: Schema.NonEmptyString,
+  poster: Schema.NullOr(Schema.NonEmptyString)
+})
+export type StoredOutput = typeof StoredOutput.Type
+
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "string" })
 const createdAt = instant("created_at").notNull().defaultNow()
 
@@ -47,7 +58,9 @@ export const videos = pgTable("videos", {
   fromExport: uuid("from_export"),
   createdAt
 }, (t) => [
-  index("videos_by_user").on(t.userId, t.id.desc()),
+  // Ascending: read backwards it is newest first. (`desc()` would make it DESC NULLS LAST, which serves no plain DESC.)
+  index("videos_by_user").on(t.userId, t.id),
+  check("videos_json", sql`jsonb_typeof(${t.location}) = 'object' and jsonb_typeof(${t.media}) = 'object'`),
   check("videos_sha256", sql`${t.sha256} ~ '^[0-9a-f]{64}$'`),
   check("videos_user", sql`${t.userId} <> ''`)
 ])
@@ -60,7 +73,7 @@ export const projects = pgTable("projects", {
   createdAt,
   updatedAt: instant("updated_at").notNull().defaultNow()
 }, (t) => [
-  index("projects_by_user").on(t.userId, t.id.desc()),
+  index("projects_by_user").on(t.userId, t.id),
   check("projects_aspect", sql`${t.aspect} in ('source', '16:9', '9:16', '1:1', '4:5')`),
   check("projects_user", sql`${t.userId} <> ''`)
 ])
@@ -77,7 +90,7 @@ export const clips = pgTable("clips", {
   version: integer("version").notNull().default(1),
   createdAt
 }, (t) => [
-  index("clips_by_project").on(t.projectId, t.position),
+  index("clips_by_project").on(t.projectId, t.position, t.id),
   index("clips_by_video").on(t.videoId),
   check("clips_position", sql`${t.position} >= 0`),
   check("clips_version", sql`${t.version} >= 1`)
@@ -92,6 +105,7 @@ export const clipVersions = pgTable("clip_versions", {
   createdAt
 }, (t) => [
   primaryKey({ columns: [t.clipId, t.version] }),
+  check("clip_versions_json", sql`jsonb_typeof(${t.edits}) = 'object'`),
   foreignKey({ columns: [t.clipId], foreignColumns: [clips.id], name: "clip_versions_clip" }).onDelete("cascade")
 ])
 
@@ -100,7 +114,7 @@ export const exports_ = pgTable("exports", {
   userId: text("user_id").notNull(),
   projectId: uuid("project_id").references(() => projects.id, { onDelete: "set null" }),
   videoId: uuid("video_id").references(() => videos.id, { onDelete: "set null" }),
-  /** The request as decoded, defaults filled in: what Idempotency-Key compares is `requestDigest`. */
+  /** The request as decoded, defaults filled in (segments … nodeLabels). Idempotency-Key compares `requestDigest`. */
   segments: jsonb("segments").$type<ReadonlyArray<typeof Segment.Encoded>>(),
   type: text("type").notNull(),
   delivery: text("delivery").notNull(),
@@ -116,7 +130,9 @@ export const exports_ = pgTable("exports", {
   status: exportStatus("status").notNull().default("pending"),
   encoder: text("encoder"),
   plan: jsonb("plan").$type<typeof Plan.Encoded>(),
-  outputs: jsonb("outputs").$type<ReadonlyArray<StoredOutput>>().notNull().default([]),
+  outputs: jsonb("outputs").$type<ReadonlyArray<typeof StoredOutput.Encoded>>().notNull().default([]),
+  /** All outputs together; set by the trigger. */
+  bytes: bigint("bytes", { mode: "number" }).notNull().default(0),
   error: jsonb("error").$type<typeof ExportError.Encoded>(),
   createdAt,
   startedAt: instant("started_at"),
@@ -124,27 +140,25 @@ export const exports_ = pgTable("exports", {
   completedAt: instant("completed_at")
 }, (t) => [
   uniqueIndex("exports_idempotency").on(t.userId, t.idempotencyKey),
-  index("exports_by_user").on(t.userId, t.id.desc()),
-  index("exports_by_project").on(t.projectId, t.id.desc()),
-  index("exports_by_video").on(t.videoId, t.id.desc()),
+  index("exports_by_user").on(t.userId, t.id),
+  index("exports_by_project").on(t.projectId, t.id),
+  index("exports_by_video").on(t.videoId, t.id),
   // The reconciler's look: few rows are active, however many ever were.
   index("exports_active").on(t.status, t.id).where(sql`${t.status} in ('pending', 'processing')`),
   check("exports_user", sql`${t.userId} <> ''`),
   check("exports_epoch", sql`${t.epoch} >= 0`),
   check("exports_frames", sql`${t.frames} > 0 and ${t.durationMicros} > 0`),
+  // A string here would be JSON encoded twice.
+  check("exports_json", sql`jsonb_typeof(${t.spec}) = 'object' and jsonb_typeof(${t.settings}) = 'object' and jsonb_typeof(${t.outputs}) = 'array' and jsonb_typeof(${t.nodeLabels}) = 'array' and jsonb_typeof(${t.plan}) = 'object' and jsonb_typeof(${t.error}) = 'object'`),
+  check("exports_pending", sql`${t.status} <> 'pending' or (${t.plan} is null and ${t.encoder} is null and ${t.startedAt} is null)`),
   check("exports_processing", sql`${t.status} <> 'processing' or (${t.plan} is not null and ${t.epoch} >= 1 and ${t.startedAt} is not null)`),
   check("exports_completed", sql`(${t.status} = 'completed') = (jsonb_array_length(${t.outputs}) > 0)`),
   check("exports_failed", sql`(${t.status} = 'failed') = (${t.error} is not null)`),
   check("exports_ended", sql`(${t.status} in ('completed', 'failed', 'cancelled')) = (${t.completedAt} is not null)`),
-  check("exports_priority", sql`${t.priority} in ('low', 'normal', 'high')`)
+  check("exports_priority", sql`${t.priority} in ('low', 'normal', 'high')`),
+  check("exports_type", sql`${t.type} in ('framing', 'overlay', 'annotate', 'before_after')`),
+  check("exports_delivery", sql`${t.delivery} in ('single', 'combined', 'clips')`)
 ])
-
-/** An Output and the object that holds it. The first is the media file; a poster lies beside it. */
-export interface StoredOutput {
-  readonly output: typeof Output.Encoded
-  readonly object: string
-  readonly poster: string | null
-}
 
 /** The audit trail: one row a failed attempt, none on the happy path. */
 export const attempts = pgTable("attempts", {

@@ -1,0 +1,72 @@
+import { Schema } from "effect"
+
+/**
+ * Why a statement had no effect that can be relied on.
+ * - `unavailable`: Postgres is away, too busy or too slow; the same statement may be tried again. (After a time-out or
+ *   a lost connection it may even have happened: statements are written so that doing them twice does no harm.)
+ * - `conflict`: a constraint or a trigger refused it; `constraint` says which.
+ * - `unexpected`: our mistake.
+ */
+export class DatabaseError extends Schema.TaggedError<DatabaseError>()("DatabaseError", {
+  /** The name that the caller gave its query. */
+  query: Schema.String,
+  reason: Schema.Literals(["unavailable", "conflict", "unexpected"]),
+  constraint: Schema.NullOr(Schema.String),
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    const detail = this.cause instanceof Error ? rootOf(this.cause).message : String(this.cause)
+    return `${this.query}: ${this.reason}${this.constraint === null ? "" : ` (${this.constraint})`}: ${detail}`
+  }
+}
+
+const UNREACHABLE = new Set([
+  "CONNECT_TIMEOUT",
+  "CONNECTION_CLOSED",
+  "CONNECTION_DESTROYED",
+  "CONNECTION_ENDED",
+  "EAI_AGAIN",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOENT",
+  "ENOTFOUND",
+  "EPIPE",
+  "ETIMEDOUT"
+])
+
+/**
+ * SQLSTATE classes (and codes) that pass: 08 connection, 53 resources, 57 operator intervention and time-outs,
+ * 58 system; 40 serialisation and deadlock, 55P03 lock wait, 25006 a standby after a failover.
+ */
+const passes = (state: string): boolean =>
+  ["08", "40", "53", "57", "58"].includes(state.slice(0, 2)) || state === "55P03" || state === "25006"
+
+/** drizzle wraps what the driver threw. */
+const rootOf = (error: Error): Error => error.cause instanceof Error ? rootOf(error.cause) : error
+
+const property = (error: Error, name: string): string | null => {
+  const value: unknown = Reflect.get(error, name)
+  return typeof value === "string" ? value : null
+}
+
+const isSqlState = (code: string): boolean => /^[0-9A-Z]{5}$/.test(code) && !UNREACHABLE.has(code)
+
+/** What the driver or drizzle threw, told apart. */
+export const databaseError = (query: string, cause: unknown): DatabaseError => {
+  if (!(cause instanceof Error)) return new DatabaseError({ query, reason: "unexpected", constraint: null, cause })
+  const root = rootOf(cause)
+  const code = property(root, "code")
+  const constraint = property(root, "constraint_name")
+  const reason = code === null
+    ? "unexpected"
+    : UNREACHABLE.has(code)
+    ? "unavailable"
+    : isSqlState(code) && code.startsWith("23")
+    ? "conflict"
+    : isSqlState(code) && passes(code)
+    ? "unavailable"
+    : "unexpected"
+  return new DatabaseError({ query, reason, constraint: reason === "conflict" ? constraint : null, cause })
+}
