@@ -1,0 +1,42 @@
+import { EncoderConfig, type EncoderSettings, settingsConfig } from "@reelay/encoder/EncoderConfig"
+import { Ffmpeg } from "@reelay/encoder/Ffmpeg"
+import { Processes } from "@reelay/encoder/Processes"
+import { Sandbox } from "@reelay/encoder/Sandbox"
+import { ConfigProvider, Effect, Layer } from "effect"
+import { execFileSync } from "node:child_process"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const tryBubblewrap = (): boolean => {
+  try {
+    execFileSync("bwrap", ["--unshare-all", "--ro-bind", "/", "/", "true"], { stdio: "ignore" })
+    return true
+  } catch {
+    return false
+  }
+}
+export const bubblewrapWorks = tryBubblewrap()
+
+/** A folder for the length of a scope. */
+export const temporary = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "reelay-encoder-test-"))),
+  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+)
+
+/** The encoder's settings with an empty environment, and these in place of the defaults. */
+export const settingsWith = (some: Partial<EncoderSettings>): Layer.Layer<EncoderConfig> =>
+  Layer.effect(
+    EncoderConfig,
+    settingsConfig.parse(ConfigProvider.fromEnv({ env: {} })).pipe(
+      Effect.map((defaults) => ({ ...defaults, ...some })),
+      Effect.orDie
+    )
+  )
+
+export const ffmpegWith = (some: Partial<EncoderSettings>) =>
+  Layer.fresh(Ffmpeg.layer).pipe(
+    Layer.provide(Layer.fresh(Sandbox.layer)),
+    Layer.provideMerge(Layer.fresh(Processes.layer)),
+    Layer.provideMerge(settingsWith({ sandbox: "auto", ...some }))
+  )

@@ -1,0 +1,33 @@
+/** An encoder that does nothing but run one long ffmpeg in a folder, to be killed: `RunFfmpeg.ts FOLDER STATE`. */
+import { Ffmpeg } from "@reelay/encoder/Ffmpeg"
+import { Effect } from "effect"
+import { join } from "node:path"
+import { ffmpegWith } from "./Harness.ts"
+
+const [folder = "", stateFolder = ""] = process.argv.slice(2)
+let said = false
+
+await Effect.gen(function* () {
+  const ffmpeg = yield* Ffmpeg
+  yield* ffmpeg.run({
+    argv: [
+      "-re",
+      "-f",
+      "lavfi",
+      "-i",
+      "testsrc2=size=256x256:rate=25",
+      "-c:v",
+      "libx264",
+      "-threads",
+      "1",
+      join(folder, "out.mp4")
+    ],
+    reach: { reads: [], folder, devices: false },
+    limitSeconds: 60,
+    onProgress: (progress) => {
+      if (said || progress.frames === 0) return
+      said = true
+      process.stdout.write("running\n")
+    }
+  })
+}).pipe(Effect.provide(ffmpegWith({ stateFolder })), Effect.runPromise)
