@@ -59,12 +59,13 @@ export class Bus extends Context.Service<Bus, {
   ): Effect.Effect<Delivery<A> | null, BusError>
   /**
    * The last value of each subject, then every change, with the stream's sequence; starts anew (snapshot first) after
-   * a reconnection or a rebuilt stream. `caughtUp` is true from the last element of the snapshot on.
+   * a reconnection or a rebuilt stream. `snapshot` elements were there before; `caughtUp` is true from the last of them
+   * on.
    */
   watch<A extends { readonly v: number }, I>(
     stream: string,
     message: Message<A, I>
-  ): Stream.Stream<{ readonly body: A; readonly sequence: number; readonly caughtUp: boolean }>
+  ): Stream.Stream<{ readonly body: A; readonly sequence: number; readonly snapshot: boolean; readonly caughtUp: boolean }>
   /**
    * Messages after `afterSequence` (0: from the first kept), then new ones as they come. When the stream was rebuilt it
    * goes on with that one's first message: `incarnation` (see streamState) tells the lives apart.

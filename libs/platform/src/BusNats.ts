@@ -130,9 +130,9 @@ export const makeBus = Effect.gen(function*() {
   const watch: Bus["Service"]["watch"] = (stream, message) => {
     const read = readerOf(message)
     return perConnection(link, (nc) => readStream(nc, stream, message.filter, { _tag: "LastPerSubject" })).pipe(
-      Stream.mapEffect(Effect.fnUntraced(function*({ caughtUp, message: raw }) {
+      Stream.mapEffect(Effect.fnUntraced(function*({ caughtUp, message: raw, snapshot }) {
         const result = yield* read(raw.data)
-        return result._tag === "Ok" ? [{ body: result.body, sequence: raw.seq, caughtUp }] : []
+        return result._tag === "Ok" ? [{ body: result.body, sequence: raw.seq, snapshot, caughtUp }] : []
       })),
       Stream.flattenIterable
     )

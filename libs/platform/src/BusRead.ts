@@ -17,6 +17,8 @@ export interface StreamState {
 
 export interface Reading {
   readonly message: JsMsg
+  /** It was there when the reading began. */
+  readonly snapshot: boolean
   /** Nothing older is on its way. */
   readonly caughtUp: boolean
 }
@@ -70,8 +72,9 @@ export const readStream = (
     let caughtUp = atStart.num_pending === 0
     return Stream.fromAsyncIterable(messages, (cause) => new BusError({ operation: "read", cause })).pipe(
       Stream.map((message) => {
+        const snapshot = !caughtUp
         caughtUp = caughtUp || message.info.pending === 0
-        return { message, caughtUp }
+        return { message, snapshot, caughtUp }
       })
     )
   }))

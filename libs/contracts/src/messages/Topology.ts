@@ -108,7 +108,7 @@ export const permissionsOf = (role: Role): Permissions => {
       }
     case "notifier":
       return {
-        publish: ["$JS.API.INFO", ...readsStream(EVENTS), ...readsStream(PROGRESS)],
+        publish: ["$JS.API.INFO", ...readsStream(EVENTS), ...readsStream(PROGRESS), ...readsStream(NODES_STREAM)],
         subscribe: [inbox]
       }
     case "encoder":
