@@ -1,0 +1,201 @@
+import type { FrameIndex, MediaInfo } from "@reelay/contracts/Media"
+import { Unavailable, UnsupportedMedia } from "@reelay/contracts/Problem"
+import { toNumber } from "@reelay/contracts/Quantity"
+import { fileUrl, mediaInput } from "@reelay/render/Safety"
+import { Context, Effect, Layer, Result } from "effect"
+import { stat } from "node:fs/promises"
+import * as Facts from "./MediaFacts.ts"
+import { MediaTools } from "./MediaTools.ts"
+import type { ToolError } from "./MediaTools.ts"
+import { frameReader, packetReader } from "./Packets.ts"
+import type { Frame, Packet } from "./Packets.ts"
+import { decodeReport } from "./ProbeReport.ts"
+import type { ProbeReport, ProbeStream } from "./ProbeReport.ts"
+
+export interface Examined {
+  readonly media: MediaInfo
+  readonly index: FrameIndex
+}
+
+/** Seconds that each look at a file may take. */
+const HEADER_TIMEOUT = 60
+const PACKETS_TIMEOUT = 900
+const DECODE_TIMEOUT = 1800
+const POSTER_TIMEOUT = 60
+
+/** Packets decoded beyond the first key frame, to see which frame really comes first. */
+const HEAD_PACKETS = 32
+const SOUND_HEAD_PACKETS = 16
+/** A week of 60 frames a second, nearly; an index of it is still a file that fits. */
+const MAX_PACKETS = 30_000_000
+
+const POSTER_WIDTH = 640
+
+/**
+ * Looks at a local file that nobody vouches for. Facts come from all packets of the stream, not from its header, and from
+ * the first frames as a decoder gives them. Fails with UnsupportedMedia for whatever is no moving picture that we can read.
+ */
+export class Ingest extends Context.Service<Ingest, {
+  examine(path: string): Effect.Effect<Examined, UnsupportedMedia | Unavailable>
+  /** Writes a small JPEG of a moment near the beginning to `target`. */
+  poster(path: string, media: MediaInfo, target: string): Effect.Effect<void, UnsupportedMedia | Unavailable>
+}>()("@reelay/api/Ingest") {
+  static readonly layer = Layer.effect(
+    Ingest,
+    Effect.gen(function*() {
+      const tools = yield* MediaTools
+      const probe = (path: string, timeoutSeconds: number, args: ReadonlyArray<string>, onText: (text: string) => void) =>
+        tools.ffprobe({ argv: ["-v", "error", ...mediaInput, ...args, "-i", fileUrl(path)], timeoutSeconds, onText })
+
+      const header = Effect.fnUntraced(function*(path: string) {
+        let json = ""
+        yield* probe(path, HEADER_TIMEOUT, ["-show_format", "-show_streams", "-of", "json"], (text) => {
+          json += text
+        })
+        return yield* decodeReport(json).pipe(Effect.mapError(() => refusal("This file cannot be read as a video.")))
+      })
+
+      /** Packets of all streams in one reading of the file. */
+      const packets = Effect.fnUntraced(function*(path: string) {
+        const streams = new Map<number, Array<Packet>>()
+        let count = 0
+        const reader = packetReader((stream, packet) => {
+          if (++count > MAX_PACKETS) return
+          const list = streams.get(stream)
+          if (list === undefined) streams.set(stream, [packet])
+          else list.push(packet)
+        })
+        const entries = ["-show_entries", "packet=stream_index,pts,duration,pos,flags", "-of", "compact=p=0"]
+        const stderr = yield* probe(path, PACKETS_TIMEOUT, entries, reader.push)
+        reader.end()
+        if (count > MAX_PACKETS) return yield* refusal("The file is too long.")
+        // The demuxer of MP4 and MOV says so when samples of its table lie beyond the end of the file.
+        if (stderr.includes("partial file")) return yield* refusal(Facts.TRUNCATED)
+        return streams
+      })
+
+      /** The first `count` packets of a stream, decoded; all of it where `count` is null. */
+      const decoded = Effect.fnUntraced(function*(path: string, stream: ProbeStream, count: number | null) {
+        const frames: Array<Frame> = []
+        const reader = frameReader((frame) => {
+          frames.push(frame)
+        })
+        const entries =
+          "frame=best_effort_timestamp,duration,pkt_duration,pkt_pos,key_frame,interlaced_frame,nb_samples"
+        const range = count === null ? [] : ["-read_intervals", `%+#${count}`]
+        yield* probe(path, count === null ? DECODE_TIMEOUT : HEADER_TIMEOUT, [
+          "-select_streams",
+          String(stream.index),
+          ...range,
+          "-show_entries",
+          entries,
+          "-of",
+          "compact=p=0"
+        ], reader.push)
+        reader.end()
+        return frames
+      })
+
+      const picture = Effect.fnUntraced(function*(
+        path: string,
+        report: ProbeReport,
+        stream: ProbeStream,
+        found: ReadonlyArray<Packet>
+      ) {
+        if (found.length === 0) return yield* refusal("The video stream has no frames.")
+        const untimed = found.some((packet) => packet.pts === null && !packet.discard)
+        const firstKey = Math.max(0, found.findIndex((packet) => packet.key))
+        const frames = yield* decoded(path, stream, untimed ? null : firstKey + HEAD_PACKETS)
+        const times = frames.flatMap((frame) => frame.pts === null ? [] : [frame.pts])
+        if (times.length === 0) return yield* refusal("The first frames of the video cannot be decoded.")
+        return yield* orRefuse(Facts.pictureOf({
+          report,
+          stream,
+          packets: untimed ? Facts.packetsOfFrames(frames) : found,
+          firstShown: times.reduce((a, b) => Math.min(a, b)),
+          interlaced: frames.some((frame) => frame.interlaced)
+        }))
+      })
+
+      /** The first sound stream that a decoder understands. */
+      const sound = Effect.fnUntraced(function*(
+        path: string,
+        report: ProbeReport,
+        all: ReadonlyMap<number, ReadonlyArray<Packet>>
+      ) {
+        const streams = Facts.soundStreams(report).filter((stream) => (all.get(stream.index)?.length ?? 0) > 0)
+        for (const stream of streams) {
+          const frames = yield* decoded(path, stream, SOUND_HEAD_PACKETS)
+          const first = frames.find((frame) => frame.pts !== null && frame.samples > 0)?.pts ?? null
+          if (first === null) continue
+          const end = (all.get(stream.index) ?? []).reduce(
+            (latest, packet) => packet.pts === null ? latest : Math.max(latest, packet.pts + packet.duration),
+            first
+          )
+          return { stream, first, end }
+        }
+        // Dropping it would be a picture without the sound that belongs to it, and nobody would have said so.
+        if (streams.length > 0) return yield* refusal("The sound of this file cannot be decoded.")
+        return null
+      })
+
+      return Ingest.of({
+        examine: Effect.fn("Ingest.examine")(function*(path) {
+          const { size } = yield* Effect.promise(() => stat(path))
+          if (size === 0) return yield* refusal("The file is empty.")
+          const report = yield* header(path)
+          const stream = yield* orRefuse(Facts.pickVideo(report))
+          const all = yield* packets(path)
+          const { picture: facts, index } = yield* picture(path, report, stream, all.get(stream.index) ?? [])
+          const heard = yield* sound(path, report, all)
+          const soundInfo = heard === null ? null : Facts.soundOf(heard, facts)
+          return { media: Facts.mediaOf(report, size, facts, soundInfo), index }
+        }, translated),
+
+        poster: Effect.fn("Ingest.poster")(function*(path, media, target) {
+          const { picture } = media
+          const zero = (picture.zeroPts * toNumber(picture.timeBase)) - media.fileStart / 1e6
+          const moment = zero + Math.min(picture.duration / 1e6 / 10, 5)
+          const width = Math.min(POSTER_WIDTH, picture.width)
+          const even = (size: number) => Math.max(2, 2 * Math.round(size / 2))
+          const scale = `scale=${even(width)}:${even((picture.height * width) / picture.width)},setsar=1`
+          const shoot = (seek: ReadonlyArray<string>) =>
+            tools.ffmpeg({
+              argv: [
+                "-v", "error", "-nostdin", "-y", ...mediaInput, ...seek, "-i", fileUrl(path),
+                "-map", `0:${picture.streamIndex}`, "-frames:v", "1", "-vf", scale,
+                "-pix_fmt", "yuvj420p", "-c:v", "mjpeg", "-q:v", "4", "-f", "image2", "-update", "1", target
+              ],
+              timeoutSeconds: POSTER_TIMEOUT
+            }).pipe(Effect.andThen(Effect.promise(() => stat(target).then((s) => s.size > 0, () => false))))
+          const there = yield* shoot(["-ss", moment.toFixed(6)])
+          if (!there && !(yield* shoot([]))) return yield* refusal("The video cannot be decoded.")
+        }, translated)
+      })
+    })
+  )
+}
+
+const refusal = (detail: string) => new UnsupportedMedia({ detail })
+
+const orRefuse = <A>(result: Facts.OrRefusal<A>) => Effect.fromResult(Result.mapError(result, refusal))
+
+/** What a tool could not do, said for the person who brought the file. */
+const translated = <A>(effect: Effect.Effect<A, UnsupportedMedia | ToolError>) =>
+  Effect.catchTag(effect, "ToolError", (error) =>
+    Effect.logInfo("a media tool refused a file").pipe(
+      Effect.annotateLogs({ reason: error.reason, stderr: error.stderr }),
+      Effect.andThen(Effect.fail(verdictOn(error)))
+    ))
+
+const verdictOn = (error: ToolError): UnsupportedMedia | Unavailable => {
+  switch (error.reason) {
+    case "missing":
+      return new Unavailable({ detail: "The tools that read media are not there.", missing: ["ffmpeg"] })
+    case "timeout":
+    case "too_much":
+      return refusal("Reading this file took too long.")
+    case "failed":
+      return refusal("This file cannot be read as a video.")
+  }
+}

@@ -1,0 +1,217 @@
+import type { FrameIndex, MediaInfo, PictureInfo, SoundInfo } from "@reelay/contracts/Media"
+import type { Rational } from "@reelay/contracts/Quantity"
+import { Micros, ratio } from "@reelay/contracts/Quantity"
+import { MAX_PIXELS } from "@reelay/render/Safety"
+import { Result } from "effect"
+import { averageRate, isVariable } from "./FrameRates.ts"
+import type { Frame, Packet } from "./Packets.ts"
+import type { ProbeReport, ProbeStream } from "./ProbeReport.ts"
+
+/**
+ * From what ffprobe says to what planning needs: pure, so that odd files are tests of a few lines. Every function answers
+ * with the facts or with the sentence that tells a person why this is no video for us.
+ */
+export type OrRefusal<A> = Result.Result<A, string>
+
+/** Cameras write a handful; a file with hundreds is made to be work. */
+const MAX_STREAMS = 64
+
+const fractionOf = (text: string | undefined, separator: "/" | ":"): Rational | null => {
+  const [num, den] = (text ?? "").split(separator).map(Number)
+  return num !== undefined && den !== undefined && Number.isSafeInteger(num) && Number.isSafeInteger(den) && num > 0 && den > 0
+    ? ratio(num, den)
+    : null
+}
+
+/** Ticks as whole microseconds, exact at any length. */
+const microsOfTicks = (ticks: number, base: Rational): Micros => {
+  const numerator = BigInt(ticks) * BigInt(base.num) * 1_000_000n
+  const denominator = BigInt(base.den)
+  const twice = 2n * numerator + denominator
+  const floor = twice >= 0n || twice % (2n * denominator) === 0n ? twice / (2n * denominator) : twice / (2n * denominator) - 1n
+  return Micros.make(Number(floor))
+}
+
+/** Seconds as ffprobe prints them. */
+const microsOfText = (text: string | undefined): Micros | null => {
+  const seconds = Number(text ?? "N/A")
+  return Number.isFinite(seconds) ? Micros.make(Math.round(seconds * 1e6)) : null
+}
+
+/** The largest moving picture, the first of equals, as ffmpeg itself would choose. Cover images are not moving. */
+export const pickVideo = (report: ProbeReport): OrRefusal<ProbeStream> => {
+  if (report.streams.length > MAX_STREAMS) {
+    return Result.fail(`The file has ${report.streams.length} streams; ${MAX_STREAMS} is the most.`)
+  }
+  const pictures = report.streams.filter((s) => s.codec_type === "video" && s.codec_name !== undefined)
+  if (pictures.length === 0) return Result.fail("The file has no video stream.")
+  const area = (s: ProbeStream) => (s.width ?? 0) * (s.height ?? 0)
+  const moving = pictures.filter((s) => s.disposition["attached_pic"] !== 1 && area(s) > 0)
+  const chosen = moving.toSorted((a, b) => area(b) - area(a))[0]
+  if (chosen === undefined) return Result.fail("The only picture in the file is a cover image.")
+  if (area(chosen) > MAX_PIXELS) {
+    return Result.fail(`The picture is ${chosen.width}x${chosen.height}, which is larger than can be read.`)
+  }
+  return Result.succeed(chosen)
+}
+
+/** Sound streams, in the order in which they would be used. */
+export const soundStreams = (report: ProbeReport): ReadonlyArray<ProbeStream> =>
+  report.streams.filter((s) =>
+    s.codec_type === "audio" && s.codec_name !== undefined && (s.channels ?? 0) > 0 && Number(s.sample_rate) > 0
+  )
+
+const STILL_CODECS = new Set(["bmp", "gif", "jpegls", "mjpeg", "png", "ppm", "svg", "targa", "tiff", "webp"])
+
+export interface PictureFacts {
+  readonly report: ProbeReport
+  readonly stream: ProbeStream
+  /** Every packet of the stream in file order, or every decoded frame where packets have no times. */
+  readonly packets: ReadonlyArray<Packet>
+  /** The first frame that a decoder gives. What comes before it (a cut into a group of pictures) is never shown. */
+  readonly firstShown: number
+  readonly interlaced: boolean
+}
+
+/** Decoded frames in place of packets that have no times. One without a time follows the one before, as in ffmpeg. */
+export const packetsOfFrames = (frames: ReadonlyArray<Frame>): ReadonlyArray<Packet> => {
+  let next: number | null = null
+  return frames.map((frame) => {
+    const pts: number | null = frame.pts ?? next
+    next = pts === null ? null : pts + Math.max(1, frame.duration)
+    return { pts, duration: frame.duration, position: frame.position, key: frame.key, discard: false, corrupt: false }
+  })
+}
+
+/** Packets that are shown, in the order in which they are. */
+const shownOf = (facts: PictureFacts) =>
+  facts.packets
+    .flatMap((packet) =>
+      packet.pts === null || packet.discard || packet.pts < facts.firstShown ? [] : [{ ...packet, pts: packet.pts }]
+    )
+    .sort((a, b) => a.pts - b.pts)
+
+const rotationOf = (stream: ProbeStream): PictureInfo["rotation"] => {
+  const counterclockwise = stream.side_data_list.find((data) => data.rotation !== undefined)?.rotation ?? 0
+  const quarter = Math.round(-counterclockwise / 90)
+  const turns: ReadonlyArray<PictureInfo["rotation"]> = [0, 90, 180, 270]
+  return turns[((quarter % 4) + 4) % 4] ?? 0
+}
+
+const known = (text: string | undefined): string | null =>
+  text === undefined || text === "" || text === "unknown" ? null : text
+
+/** How much shorter than its container says a stream may be: encoders round, and the last frame's length is a guess. */
+const SHORTFALL = { seconds: 0.5, part: 0.02 }
+
+export const pictureOf = (facts: PictureFacts): OrRefusal<{ readonly picture: PictureInfo; readonly index: FrameIndex }> => {
+  const { stream } = facts
+  const timeBase = fractionOf(stream.time_base, "/")
+  const [width, height, format] = [stream.width ?? 0, stream.height ?? 0, known(stream.pix_fmt)]
+  if (timeBase === null || format === null) return Result.fail("The video stream does not say how it is coded.")
+  const shown = shownOf(facts)
+  const first = shown[0]
+  const last = shown.at(-1)
+  if (first === undefined || last === undefined) return Result.fail("The video stream has no frames.")
+  if (shown.length === 1 && STILL_CODECS.has(stream.codec_name ?? "")) return Result.fail("This is a still image.")
+
+  const pts = shown.map((packet) => packet.pts)
+  const span = last.pts - first.pts
+  const rate = averageRate(pts.length, span, timeBase, fractionOf(stream.r_frame_rate, "/"))
+  const frameTicks = Math.max(1, Math.round((rate.den * timeBase.den) / (rate.num * timeBase.num)))
+  const end = last.pts + (last.duration > 0 ? last.duration : frameTicks)
+  const duration = microsOfTicks(end - first.pts, timeBase)
+
+  const declared = microsOfText(stream.duration)
+  if (declared !== null && (declared - duration) / 1e6 > SHORTFALL.seconds + (SHORTFALL.part * declared) / 1e6) {
+    return Result.fail(TRUNCATED)
+  }
+
+  const keys = shown.flatMap((packet, position) => packet.key ? [position] : [])
+  const sampleAspect = fractionOf(stream.sample_aspect_ratio, ":") ?? ratio(1)
+  const rotation = rotationOf(stream)
+  const square = Math.max(1, Math.round((width * sampleAspect.num) / sampleAspect.den))
+  const upright = rotation === 0 || rotation === 180
+  return Result.succeed({
+    picture: {
+      codec: stream.codec_name ?? "",
+      profile: known(stream.profile),
+      level: stream.level !== undefined && stream.level > 0 ? stream.level : null,
+      pixelFormat: format,
+      streamIndex: stream.index,
+      codedWidth: width,
+      codedHeight: height,
+      sampleAspect,
+      rotation,
+      width: upright ? square : height,
+      height: upright ? height : square,
+      timeBase,
+      zeroPts: first.pts,
+      frames: pts.length,
+      frameRate: rate,
+      variableFrameRate: isVariable(pts, timeBase, rate),
+      interlaced: facts.interlaced || /^(tt|bb|tb|bt)$/.test(stream.field_order ?? ""),
+      duration,
+      longestGop: microsOfTicks(longestGop(facts.packets, end), timeBase),
+      colorRange: known(stream.color_range),
+      colorSpace: known(stream.color_space),
+      colorTransfer: known(stream.color_transfer),
+      colorPrimaries: known(stream.color_primaries)
+    },
+    index: {
+      v: 1,
+      timeBase,
+      pts,
+      keys,
+      keyBytes: keys.map((position) => shown[position]?.position ?? -1)
+    }
+  })
+}
+
+export const TRUNCATED = "The file is incomplete: its header promises more than is there."
+
+/** Ticks. Key frames that an edit list hides count: a seek steps back to them, too. */
+const longestGop = (packets: ReadonlyArray<Packet>, end: number): number => {
+  const keys = packets.flatMap((packet) => packet.key && packet.pts !== null ? [packet.pts] : []).sort((a, b) => a - b)
+  let longest = 1
+  keys.forEach((key, i) => {
+    longest = Math.max(longest, (keys[i + 1] ?? end) - key)
+  })
+  return longest
+}
+
+export interface SoundFacts {
+  readonly stream: ProbeStream
+  /** Presentation time of the first decoded sample, in ticks (priming is left out by the decoder). */
+  readonly first: number
+  /** Where the last packet ends, in ticks. */
+  readonly end: number
+}
+
+export const soundOf = (sound: SoundFacts, picture: PictureInfo): SoundInfo | null => {
+  const timeBase = fractionOf(sound.stream.time_base, "/")
+  if (timeBase === null || sound.end <= sound.first) return null
+  const start = microsOfTicks(sound.first, timeBase)
+  return {
+    codec: sound.stream.codec_name ?? "",
+    streamIndex: sound.stream.index,
+    sampleRate: Number(sound.stream.sample_rate),
+    channels: sound.stream.channels ?? 1,
+    offset: Micros.make(start - microsOfTicks(picture.zeroPts, picture.timeBase)),
+    duration: Micros.make(microsOfTicks(sound.end, timeBase) - start)
+  }
+}
+
+/** `bytes` is the file's size. */
+export const mediaOf = (
+  report: ProbeReport,
+  bytes: number,
+  picture: PictureInfo,
+  sound: SoundInfo | null
+): MediaInfo => ({
+  container: report.format.format_name,
+  fileStart: microsOfText(report.format.start_time) ?? microsOfTicks(picture.zeroPts, picture.timeBase),
+  bytes,
+  picture,
+  sound
+})
