@@ -1,0 +1,334 @@
+import { NodeStream } from "@effect/platform-node"
+import { Config, Duration, Effect, Layer, Stream } from "effect"
+import { randomUUID } from "node:crypto"
+import { createReadStream } from "node:fs"
+import { copyFile, link, mkdir, open, opendir, readdir, readFile, realpath, rename, rm, rmdir, stat, statfs, unlink } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { ObjectStore, ObjectStoreError } from "./ObjectStore.ts"
+import type { ObjectInfo } from "./ObjectStore.ts"
+import { checkKey, checkPrefix, TEMPORARIES } from "./ObjectStoreKey.ts"
+import { hasEnded, ownIdentity } from "./ProcessIdentity.ts"
+
+/**
+ * Objects as files under one folder, which several processes (and hosts, over a shared mount) use at once. An object
+ * appears by `rename` or `link` of a file that is whole and on the disk; what is being written lies under `.tmp` on the
+ * same file system, named after the process that writes it, which is how a later process knows what it may sweep.
+ */
+const LOOK_BYTES = 32 * 1024 * 1024
+const READ_BYTES = 256 * 1024
+/** A folder may be pruned between its making and the move into it. */
+const PLACE_ATTEMPTS = 50
+const DEFAULT_RESERVE = 256 * 1024 * 1024
+
+const codeOf = (cause: unknown): string =>
+  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : ""
+
+const isMissing = (cause: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(cause))
+
+const failed = (operation: string, key: string) => (cause: unknown): ObjectStoreError => {
+  const code = codeOf(cause)
+  const reason = isMissing(cause)
+    ? "not_found"
+    : code === "EEXIST"
+    ? "exists"
+    : code === "ENOSPC" || code === "EDQUOT"
+    ? "no_space"
+    : "io"
+  return new ObjectStoreError({ operation, key, reason, cause })
+}
+
+/** Bytes are on the disk when their file is; a name, when its folder is. */
+const sync = async (path: string): Promise<void> => {
+  const handle = await open(path, "r")
+  await handle.sync().finally(() => handle.close())
+}
+
+/** Makes the folder of `target`, moves something there by `move`, and has both on the disk. */
+const place = async (target: string, move: () => Promise<void>): Promise<void> => {
+  const folder = dirname(target)
+  for (let attempt = 1;; attempt++) {
+    const made = await mkdir(folder, { recursive: true })
+    try {
+      await move()
+    } catch (cause) {
+      if (codeOf(cause) === "ENOENT" && attempt < PLACE_ATTEMPTS) continue
+      throw cause
+    }
+    await sync(folder)
+    if (made !== undefined) {
+      for (let above = folder; above.length >= made.length; above = dirname(above)) await sync(dirname(above))
+    }
+    return
+  }
+}
+
+const make = Effect.fnUntraced(function*(given: string, reserve: number) {
+  const { root, temporaries } = yield* Effect.tryPromise({
+    try: async () => {
+      await mkdir(join(given, TEMPORARIES), { recursive: true })
+      const root = await realpath(given)
+      return { root, temporaries: join(root, TEMPORARIES) }
+    },
+    catch: failed("open", "")
+  })
+
+  const pathOf = (key: string) => join(root, key)
+  const temporary = () => join(temporaries, `${ownIdentity}-${randomUUID()}`)
+
+  /** Checks the key, then does something with its path. */
+  const at = <A>(operation: string, key: string, run: (path: string) => Promise<A>) =>
+    checkKey(operation, key).pipe(
+      Effect.andThen(Effect.tryPromise({ try: () => run(pathOf(key)), catch: failed(operation, key) }))
+    )
+
+  const free = async () => {
+    const { bavail, bsize } = await statfs(root)
+    return Math.max(0, bavail * bsize - reserve)
+  }
+  const requireSpace = (operation: string, key: string) =>
+    Effect.tryPromise({ try: free, catch: failed(operation, key) }).pipe(
+      Effect.filterOrFail(
+        (bytes) => bytes > 0,
+        () =>
+          new ObjectStoreError({
+            operation,
+            key,
+            reason: "no_space",
+            cause: new Error(`less than ${reserve} bytes are free`)
+          })
+      )
+    )
+
+  const prune = async (folder: string): Promise<void> => {
+    if (!folder.startsWith(`${root}/`)) return
+    const gone = await rmdir(folder).then(() => true, isMissing)
+    if (gone) await prune(dirname(folder))
+  }
+
+  const infoOf = (key: string) =>
+    stat(pathOf(key)).then(
+      (found): ObjectInfo | null =>
+        found.isFile() ? { key, size: found.size, modifiedMillis: Math.floor(found.mtimeMs) } : null,
+      (cause) => {
+        if (isMissing(cause)) return null
+        throw cause
+      }
+    )
+  const head = (key: string) => at("head", key, () => infoOf(key))
+
+  const found = (operation: string, key: string) =>
+    head(key).pipe(
+      Effect.flatMap((info) =>
+        info === null ? Effect.fail(new ObjectStoreError({ operation, key, reason: "not_found" })) : Effect.succeed(info)
+      )
+    )
+
+  /** A file of one's own under `.tmp`, gone afterwards unless it was moved. */
+  const withTemporary = <A, E>(operation: string, key: string, use: (path: string) => Effect.Effect<A, E>) =>
+    checkKey(operation, key).pipe(
+      Effect.andThen(requireSpace(operation, key)),
+      Effect.andThen(
+        Effect.acquireUseRelease(
+          Effect.sync(temporary),
+          use,
+          (path) => Effect.promise(() => rm(path, { force: true }))
+        )
+      )
+    )
+
+  const write = <E>(operation: string, key: string, path: string, bytes: Stream.Stream<Uint8Array, E>) =>
+    Effect.acquireUseRelease(
+      Effect.tryPromise({ try: () => open(path, "wx"), catch: failed(operation, key) }),
+      (file) => {
+        let written = 0
+        let looked = 0
+        return bytes.pipe(
+          Stream.runForEach((chunk) =>
+            Effect.gen(function*() {
+              if (written - looked >= LOOK_BYTES) {
+                looked = written
+                yield* requireSpace(operation, key)
+              }
+              yield* Effect.tryPromise({ try: () => file.writeFile(chunk), catch: failed(operation, key) })
+              written += chunk.length
+            })
+          ),
+          Effect.andThen(Effect.tryPromise({ try: () => file.sync(), catch: failed(operation, key) })),
+          Effect.map(() => written)
+        )
+      },
+      (file) => Effect.promise(() => file.close())
+    )
+
+  /** False when the target was there already. */
+  const linkIfAbsent = (path: string, target: string): Promise<boolean> =>
+    place(target, () => link(path, target)).then(() => true, (cause) => {
+      if (codeOf(cause) === "EEXIST") return false
+      throw cause
+    })
+
+  /** The bytes of a file on another file system, or of one that may not be linked: a copy that is whole on the disk. */
+  const copied = async (from: string, path: string) => {
+    await copyFile(from, path)
+    await sync(path)
+  }
+
+  async function* walk(prefix: string): AsyncGenerator<ObjectInfo> {
+    const folder = await opendir(pathOf(prefix)).catch((cause: unknown) => {
+      if (isMissing(cause)) return null
+      throw cause
+    })
+    if (folder === null) return
+    for await (const entry of folder) {
+      const key = `${prefix}${entry.name}`
+      if (entry.isDirectory()) {
+        if (key !== TEMPORARIES) yield* walk(`${key}/`)
+      } else {
+        const info = await infoOf(key)
+        if (info !== null) yield info
+      }
+    }
+  }
+
+  const sweep = async () => {
+    for (const name of await readdir(temporaries)) {
+      const path = join(temporaries, name)
+      const ended = hasEnded(name)
+      const old = () => stat(path).then((found) => Date.now() - found.mtimeMs > Duration.toMillis("1 day"), () => false)
+      if (ended ?? (await old())) await rm(path, { recursive: true, force: true })
+    }
+  }
+  yield* Effect.tryPromise(sweep).pipe(
+    Effect.tapCause((cause) => Effect.logWarning("sweeping temporaries failed", cause)),
+    Effect.ignore,
+    Effect.forkScoped
+  )
+
+  return ObjectStore.of({
+    head: Effect.fn("ObjectStore.head")(head),
+    get: (key, range) =>
+      found("get", key).pipe(
+        Effect.map((info) => {
+          const start = range?.start ?? 0
+          const end = Math.min(range?.end ?? info.size, info.size)
+          return start >= end ? Stream.empty : NodeStream.fromReadable<Uint8Array, ObjectStoreError>({
+            evaluate: () => createReadStream(pathOf(key), { start, end: end - 1, highWaterMark: READ_BYTES }),
+            onError: failed("get", key)
+          })
+        }),
+        Stream.unwrap
+      ),
+    getBytes: Effect.fn("ObjectStore.getBytes")((key: string) =>
+      found("getBytes", key).pipe(Effect.andThen(at("getBytes", key, (path) => readFile(path))))
+    ),
+    put: Effect.fn("ObjectStore.put")(<E>(key: string, bytes: Stream.Stream<Uint8Array, E>) =>
+      withTemporary("put", key, (path) =>
+        write("put", key, path, bytes).pipe(
+          Effect.tap(at("put", key, (target) => place(target, () => rename(path, target))))
+        ))
+    ),
+    putIfAbsent: Effect.fn("ObjectStore.putIfAbsent")((key: string, bytes: Uint8Array) =>
+      head(key).pipe(
+        Effect.flatMap((present) =>
+          present !== null ? Effect.succeed(false) : withTemporary("putIfAbsent", key, (path) =>
+            write("putIfAbsent", key, path, Stream.make(bytes)).pipe(
+              Effect.andThen(at("putIfAbsent", key, (target) => linkIfAbsent(path, target)))
+            ))
+        )
+      )
+    ),
+    putFile: Effect.fn("ObjectStore.putFile")((key: string, file: string) =>
+      at("putFile", key, async (target) => {
+        await sync(file)
+        try {
+          await place(target, () => rename(file, target))
+          return true
+        } catch (cause) {
+          if (codeOf(cause) !== "EXDEV") throw cause
+          return false
+        }
+      }).pipe(
+        Effect.flatMap((moved) =>
+          moved ? Effect.void : withTemporary("putFile", key, (path) =>
+            at("putFile", key, async (target) => {
+              await copied(file, path)
+              await place(target, () => rename(path, target))
+              await unlink(file)
+            }))
+        )
+      )
+    ),
+    link: Effect.fn("ObjectStore.link")((from: string, to: string) =>
+      found("link", from).pipe(
+        Effect.andThen(at("link", to, (target) =>
+          linkIfAbsent(pathOf(from), target).then(() => true, (cause) => {
+            if (["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP"].includes(codeOf(cause))) return false
+            throw cause
+          }))),
+        Effect.flatMap((linked) =>
+          linked ? Effect.void : withTemporary("link", to, (path) =>
+            at("link", to, async (target) => {
+              await copied(pathOf(from), path)
+              await linkIfAbsent(path, target)
+            }))
+        )
+      )
+    ),
+    remove: Effect.fn("ObjectStore.remove")((key: string) =>
+      at("remove", key, async (path) => {
+        await unlink(path).catch((cause: unknown) => {
+          if (!isMissing(cause)) throw cause
+        })
+        await prune(dirname(path))
+      })
+    ),
+    removeAll: Effect.fn("ObjectStore.removeAll")((prefix: string) =>
+      checkPrefix("removeAll", prefix).pipe(
+        Effect.filterOrFail(
+          (checked) => checked !== "",
+          () => new ObjectStoreError({ operation: "removeAll", key: prefix, reason: "invalid_key" })
+        ),
+        Effect.andThen(Effect.tryPromise({
+          try: async () => {
+            await rm(pathOf(prefix), { recursive: true, force: true, maxRetries: 5 })
+            await prune(dirname(pathOf(prefix.slice(0, -1))))
+          },
+          catch: failed("removeAll", prefix)
+        }))
+      )
+    ),
+    list: (prefix) =>
+      checkPrefix("list", prefix).pipe(
+        Effect.map(() => Stream.fromAsyncIterable(walk(prefix), failed("list", prefix))),
+        Stream.unwrap
+      ),
+    fetch: Effect.fn("ObjectStore.fetch")((key: string) =>
+      found("fetch", key).pipe(Effect.map(() => pathOf(key)))
+    ),
+    workspace: Effect.acquireRelease(
+      Effect.tryPromise({
+        try: async () => {
+          const folder = temporary()
+          await mkdir(folder)
+          return folder
+        },
+        catch: failed("workspace", "")
+      }),
+      (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+    ),
+    freeBytes: Effect.tryPromise({ try: free, catch: failed("freeBytes", "") })
+  })
+})
+
+/**
+ * The store in the folder REELAY_STORE. A write fails with `no_space` before fewer than REELAY_STORE_RESERVE_BYTES
+ * (256 MiB) are free on its file system: Postgres and NATS may live there too.
+ */
+export const layer = Layer.effect(
+  ObjectStore,
+  Effect.gen(function*() {
+    const root = yield* Config.NonEmptyString("REELAY_STORE")
+    const reserve = yield* Config.Int("REELAY_STORE_RESERVE_BYTES").pipe(Config.withDefault(DEFAULT_RESERVE))
+    return yield* make(root, reserve)
+  })
+)
