@@ -1,0 +1,113 @@
+import type { ServerMessage } from "@reelay/contracts/Socket"
+import { createMemo, createSignal, onCleanup } from "solid-js"
+import type { TokenSource } from "../api/Token.ts"
+import type { Exports } from "./createExports.ts"
+import type { Session } from "./createSession.ts"
+import { openLink } from "./Link.ts"
+import { makePoller } from "./Poller.ts"
+
+export type Connection = "connecting" | "live" | "polling" | "offline" | "signed-out"
+
+export interface LiveOptions {
+  readonly url: string
+  readonly tokens: TokenSource
+  readonly session: Session
+  readonly exports: Exports
+  readonly since: () => string | null
+  readonly onCursor: (cursor: string) => void
+}
+
+/** Keeps the exports fresh: by the socket, and by asking while there is none. */
+export const createLive = (options: LiveOptions) => {
+  const { exports, session } = options
+  const [up, setUp] = createSignal(false)
+  const [asking, setAsking] = createSignal(false)
+  const [online, setOnline] = createSignal(navigator.onLine)
+
+  const ask = () => exports.refresh()
+  const poller = makePoller(() => session.needed() ? Promise.resolve("same") : ask())
+
+  const hear = (message: ServerMessage) => {
+    switch (message.type) {
+      case "snapshot":
+        exports.dispatch({ type: "rows", exports: message.exports })
+        options.onCursor(message.cursor)
+        // A snapshot comes without what was deleted meanwhile, and the list says that.
+        if (exports.loaded()) void ask().catch(() => {})
+        return
+      case "state":
+        exports.dispatch({ type: "rows", exports: [message.export] })
+        return options.onCursor(message.cursor)
+      case "gone":
+        exports.dispatch({ type: "gone", exportId: message.exportId })
+        return options.onCursor(message.cursor)
+      case "progress":
+        return void exports.dispatch({ type: "progress", exportId: message.exportId, progress: message.progress })
+      case "error":
+        if (message.code === "unauthorized") session.onUnauthorized()
+        return
+      case "ping":
+        return
+    }
+  }
+
+  const link = openLink({
+    url: options.url,
+    token: options.tokens.token,
+    since: options.since,
+    onMessage: hear,
+    onUp: (now) => {
+      setUp(now)
+      if (now) {
+        poller.stop()
+        // Whatever failed before, the server is there now.
+        if (exports.failure() !== null) void ask().catch(() => {})
+      } else {
+        poller.start()
+      }
+    }
+  })
+  poller.start()
+
+  const load = async () => {
+    setAsking(true)
+    await ask().catch(() => {})
+    setAsking(false)
+  }
+  const wake = () => {
+    setOnline(true)
+    if (up()) return
+    link.reconnect()
+    poller.hurry()
+  }
+  const sleep = () => setOnline(false)
+  const look = () => {
+    if (document.visibilityState === "visible") wake()
+  }
+  window.addEventListener("online", wake)
+  window.addEventListener("offline", sleep)
+  document.addEventListener("visibilitychange", look)
+  const forget = session.onSignedIn(() => link.reconnect())
+  onCleanup(() => {
+    window.removeEventListener("online", wake)
+    window.removeEventListener("offline", sleep)
+    document.removeEventListener("visibilitychange", look)
+    forget()
+    poller.stop()
+    link.close()
+  })
+
+  return {
+    /** Asks right now; the outcome shows in `exports`. */
+    load,
+    loading: asking,
+    connection: createMemo((): Connection => {
+      if (session.needed()) return "signed-out"
+      if (up()) return "live"
+      const failed = exports.failure()
+      if (!online() || (failed !== null && failed.kind !== "refused" && failed.kind !== "garbled")) return "offline"
+      return exports.loaded() ? "polling" : "connecting"
+    })
+  }
+}
+export type Live = ReturnType<typeof createLive>

@@ -1,0 +1,7 @@
+import { render } from "solid-js/web"
+import { App } from "./App.tsx"
+import "./styles.css"
+
+const root = document.getElementById("app")
+if (root === null) throw new Error("index.html has no #app")
+render(() => <App />, root)

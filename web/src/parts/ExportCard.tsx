@@ -1,0 +1,80 @@
+import type { ExportId } from "@reelay/contracts/Ids"
+import { A } from "@solidjs/router"
+import { DateTime } from "effect"
+import { createEffect, createMemo, createSignal, createUniqueId, Show } from "solid-js"
+import { useStudio } from "../live/Studio.ts"
+import { agoText, bytesText, segmentsText, settingsText } from "../state/Words.ts"
+import { Actions } from "./Actions.tsx"
+import { Player } from "./Player.tsx"
+import { StatusLine } from "./StatusLine.tsx"
+import { Thumb } from "./Thumb.tsx"
+
+/** One export in the list. */
+export const ExportCard = (props: { readonly id: ExportId }) => {
+  const { away, exports, now, sources } = useStudio()
+  const view = createMemo(() => exports.view(props.id))
+  const [playing, setPlaying] = createSignal(false)
+  const [problem, setProblem] = createSignal<string | null>(null)
+  const name = createUniqueId()
+  createEffect(() => {
+    const row = view()?.row
+    if (row) sources.need(row)
+  })
+  createEffect(() => {
+    if (view()?.status !== "completed") setPlaying(false)
+  })
+
+  return (
+    <Show when={view()}>
+      {(shown) => {
+        const row = () => shown().row
+        const title = () => sources.title(row())
+        const bytes = () => row().outputs.reduce((sum, output) => sum + output.bytes, 0)
+        const facts = () =>
+          [settingsText(row().settings), segmentsText(row()), bytes() === 0 ? null : bytesText(bytes())]
+            .filter((fact) => fact !== null).join(" · ")
+        const at = () => row().completedAt ?? row().createdAt
+        return (
+          <article
+            class="card"
+            classList={{ news: away.ended().some((ended) => ended.id === props.id) }}
+            data-export-id={props.id}
+            data-status={shown().status}
+            aria-labelledby={name}
+            aria-busy={shown().action !== null}
+          >
+            <Thumb
+              view={shown()}
+              described={name}
+              playing={playing()}
+              onPlay={() => setPlaying((on) => !on)}
+            />
+            <div class="card-body">
+              <div class="card-head">
+                <h3 id={name} class="card-title">
+                  <A href={`/exports/${props.id}`} title={title()}>{title()}</A>
+                </h3>
+                <time
+                  class="meta"
+                  datetime={DateTime.formatIso(at())}
+                  title={new Date(DateTime.toEpochMillis(at())).toLocaleString()}
+                >
+                  {agoText(DateTime.toEpochMillis(at()), now())}
+                </time>
+              </div>
+              <p class="meta card-facts">{facts()}</p>
+              <StatusLine view={shown()} title={title()} />
+            </div>
+            <Actions view={shown()} title={title()} described={name} onError={setProblem} />
+            <Show when={problem() ?? exports.note(props.id)}>
+              {(message) => <p class="wrong card-wrong" role="alert">{message()}</p>}
+            </Show>
+            <Show when={playing()}>
+              <Player id={props.id} title={title()} autoplay />
+            </Show>
+          </article>
+        )
+      }}
+    </Show>
+  )
+}
