@@ -27,8 +27,10 @@ export const Work = Schema.Union([
     clip: Count,
     from: Count,
     to: Positive,
-    /** File seconds for `-ss` as whole microseconds, null: decode from the start. From the frame index. */
-    seek: Schema.NullOr(Schema.Int)
+    /** Whole microseconds for `-ss` (counted from the file's zero), null: decode from the start. From the frame index. */
+    seek: Schema.NullOr(Schema.Int),
+    /** Output frames, counted back from `to`, that show the source's very last frame: it is held for them. */
+    hold: Count
   }),
   /** A clip's sound as sample-exact PCM, `samples` long at 48 kHz stereo. */
   Schema.TaggedStruct("sound", { clip: Count, samples: Positive }),

@@ -1,20 +1,182 @@
 import type { Family } from "@reelay/contracts/Export"
-import type { ExportId } from "@reelay/contracts/Ids"
+import type { ExportId, TaskKey } from "@reelay/contracts/Ids"
 import type { FrameIndex } from "@reelay/contracts/Media"
-import type { Build, Plan } from "@reelay/contracts/Plan"
-import type { RenderSpec } from "@reelay/contracts/RenderSpec"
+import { type Build, lightPool, type Plan, type PoolName, type Task, videoPool, type Work } from "@reelay/contracts/Plan"
+import type { RenderSpec, SpecClip, SpecSource } from "@reelay/contracts/RenderSpec"
+import { chunksOf } from "./Chunks.ts"
+import { weightFor } from "./Encoders.ts"
+import { frameGrid } from "./FrameGrid.ts"
+import { entryName, outputName } from "./Names.ts"
+import { approach } from "./Seek.ts"
+import { type Canonical, taskKey } from "./TaskKey.ts"
+import { samplesBefore } from "./Timeline.ts"
 
 /** Part of every task key: raise it whenever the same work would make other bytes. */
 export const COMPILER = 1
 
-/** RenderSpec → task graph. Pure and total for a valid spec; the same input gives the same plan. */
-export const compile = (_input: {
+export interface CompileInput {
   readonly exportId: ExportId
   readonly spec: RenderSpec
   readonly family: Family
   readonly build: Build
-  /** By `SpecSource.indexKey`. */
+  /** By `SpecSource.indexKey`: one for every source. */
   readonly indexes: ReadonlyMap<string, FrameIndex>
-}): Plan => {
-  throw new Error("stub")
 }
+
+/** RenderSpec → task graph. Pure and total for a valid spec; the same input gives the same plan. */
+export const compile = (input: CompileInput): Plan => {
+  const { spec } = input
+  const tasks = taskSet(input)
+  const final = spec.delivery === "clips"
+    ? zipOf(tasks, spec)
+    : fileOf(tasks, spec, spec.clips, outputName(spec.name, spec.target.format))
+  return {
+    v: 1,
+    exportId: input.exportId,
+    spec,
+    family: input.family,
+    build: input.build,
+    tasks: tasks.all(),
+    final,
+    reasons: tasks.reasons()
+  }
+}
+
+/** Every clip a file of its own, all in one archive. */
+const zipOf = (tasks: TaskSet, spec: RenderSpec): TaskKey => {
+  const files = spec.clips.map((clip, position) => {
+    const name = entryName(position, spec.clips.length, clip.name, spec.target.format)
+    return { task: fileOf(tasks, spec, [clip], name), name }
+  })
+  return tasks.zip(files, outputName(spec.name, "zip"))
+}
+
+/** One finished file of some clips in a row. */
+const fileOf = (tasks: TaskSet, spec: RenderSpec, clips: ReadonlyArray<SpecClip>, name: string): TaskKey => {
+  const rate = spec.target.frameRate
+  const chunks: Array<TaskKey> = []
+  const pieces: Array<TaskKey> = []
+  let frames = 0
+  for (const clip of clips) {
+    chunks.push(...tasks.chunks(clip))
+    // Cut where the frames are cut, on the whole file's clock: rounding never adds up over clips.
+    if (spec.target.sound) {
+      pieces.push(tasks.sound(clip, samplesBefore(frames + clip.frames, rate) - samplesBefore(frames, rate)))
+    }
+    frames += clip.frames
+  }
+  const soundtrack = spec.target.sound ? tasks.soundtrack(pieces, samplesBefore(frames, rate)) : null
+  return tasks.mux(chunks, soundtrack, frames, name)
+}
+
+interface TaskSet {
+  chunks(clip: SpecClip): ReadonlyArray<TaskKey>
+  sound(clip: SpecClip, samples: number): TaskKey
+  soundtrack(pieces: ReadonlyArray<TaskKey>, samples: number): TaskKey
+  mux(chunks: ReadonlyArray<TaskKey>, soundtrack: TaskKey | null, frames: number, name: string): TaskKey
+  zip(files: ReadonlyArray<{ readonly task: TaskKey; readonly name: string }>, name: string): TaskKey
+  all(): ReadonlyArray<Task>
+  reasons(): ReadonlyArray<string>
+}
+
+/**
+ * The tasks of one plan, each once however often it is needed: two clips with the same picture are one task. A key
+ * covers what the task makes and nothing else. Not in it: where the source lies and what it is called, the rest of the
+ * timeline, how the source is seeked, and (for chunks) container and name of the output.
+ */
+const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet => {
+  const { target } = spec
+  const tasks = new Map<TaskKey, Task>()
+  const video = videoPool(family, target.codec, build)
+  const light = lightPool(build)
+  const weight = weightFor(target.width, target.height)
+  const grounds = { compiler: COMPILER, build, tenant: spec.tenant }
+  const picture = { codec: target.codec, width: target.width, height: target.height, frameRate: { ...target.frameRate } }
+
+  const add = (key: TaskKey, pool: PoolName, frames: number, needs: ReadonlyArray<TaskKey>, work: Work): TaskKey => {
+    if (!tasks.has(key)) {
+      tasks.set(key, { key, pool, needs: [...new Set(needs)], frames, weight: pool === video ? weight : 1, work })
+    }
+    return key
+  }
+
+  return {
+    chunks: (clip) => {
+      const source = sourceOf(spec, clip)
+      const { media } = source
+      const index = indexes.get(source.indexKey)
+      if (index === undefined) throw new Error(`no frame index for ${source.indexKey}`)
+      const grid = frameGrid(media.picture.timeBase, media.picture.zeroPts, clip.start, target.frameRate)
+      return chunksOf(clip.frames, target.frameRate, family).map(({ from, to }) => {
+        const key = taskKey({
+          ...grounds,
+          task: "chunk",
+          family,
+          source: pictureFacts(source),
+          start: clip.start,
+          from,
+          to,
+          ...picture,
+          quality: target.quality,
+          mode: target.mode,
+          fit: target.fit
+        })
+        const work: Work = { _tag: "chunk", clip: spec.clips.indexOf(clip), from, to, ...approach(media, index, grid, from, to) }
+        return add(key, video, to - from, [], work)
+      })
+    },
+    sound: (clip, samples) => {
+      const source = sourceOf(spec, clip)
+      const heard = source.media.sound === null ? null : { ...soundFacts(source), start: clip.start }
+      const key = taskKey({ ...grounds, task: "sound", heard, samples })
+      return add(key, light, 0, [], { _tag: "sound", clip: spec.clips.indexOf(clip), samples })
+    },
+    soundtrack: (pieces, samples) => {
+      const key = taskKey({ ...grounds, task: "soundtrack", pieces: [...pieces], samples, codec: soundCodec(spec) })
+      return add(key, light, 0, pieces, { _tag: "soundtrack", pieces, samples })
+    },
+    mux: (chunks, soundtrack, frames, name) => {
+      const parts = { chunks: [...chunks], soundtrack, frames, format: target.format, name }
+      const key = taskKey({ ...grounds, task: "mux", ...parts, ...picture })
+      const needs = soundtrack === null ? chunks : [...chunks, soundtrack]
+      return add(key, light, 0, needs, { _tag: "mux", chunks, soundtrack, frames, name })
+    },
+    zip: (files, name) => {
+      const key = taskKey({ ...grounds, task: "zip", files: files.map((file) => ({ ...file })), name })
+      return add(key, light, 0, files.map((file) => file.task), { _tag: "zip", files, name })
+    },
+    all: () => [...tasks.values()],
+    reasons: () => {
+      const chunks = [...tasks.values()].filter((task) => task.work._tag === "chunk").length
+      const way = chunks === 1 ? "one pass: a single chunk" : `${chunks} chunks, frame-exact, at constant quality`
+      return [`picture: ${way}, ${target.codec} on ${family}`, target.sound ? "sound: cut per clip, encoded once" : "no clip has sound"]
+    }
+  }
+}
+
+const sourceOf = (spec: RenderSpec, clip: SpecClip): SpecSource => {
+  const source = spec.sources[clip.source]
+  if (source === undefined) throw new Error(`clip names source ${clip.source} of ${spec.sources.length}`)
+  return source
+}
+
+/** What of a source its picture depends on. The facts beside the digest are readings that a later ingest may mend. */
+const pictureFacts = ({ sha256, media: { picture } }: SpecSource): Canonical => ({
+  sha256,
+  stream: picture.streamIndex,
+  timeBase: { ...picture.timeBase },
+  zero: picture.zeroPts,
+  color: [picture.colorRange, picture.colorSpace, picture.colorTransfer, picture.colorPrimaries],
+  size: [picture.width, picture.height]
+})
+
+const soundFacts = ({ sha256, media: { picture, sound } }: SpecSource) => ({
+  sha256,
+  stream: sound?.streamIndex ?? null,
+  channels: sound?.channels ?? null,
+  timeBase: { ...picture.timeBase },
+  zero: picture.zeroPts
+})
+
+/** The codec that carries sound in the target's container. */
+export const soundCodec = (spec: RenderSpec): "aac" | "opus" => (spec.target.format === "webm" ? "opus" : "aac")

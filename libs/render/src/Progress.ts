@@ -1,4 +1,4 @@
-import type { ExportStatus, Progress } from "@reelay/contracts/Export"
+import type { ExportStatus, Progress, Stage } from "@reelay/contracts/Export"
 
 export interface ProgressInput {
   readonly epoch: number
@@ -20,7 +20,104 @@ export interface ProgressInput {
   readonly frameRate: number
 }
 
-/** The progress that everyone sees; `previous` of the same epoch is never fallen behind. */
-export const progressOf = (_input: ProgressInput, _previous: Progress | null): Progress => {
-  throw new Error("stub")
+/** Percent at which encoding begins and at which it is over. */
+const ENCODING = 10
+const FINISHING = 90
+/** The most that is shown before the end is in the database. */
+const ALMOST = 99.5
+/** Seconds in which preparing covers two thirds of its tenth: it has nothing to count, and should be seen to move. */
+const PREPARING_SECONDS = 5
+
+const ORDER: ReadonlyArray<Stage> = ["queued", "preparing", "encoding", "finishing", "done"]
+const later = (a: Stage, b: Stage): Stage => (ORDER.indexOf(a) >= ORDER.indexOf(b) ? a : b)
+
+const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value))
+const tenths = (value: number): number => Math.floor(value * 10) / 10
+
+const stageOf = (input: ProgressInput): Stage => {
+  switch (input.status) {
+    case "pending":
+      return "queued"
+    case "completed":
+      return "done"
+    case "processing":
+      if (!input.encodingBegan) return "preparing"
+      return input.framesDone >= input.framesTotal ? "finishing" : "encoding"
+    case "failed":
+    case "cancelled":
+      return "queued"
+  }
+}
+
+const percentOf = (stage: Stage, input: ProgressInput, framesDone: number): number => {
+  switch (stage) {
+    case "queued":
+      return 0
+    case "preparing":
+      return ENCODING * 0.9 * (1 - Math.exp(-input.elapsedSeconds / PREPARING_SECONDS))
+    case "encoding":
+      return ENCODING + (FINISHING - ENCODING) * (framesDone / Math.max(1, input.framesTotal))
+    case "finishing":
+      return Math.min(ALMOST, FINISHING + (100 - FINISHING) * (input.finishingDone / Math.max(1, input.finishingTotal)))
+    case "done":
+      return 100
+  }
+}
+
+const etaOf = (stage: Stage, input: ProgressInput, framesDone: number): number | null => {
+  if (stage === "done") return 0
+  if (input.status !== "processing" || stage !== "encoding") return null
+  const left = input.framesTotal - framesDone
+  const perSecond = input.speed !== null && input.speed > 0
+    ? input.speed * input.frameRate
+    : input.elapsedSeconds > 0 ? framesDone / input.elapsedSeconds : 0
+  return perSecond > 0 ? Math.ceil(left / perSecond) : null
+}
+
+const messageOf = (stage: Stage, input: ProgressInput, framesDone: number): string => {
+  if (input.status === "failed") return "Failed"
+  if (input.status === "cancelled") return "Cancelled"
+  switch (stage) {
+    case "queued":
+      return input.queuePosition === null ? "Waiting" : input.queuePosition === 1 ? "Next in the queue" : `Number ${input.queuePosition} in the queue`
+    case "preparing":
+      return "Preparing"
+    case "encoding":
+      return `Encoding frame ${framesDone} of ${input.framesTotal}`
+    case "finishing":
+      return "Joining picture and sound"
+    case "done":
+      return "Done"
+  }
+}
+
+/**
+ * The progress that everyone sees. Within an epoch percent, frames and stage never fall behind `previous`, whatever is
+ * redone underneath; 100 only when the export is completed. An ended export that did not complete stays where it was.
+ */
+export const progressOf = (input: ProgressInput, previous: Progress | null): Progress => {
+  const before = previous !== null && previous.epoch === input.epoch ? previous : null
+  const framesTotal = input.framesTotal
+  const framesDone = input.status === "completed"
+    ? framesTotal
+    : clamp(Math.max(input.framesDone, before?.framesDone ?? 0), 0, framesTotal)
+  const now = stageOf({ ...input, framesDone })
+  // A retry waits again, in the epoch that failed: there alone the stage goes back.
+  const stage = before === null || input.status === "pending" ? now : later(now, before.stage)
+  const ended = input.status === "failed" || input.status === "cancelled"
+  const percent = ended ? before?.percent ?? 0 : tenths(percentOf(stage, input, framesDone))
+  const ceiling = input.status === "completed" ? 100 : ALMOST
+  return {
+    epoch: input.epoch,
+    status: input.status,
+    percent: clamp(Math.max(percent, before?.percent ?? 0), 0, ceiling),
+    stage,
+    message: messageOf(stage, input, framesDone),
+    queuePosition: input.status === "pending" ? input.queuePosition : null,
+    framesDone,
+    framesTotal,
+    speed: input.status === "processing" ? input.speed : null,
+    elapsedSeconds: Math.max(0, input.elapsedSeconds),
+    etaSeconds: etaOf(stage, input, framesDone)
+  }
 }

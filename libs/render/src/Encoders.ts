@@ -1,0 +1,205 @@
+import type { Family, Mode, Quality, VideoCodec } from "@reelay/contracts/Export"
+import type { Rational } from "@reelay/contracts/Quantity"
+import { gopFrames } from "./Chunks.ts"
+import { ceilingOf } from "./Estimate.ts"
+
+/**
+ * Codec × family × mode × quality → encoder arguments. Every encoder is asked for the same thing: constant quality under
+ * a ceiling (average rate control in chunks costs up to 2 dB at the worst frame), closed GOPs of two seconds with key
+ * frames nowhere else, 8-bit 4:2:0. `mode` is effort alone, `quality` is rate alone.
+ */
+export interface EncoderRequest {
+  readonly family: Family
+  readonly codec: VideoCodec
+  readonly mode: Mode
+  readonly quality: Quality
+  readonly width: number
+  readonly height: number
+  readonly frameRate: Rational
+  /** What the node calls the device: an index (NVENC), a render node (QSV). Null: the encoder's default. */
+  readonly device: string | null
+}
+
+export interface EncoderArguments {
+  /** Before any input: devices. */
+  readonly global: ReadonlyArray<string>
+  /** Output options of the video stream. */
+  readonly output: ReadonlyArray<string>
+  /** What the filter graph must deliver. */
+  readonly pixelFormat: "yuv420p" | "nv12"
+}
+
+/** First choice first; a node uses the first rung that its probe proved. */
+export const LADDER: ReadonlyArray<Family> = ["nvenc", "qsv", "amf", "videotoolbox", "software"]
+
+const ENCODERS: Record<Family, Partial<Record<VideoCodec, string>>> = {
+  nvenc: { h264: "h264_nvenc", hevc: "hevc_nvenc", av1: "av1_nvenc" },
+  qsv: { h264: "h264_qsv", hevc: "hevc_qsv", vp9: "vp9_qsv", av1: "av1_qsv" },
+  amf: { h264: "h264_amf", hevc: "hevc_amf", av1: "av1_amf" },
+  videotoolbox: { h264: "h264_videotoolbox", hevc: "hevc_videotoolbox" },
+  software: { h264: "libx264", hevc: "libx265", vp9: "libvpx-vp9", av1: "libsvtav1" }
+}
+
+/** ffmpeg's name of the encoder; null when the family has none for the codec. */
+export const encoderName = (family: Family, codec: VideoCodec): string | null => ENCODERS[family][codec] ?? null
+
+/** Constant rate factor (software) or constant quality (hardware), on the scale that x264 and most others share. */
+const RATE = { high: 18, medium: 23, low: 28 } as const satisfies Record<Quality, number>
+/** The same steps on the scale of VP9 and AV1, 0…63. */
+const RATE_63 = { high: 24, medium: 31, low: 38 } as const satisfies Record<Quality, number>
+/** VideoToolbox' scale runs the other way, 1…100. */
+const RATE_APPLE = { high: 68, medium: 54, low: 42 } as const satisfies Record<Quality, number>
+
+const X26X_PRESET = { fast: "ultrafast", balanced: "fast", quality: "slow" } as const satisfies Record<Mode, string>
+const VP9_SPEED = { fast: "5", balanced: "3", quality: "1" } as const satisfies Record<Mode, string>
+const SVT_PRESET = { fast: "10", balanced: "8", quality: "5" } as const satisfies Record<Mode, string>
+const NVENC_PRESET = { fast: "p1", balanced: "p4", quality: "p7" } as const satisfies Record<Mode, string>
+const QSV_PRESET = { fast: "veryfast", balanced: "medium", quality: "slower" } as const satisfies Record<Mode, string>
+const AMF_QUALITY = { fast: "speed", balanced: "balanced", quality: "quality" } as const satisfies Record<Mode, string>
+
+/** A device that a probe of two frames keeps for the node's life would be named here; software has none. */
+const NONE: ReadonlyArray<string> = []
+
+/**
+ * Threads of one encoder: a constant of the picture's size, never of the machine, because another number of threads makes
+ * other bytes. Parallelism comes from chunks.
+ */
+export const threadsFor = (width: number, height: number): number => {
+  const pixels = width * height
+  return pixels <= 1280 * 720 * 1.2 ? 1 : pixels <= 1920 * 1080 * 1.5 ? 2 : 4
+}
+
+/** Slots that a chunk of this size takes on a node. */
+export const weightFor = (width: number, height: number): number => (width * height <= 1920 * 1080 * 1.5 ? 1 : 2)
+
+/** Throws when the family has no such encoder: the planner only asks for pools that exist. */
+export const encoderArguments = (request: EncoderRequest): EncoderArguments => {
+  const name = encoderName(request.family, request.codec)
+  if (name === null) throw new Error(`${request.family} has no ${request.codec} encoder`)
+  const builder = request.family === "software" ? SOFTWARE[request.codec] : HARDWARE[request.family]
+  const { output, ...rest } = builder(request)
+  return {
+    global: NONE,
+    ...rest,
+    output: ["-c:v", name, ...output, ...tagFor(request.codec), "-bitexact"]
+  }
+}
+
+type Builder = (request: EncoderRequest) => {
+  readonly global?: ReadonlyArray<string>
+  readonly output: ReadonlyArray<string>
+  readonly pixelFormat: EncoderArguments["pixelFormat"]
+}
+
+/** Apple's players want HEVC with its parameter sets outside the stream, and named so. */
+const tagFor = (codec: VideoCodec): ReadonlyArray<string> => (codec === "hevc" ? ["-tag:v", "hvc1"] : NONE)
+
+const gop = (request: EncoderRequest): ReadonlyArray<string> => {
+  const frames = String(gopFrames(request.frameRate))
+  return ["-g", frames, "-keyint_min", frames]
+}
+
+/** The ceiling over each second: a chunk's buffer starts nearly full, which must not add to the chunk's average. */
+const HEADROOM = 0.85
+const ceiling = (request: EncoderRequest): ReadonlyArray<string> => {
+  const rate = Math.round(ceilingOf(request) * HEADROOM)
+  return ["-maxrate", String(rate), "-bufsize", String(rate)]
+}
+
+const threads = (request: EncoderRequest): ReadonlyArray<string> => [
+  "-threads",
+  String(threadsFor(request.width, request.height))
+]
+
+const SOFTWARE: Record<VideoCodec, Builder> = {
+  h264: (request) => ({
+    pixelFormat: "yuv420p",
+    output: [
+      "-preset", X26X_PRESET[request.mode], "-profile:v", "high", "-crf", String(RATE[request.quality]),
+      ...ceiling(request), ...gop(request), "-sc_threshold", "0", "-flags", "+cgop", ...threads(request)
+    ]
+  }),
+  hevc: (request) => {
+    const frames = gopFrames(request.frameRate)
+    const pool = threadsFor(request.width, request.height)
+    return {
+      pixelFormat: "yuv420p",
+      output: [
+        "-preset", X26X_PRESET[request.mode], "-profile:v", "main", "-crf", String(RATE[request.quality]),
+        ...ceiling(request), ...gop(request), ...threads(request),
+        "-x265-params",
+        `log-level=error:info=0:open-gop=0:scenecut=0:keyint=${frames}:min-keyint=${frames}:pools=${pool}`
+      ]
+    }
+  },
+  vp9: (request) => ({
+    pixelFormat: "yuv420p",
+    output: [
+      "-deadline", "good", "-cpu-used", VP9_SPEED[request.mode], "-crf", String(RATE_63[request.quality]),
+      // Constrained quality: the target rate is the ceiling.
+      "-b:v", String(Math.round(ceilingOf(request) * HEADROOM)), ...ceiling(request), ...gop(request),
+      "-row-mt", "1", "-tile-columns", "1", "-auto-alt-ref", "1", "-lag-in-frames", "25", ...threads(request)
+    ]
+  }),
+  av1: (request) => ({
+    pixelFormat: "yuv420p",
+    output: [
+      "-preset", SVT_PRESET[request.mode], "-crf", String(RATE_63[request.quality]), ...gop(request),
+      "-svtav1-params", `lp=${threadsFor(request.width, request.height)}:scd=0`
+    ]
+  })
+}
+
+const HARDWARE: Record<Exclude<Family, "software">, Builder> = {
+  nvenc: (request) => ({
+    pixelFormat: "nv12",
+    output: [
+      ...(request.device === null ? NONE : ["-gpu", request.device]),
+      "-preset", NVENC_PRESET[request.mode], "-tune", "hq", "-rc", "vbr", "-cq", String(RATE[request.quality]), "-b:v", "0",
+      ...ceiling(request), ...gop(request), "-forced-idr", "1", "-no-scenecut", "1", "-strict_gop", "1"
+    ]
+  }),
+  qsv: (request) => ({
+    ...(request.device === null ? {} : { global: ["-qsv_device", request.device] }),
+    pixelFormat: "nv12",
+    output: [
+      "-preset", QSV_PRESET[request.mode], "-global_quality", String(RATE[request.quality]), "-look_ahead", "0",
+      ...ceiling(request), ...gop(request), "-idr_interval", "0", "-flags", "+cgop"
+    ]
+  }),
+  amf: (request) => {
+    const rate = RATE[request.quality]
+    return {
+      pixelFormat: "nv12",
+      // vbr_latency averages over a chunk, which is what chunks must not do: constant quantisers instead.
+      output: [
+        "-usage", "transcoding", "-quality", AMF_QUALITY[request.mode],
+        "-rc", "cqp", "-qp_i", String(rate), "-qp_p", String(rate + 2), ...(request.codec === "h264" ? ["-qp_b", String(rate + 4)] : NONE),
+        ...gop(request)
+      ]
+    }
+  },
+  videotoolbox: (request) => ({
+    pixelFormat: "nv12",
+    output: [
+      "-allow_sw", "0", "-realtime", request.mode === "fast" ? "1" : "0", "-q:v", String(RATE_APPLE[request.quality]),
+      ...gop(request)
+    ]
+  })
+}
+
+/**
+ * A short real encode that proves a rung: `-encoders` lists what was compiled in, not what works. NVENC refuses tiny
+ * pictures, hence 256×256. Exit 0 means that it works.
+ */
+export const probeArguments = (family: Family, codec: VideoCodec, device: string | null): ReadonlyArray<string> => {
+  const frameRate = { num: 30, den: 1 }
+  const encoder = encoderArguments({
+    family, codec, device, frameRate, mode: "fast", quality: "medium", width: 256, height: 256
+  })
+  return [
+    "-hide_banner", "-nostdin", "-v", "error", ...encoder.global,
+    "-f", "lavfi", "-i", "testsrc2=size=256x256:rate=30", "-frames:v", "6", "-vf", `format=${encoder.pixelFormat}`,
+    "-an", ...encoder.output, "-f", "null", "-"
+  ]
+}

@@ -1,0 +1,65 @@
+import type { FrameIndex, MediaInfo } from "@reelay/contracts/Media"
+import { type FrameGrid, placeOf, shownAt } from "./FrameGrid.ts"
+import { roundDivide } from "./Timeline.ts"
+
+/** How a chunk gets at its source frames without decoding all that lies before them. */
+export interface Approach {
+  /** Whole microseconds for `-ss`, counted from the file's zero. Null: decode from the start. */
+  readonly seek: number | null
+  /** Output frames at the chunk's end that show the source's very last frame. */
+  readonly hold: number
+}
+
+/** Containers whose index names key frames by presentation time: a seek to a key frame lands on it, or before. */
+const indexed = (container: string): boolean => /(^|,)mp4(,|$)|(^|,)matroska(,|$)/.test(container)
+
+/**
+ * Elsewhere (MPEG-TS above all) a seek lands *near* a place, by decoding time: aim a whole GOP early, and a second at
+ * least. Landing too early costs some decoding; landing too late costs frames, which the count then betrays.
+ */
+const MARGIN_MICROS = 1_000_000n
+
+/** Output frames [from, to) of a clip whose grid this is. */
+export const approach = (
+  media: Pick<MediaInfo, "container" | "fileStart">,
+  index: FrameIndex,
+  grid: FrameGrid,
+  from: number,
+  to: number
+): Approach => {
+  const last = index.pts[index.pts.length - 1]
+  return {
+    seek: seekTo(media, index, shownAt(grid, index, from)),
+    hold: last === undefined ? 0 : Math.max(0, Math.min(to - from, to - placeOf(grid, last)))
+  }
+}
+
+const seekTo = (
+  media: Pick<MediaInfo, "container" | "fileStart">,
+  index: FrameIndex,
+  shown: number
+): number | null => {
+  const microsAt = (position: number) =>
+    roundDivide(BigInt(index.pts[position] ?? 0) * BigInt(index.timeBase.num) * 1_000_000n, BigInt(index.timeBase.den))
+  let key = lastAtMost(index.keys, shown)
+  if (key >= 0 && !indexed(media.container)) {
+    const latest = microsAt(index.keys[key] ?? 0) - MARGIN_MICROS
+    do key--
+    while (key >= 0 && microsAt(index.keys[key] ?? 0) > latest)
+  }
+  // The first key frame is where a decoder starts anyway.
+  if (key <= 0) return null
+  const seek = microsAt(index.keys[key] ?? 0) - BigInt(media.fileStart)
+  return seek <= 0n ? null : Number(seek)
+}
+
+/** Place of the last element ≤ `bound` in an ascending list, −1 for none. */
+const lastAtMost = (ascending: ReadonlyArray<number>, bound: number): number => {
+  let [low, high] = [-1, ascending.length - 1]
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if ((ascending[middle] ?? Infinity) <= bound) low = middle
+    else high = middle - 1
+  }
+  return low
+}

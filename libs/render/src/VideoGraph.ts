@@ -1,0 +1,101 @@
+import type { PictureInfo } from "@reelay/contracts/Media"
+import type { Rational } from "@reelay/contracts/Quantity"
+import type { Target } from "@reelay/contracts/RenderSpec"
+import type { FrameGrid } from "./FrameGrid.ts"
+
+/** The filter graph of a chunk: from decoded source frames to exactly the frames [from, to) of a clip. */
+export interface VideoGraphInput {
+  readonly picture: PictureInfo
+  readonly target: Target
+  readonly grid: FrameGrid
+  readonly from: number
+  readonly to: number
+  /** Whether the source was seeked: then its first decoded frame is not its first frame. */
+  readonly seeked: boolean
+  /** Frames at the end that show the source's very last frame. */
+  readonly hold: number
+  readonly pixelFormat: "yuv420p" | "nv12"
+}
+
+/** Bit-exact on every machine: no approximating SIMD paths, chroma interpolated in full. */
+const SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
+
+/** A script for `-filter_complex_script`; its result is labelled `[v]`. */
+export const videoGraph = (input: VideoGraphInput): string =>
+  `[0:${input.picture.streamIndex}]${[...timing(input), ...look(input)].join(",\n")}[v]\n`
+
+/**
+ * Puts source frames on the output's grid (FrameGrid.ts) and cuts the range out. `setpts` computes each frame's place
+ * exactly; `fps` then only repeats and drops. `trim` has an end, so that frames missing at the start (a seek that landed
+ * too late) make the count wrong instead of the picture.
+ */
+const timing = ({ picture, target, grid, from, to, seeked, hold }: VideoGraphInput): ReadonlyArray<string> => {
+  const { timeBase } = picture
+  const rate = target.frameRate
+  const fine = ticksPerTick(timeBase, rate)
+  const perFrame = `${BigInt(rate.den) * BigInt(timeBase.den) * BigInt(fine)}/${BigInt(rate.num) * BigInt(timeBase.num)}`
+  const ticks = fine === 1 ? "PTS" : `PTS/${fine}`
+  const place = `floor(((${ticks}-(${grid.origin}))*${grid.scale}+(${grid.bias}))/${grid.divisor})`
+  return [
+    `settb=${timeBase.num}/${timeBase.den * fine}`,
+    `setpts='round(${place}*${perFrame})'`,
+    // Without something after it, fps drops the source's last frame: the end of the stream keeps its old time stamp.
+    ...(hold > 0 ? [`tpad=stop_mode=clone:stop_duration=${seconds(2 * rate.den, rate.num)}`] : []),
+    `fps=${rate.num}/${rate.den}:round=near${seeked ? "" : ":start_time=0"}`,
+    ...(hold > 0 ? [`tpad=stop_mode=clone:stop=${hold}`] : []),
+    `trim=start_pts=${from}:end_pts=${to}`,
+    `setpts=PTS-${from}`
+  ]
+}
+
+const seconds = (num: number, den: number): string => (num / den).toFixed(6)
+
+/** How often a source's tick is divided so that a sixteenth of an output frame can be told (AVI counts in frames). */
+const ticksPerTick = (timeBase: Rational, rate: Rational): number =>
+  Math.max(1, Math.ceil((16 * timeBase.num * rate.num) / (timeBase.den * rate.den)))
+
+/** Size, square pixels, colours. ffmpeg has turned the picture upright before the graph sees it. */
+const look = ({ picture, target, pixelFormat }: VideoGraphInput): ReadonlyArray<string> => {
+  const color = outputColor(picture)
+  return [
+    `scale=${target.width}:${target.height}:flags=${SCALER}:in_color_matrix=${inputMatrix(picture)}` +
+    `:out_color_matrix=${color.scaleMatrix}:out_range=tv`,
+    "setsar=1",
+    `format=${pixelFormat}`,
+    `setparams=range=tv:colorspace=${color.matrix}:color_primaries=${color.primaries}:color_trc=${color.transfer}`
+  ]
+}
+
+export interface OutputColor {
+  readonly matrix: string
+  readonly primaries: string
+  readonly transfer: string
+  /** The matrix by scale's name for it. */
+  readonly scaleMatrix: string
+}
+
+const BT709: OutputColor = { matrix: "bt709", primaries: "bt709", transfer: "bt709", scaleMatrix: "bt709" }
+
+/**
+ * Everything becomes BT.709, but for HDR: until tone mapping works it stays what it is and says so, which players show
+ * right, where a false BT.709 tag would look washed out.
+ */
+export const outputColor = (picture: PictureInfo): OutputColor =>
+  picture.colorTransfer === "smpte2084" || picture.colorTransfer === "arib-std-b67"
+    ? { matrix: "bt2020nc", primaries: "bt2020", transfer: picture.colorTransfer, scaleMatrix: "bt2020" }
+    : BT709
+
+/** scale's names for ffprobe's. */
+const MATRICES: Record<string, string> = {
+  bt709: "bt709",
+  fcc: "fcc",
+  bt470bg: "bt601",
+  smpte170m: "bt601",
+  smpte240m: "smpte240m",
+  bt2020nc: "bt2020",
+  bt2020c: "bt2020"
+}
+
+/** Where a file does not say, players take small pictures for BT.601 and large ones for BT.709; scale would not. */
+const inputMatrix = (picture: PictureInfo): string =>
+  MATRICES[picture.colorSpace ?? ""] ?? (Math.min(picture.codedWidth, picture.codedHeight) >= 720 ? "bt709" : "bt601")
