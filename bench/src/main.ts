@@ -1,0 +1,14 @@
+import { controlPlane } from "./ControlPlane.ts"
+import { wall } from "./Wall.ts"
+
+/** `npm run bench` runs all; `npm run bench -- control` or `-- wall` a part. */
+const parts: Readonly<Record<string, () => Promise<void>>> = { control: controlPlane, wall }
+const asked = process.argv.slice(2)
+for (const name of asked.length === 0 ? Object.keys(parts) : asked) {
+  const part = parts[name]
+  if (part === undefined) {
+    console.error(`no such part: ${name} (${Object.keys(parts).join(", ")})`)
+    process.exit(2)
+  }
+  await part()
+}
