@@ -29,8 +29,6 @@ export interface EncoderSettings {
   /** Seconds, as the pools' consumers have it. */
   readonly ackWaitSeconds: number
   readonly sandbox: "auto" | "off" | "require"
-  /** Bytes that stay free on the store's disk. */
-  readonly reserveBytes: number
   /** Where it notes its child processes, for whoever starts after a crash. Shared by all encoders of a user. */
   readonly stateFolder: string
 }
@@ -61,7 +59,6 @@ export const settingsConfig: Config.Config<EncoderSettings> = Config.all({
   taskSeconds: seconds("REELAY_TASK_SECONDS", 1800),
   ackWaitSeconds: seconds("REELAY_TASK_ACK_WAIT", TASK_ACK_WAIT),
   sandbox: Config.Literals(["auto", "off", "require"], "REELAY_SANDBOX").pipe(Config.withDefault("auto")),
-  reserveBytes: number(Schema.Int, "REELAY_RESERVE_BYTES").pipe(Config.withDefault(256 * 1024 * 1024)),
   stateFolder: Config.NonEmptyString("REELAY_ENCODER_STATE").pipe(
     Config.withDefault(join(tmpdir(), `reelay-encoders-${userInfo().uid}`))
   )

@@ -136,7 +136,7 @@ const LOG_BYTES = 8192
 /** The end of a log in at most 8 KiB of UTF-8, without the places of files on this node. */
 export const logFor = (text: string, places: ReadonlyArray<string>): string => {
   let out = text
-  for (const place of [...places].sort((a, b) => b.length - a.length)) {
+  for (const place of places.toSorted((a, b) => b.length - a.length)) {
     if (place.length > 1) out = out.replaceAll(place, place.endsWith("/") ? "" : (place.split("/").at(-1) ?? ""))
   }
   const bytes = new TextEncoder().encode(out)

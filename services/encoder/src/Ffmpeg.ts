@@ -7,7 +7,7 @@ import { type CannotStart, type Ended, type Limits, Processes } from "./Processe
 import { type Reach, Sandbox } from "./Sandbox.ts"
 
 export interface FfmpegRun {
-  /** Arguments after `ffmpeg`; progress is asked for here. */
+  /** Arguments after `ffmpeg`; they ask for progress on stdout, as `RUN` of libs/render does. */
   readonly argv: ReadonlyArray<string>
   readonly reach: Reach
   readonly limits?: Limits | undefined
@@ -60,17 +60,10 @@ export class Ffmpeg extends Context.Service<
           blocks++
           request.onProgress?.(progress)
         })
-        const argv = [
-          "-nostdin",
-          "-hide_banner",
-          "-nostats",
-          "-stats_period",
-          "0.25",
-          "-progress",
-          "pipe:1",
-          ...request.argv
-        ]
-        const command = sandbox.confine({ file: settings.ffmpeg, args: argv, limits: request.limits }, request.reach)
+        const command = sandbox.confine(
+          { file: settings.ffmpeg, args: request.argv, limits: request.limits },
+          request.reach
+        )
         const child = yield* processes.start(command, read)
 
         // Before the first frame every report is a sign of life (it decodes its way to the start); later only

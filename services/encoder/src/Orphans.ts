@@ -1,8 +1,7 @@
+import { hasEnded, ownIdentity, startOf } from "@reelay/platform/ProcessIdentity"
 import { Effect } from "effect"
-import { execFile } from "node:child_process"
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { promisify } from "node:util"
 
 /**
  * What an encoder leaves behind when it is killed with -9. Where the kernel ends children with their parent there is
@@ -14,38 +13,11 @@ export interface Ledger {
   strike(pid: number): Effect.Effect<void>
 }
 
-const run = promisify(execFile)
-
-/** A name of the moment a process started, unique with its id; null when there is no such process. */
-export const startOf = async (pid: number): Promise<string | null> => {
-  try {
-    if (process.platform === "linux") {
-      const [stat, boot] = await Promise.all([
-        readFile(`/proc/${pid}/stat`, "utf8"),
-        readFile("/proc/sys/kernel/random/boot_id", "utf8")
-      ])
-      // The second field, in brackets, may hold anything: count from behind it. Field 3 is the state, 22 the start.
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-      if (fields[0] === "Z" || fields[0] === "X" || fields[19] === undefined) return null
-      return `${boot.slice(0, 8)}.${fields[19]}`
-    }
-    const { stdout } = await run("ps", ["-o", "lstart=", "-p", String(pid)])
-    const text = stdout.trim()
-    return text === "" ? null : text.replaceAll(/[^A-Za-z0-9]+/g, ".")
-  } catch {
-    return null
-  }
-}
-
 const nameOf = (pid: number, start: string): string => `${pid}-${start}`
 const parse = (name: string): { readonly pid: number; readonly start: string } | null => {
   const at = name.indexOf("-")
   const pid = Number(name.slice(0, at))
   return at > 0 && Number.isInteger(pid) && pid > 1 ? { pid, start: name.slice(at + 1) } : null
-}
-const alive = async (name: string): Promise<boolean> => {
-  const one = parse(name)
-  return one !== null && (await startOf(one.pid)) === one.start
 }
 
 /** Ends the children of encoders that are no more. Returns how many it ended. */
@@ -53,10 +25,10 @@ export const sweep = (folder: string): Effect.Effect<number> =>
   Effect.promise(async () => {
     let ended = 0
     for (const owner of await readdir(folder).catch(() => [])) {
-      if (parse(owner) === null || (await alive(owner))) continue
+      if (hasEnded(owner) !== true) continue
       for (const child of await readdir(join(folder, owner)).catch(() => [])) {
         const one = parse(child)
-        if (one === null || !(await alive(child))) continue
+        if (one === null || startOf(one.pid) !== one.start) continue
         try {
           process.kill(-one.pid, "SIGKILL")
           ended++
@@ -74,14 +46,13 @@ export const openLedger = Effect.fn("Orphans.openLedger")(function* (folder: str
   yield* Effect.promise(() => mkdir(folder, { recursive: true, mode: 0o700 }).catch(() => undefined))
   const ended = yield* sweep(folder)
   if (ended > 0) yield* Effect.logWarning("Ended processes that a dead encoder had left", { processes: ended })
-  const start = yield* Effect.promise(() => startOf(process.pid))
-  const page = join(folder, nameOf(process.pid, start ?? "unknown"))
+  const page = join(folder, ownIdentity)
   yield* Effect.promise(() => mkdir(page, { recursive: true, mode: 0o700 }).catch(() => undefined))
   const names = new Map<number, string>()
   const ledger: Ledger = {
     note: (pid) =>
       Effect.promise(async () => {
-        const started = await startOf(pid)
+        const started = startOf(pid)
         if (started === null) return
         names.set(pid, nameOf(pid, started))
         await writeFile(join(page, nameOf(pid, started)), "").catch(() => undefined)

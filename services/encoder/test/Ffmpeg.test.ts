@@ -1,31 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Ffmpeg, type FfmpegRun } from "@reelay/encoder/Ffmpeg"
 import { verdictOf } from "@reelay/encoder/Failure"
-import { startOf } from "@reelay/encoder/Orphans"
+import { ownIdentity } from "@reelay/platform/ProcessIdentity"
+import { RUN } from "@reelay/render/Safety"
 import { Deferred, Effect, Fiber, Schedule } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { readdirSync, readFileSync, readlinkSync } from "node:fs"
 import { join } from "node:path"
-import { bubblewrapWorks, ffmpegWith, temporary } from "./support/Harness.ts"
+import { bubblewrapWorks, encodeArgv, ffmpegWith, temporary } from "./support/Harness.ts"
 
-/** An encode that goes on for minutes, at real speed, into a file of its own. */
-const endless = (folder: string, frames = 100_000): ReadonlyArray<string> => [
-  "-re",
-  "-f",
-  "lavfi",
-  "-i",
-  "testsrc2=size=256x256:rate=25",
-  "-frames:v",
-  String(frames),
-  "-c:v",
-  "libx264",
-  "-preset",
-  "ultrafast",
-  "-threads",
-  "1",
-  join(folder, "out.mp4")
-]
-const tiny = (folder: string, frames: number): ReadonlyArray<string> => endless(folder, frames).slice(1)
+/** An encode that goes on for minutes, at real speed. */
+const endless = (folder: string) => encodeArgv(join(folder, "out.mp4"), { frames: 100_000, realTime: true })
+const tiny = (folder: string, frames: number) => encodeArgv(join(folder, "out.mp4"), { frames })
 
 const reach = (folder: string) => ({ reads: [], folder, devices: false })
 const request = (folder: string, argv: ReadonlyArray<string>, more: Partial<FfmpegRun> = {}): FfmpegRun => ({
@@ -146,7 +132,9 @@ for (const sandbox of modes) {
       Effect.gen(function* () {
         const folder = yield* temporary
         execFileSync("sh", ["-c", "printf 'this is a text\\n' > text.mp4"], { cwd: folder })
-        const ended = yield* (yield* Ffmpeg).run(request(folder, ["-i", join(folder, "text.mp4"), "-f", "null", "-"]))
+        const ended = yield* (yield* Ffmpeg).run(
+          request(folder, [...RUN, "-i", join(folder, "text.mp4"), "-f", "null", "-"])
+        )
         const verdict = verdictOf({ ...ended, family: "software", reads: "source" })
         assert.deepStrictEqual([ended.exitCode, verdict._tag === "Failed" && verdict.kind], [1, "input"])
       }).pipe(Effect.provide(ffmpegWith({ sandbox })))
@@ -158,7 +146,7 @@ describe("a full disk", () => {
   it.live("is a want of resources", () =>
     Effect.gen(function* () {
       const folder = yield* temporary
-      const argv = [...tiny(folder, 100).slice(0, -1), "-f", "mpegts", "-y", "/dev/full"]
+      const argv = [...tiny(folder, 100).slice(0, -1), "-f", "mpegts", "/dev/full"]
       const ended = yield* (yield* Ffmpeg).run(request(folder, argv))
       const verdict = verdictOf({ ...ended, family: "software", reads: "source" })
       assert.deepStrictEqual(verdict, {
@@ -188,7 +176,7 @@ describe("the sandbox", () => {
       const ffmpeg = yield* Ffmpeg
       yield* ffmpeg.run(request(elsewhere, tiny(elsewhere, 5)))
       const secret = join(elsewhere, "out.mp4")
-      const copy = ["-i", secret, "-c", "copy", "-y", join(folder, "copy.mp4")]
+      const copy = [...RUN, "-i", secret, "-c", "copy", "-y", join(folder, "copy.mp4")]
       const refused = yield* ffmpeg.run(request(folder, copy))
       assert.match(refused.stderr, /No such file or directory/)
       const allowed = yield* ffmpeg.run({
@@ -197,11 +185,11 @@ describe("the sandbox", () => {
       })
       assert.strictEqual(allowed.exitCode, 0, allowed.stderr)
       const written = yield* ffmpeg.run({
-        ...request(folder, ["-i", join(folder, "copy.mp4"), "-c", "copy", "-y", secret]),
+        ...request(folder, [...RUN, "-i", join(folder, "copy.mp4"), "-c", "copy", "-y", secret]),
         reach: { reads: [secret], folder, devices: false }
       })
       assert.match(written.stderr, /Read-only file system|Permission denied/)
-      const network = yield* ffmpeg.run(request(folder, ["-i", "tcp://127.0.0.1:1", "-f", "null", "-"]))
+      const network = yield* ffmpeg.run(request(folder, [...RUN, "-i", "tcp://127.0.0.1:1", "-f", "null", "-"]))
       assert.match(network.stderr, /Network is unreachable|Connection refused/)
     }).pipe(Effect.provide(ffmpegWith({ sandbox: "require" })))
   )
@@ -223,8 +211,7 @@ describe("after kill -9 of the encoder", () => {
       // The note of it is swept by the next to start.
       assert.isNotEmpty(readdirSync(state))
       yield* Effect.provide(Ffmpeg, ffmpegWith({ stateFolder: state }))
-      const own = `${process.pid}-${yield* Effect.promise(() => startOf(process.pid))}`
-      assert.deepStrictEqual(readdirSync(state), [own])
+      assert.deepStrictEqual(readdirSync(state), [ownIdentity])
     })
   )
 })

@@ -2,6 +2,7 @@ import { EncoderConfig, type EncoderSettings, settingsConfig } from "@reelay/enc
 import { Ffmpeg } from "@reelay/encoder/Ffmpeg"
 import { Processes } from "@reelay/encoder/Processes"
 import { Sandbox } from "@reelay/encoder/Sandbox"
+import { RUN } from "@reelay/render/Safety"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { execFileSync } from "node:child_process"
 import { mkdtemp, rm } from "node:fs/promises"
@@ -23,6 +24,17 @@ export const temporary = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "reelay-encoder-test-"))),
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
 )
+
+/** A small encode of a test picture with a clock in it. */
+export const encodeArgv = (
+  to: string,
+  options: { readonly frames: number; readonly realTime?: boolean }
+): ReadonlyArray<string> => {
+  const words =
+    `${options.realTime === true ? "-re " : ""}-f lavfi -i testsrc2=size=256x256:rate=25`
+    + ` -frames:v ${options.frames} -c:v libx264 -preset ultrafast -threads 1`
+  return [...RUN, ...words.split(" "), to]
+}
 
 /** The encoder's settings with an empty environment, and these in place of the defaults. */
 export const settingsWith = (some: Partial<EncoderSettings>): Layer.Layer<EncoderConfig> =>

@@ -2,7 +2,7 @@
 import { Ffmpeg } from "@reelay/encoder/Ffmpeg"
 import { Effect } from "effect"
 import { join } from "node:path"
-import { ffmpegWith } from "./Harness.ts"
+import { encodeArgv, ffmpegWith } from "./Harness.ts"
 
 const [folder = "", stateFolder = ""] = process.argv.slice(2)
 let said = false
@@ -10,18 +10,7 @@ let said = false
 await Effect.gen(function* () {
   const ffmpeg = yield* Ffmpeg
   yield* ffmpeg.run({
-    argv: [
-      "-re",
-      "-f",
-      "lavfi",
-      "-i",
-      "testsrc2=size=256x256:rate=25",
-      "-c:v",
-      "libx264",
-      "-threads",
-      "1",
-      join(folder, "out.mp4")
-    ],
+    argv: encodeArgv(join(folder, "out.mp4"), { frames: 100_000, realTime: true }),
     reach: { reads: [], folder, devices: false },
     limitSeconds: 60,
     onProgress: (progress) => {

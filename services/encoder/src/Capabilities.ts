@@ -1,0 +1,283 @@
+import type { Family, VideoCodec } from "@reelay/contracts/Export"
+import type { FamilyState } from "@reelay/contracts/Node"
+import { type Build, lightPool, type PoolName, videoPool } from "@reelay/contracts/Plan"
+import type { Scope } from "effect"
+import { Clock, Context, Duration, Effect, FiberMap, Layer, Option, Schema, Stream, SubscriptionRef } from "effect"
+import { encoderName, probeArguments } from "@reelay/render/Encoders"
+import * as Breaker from "./Breaker.ts"
+import { EncoderConfig } from "./EncoderConfig.ts"
+import { verdictOf } from "./Failure.ts"
+import { Ffmpeg } from "./Ffmpeg.ts"
+import * as Probe from "./Probe.ts"
+import { Processes } from "./Processes.ts"
+
+export class NoEncoder extends Schema.TaggedError<NoEncoder>()("NoEncoder", { message: Schema.String }) {}
+
+/** One family of encoders on this node. */
+interface Rung {
+  readonly family: Family
+  /** Proven codecs; kept while broken, as what is probed again. */
+  readonly codecs: ReadonlyArray<VideoCodec>
+  readonly device: string | null
+  readonly breaker: Breaker.Breaker
+}
+
+interface ProbeResult {
+  readonly codecs: ReadonlyArray<VideoCodec>
+  /** Null: at least one codec works. */
+  readonly problem: string | null
+}
+
+/** What this node can encode, proven by doing it, and taken back when it stops working. */
+export class Capabilities extends Context.Service<
+  Capabilities,
+  {
+    readonly build: Build
+    /** Slots that the hardware allows. */
+    readonly videoSlots: number
+    /** The least busy device of a family as ffmpeg names it, busy for the scope's length; null: nothing to choose. */
+    device(family: Family): Effect.Effect<string | null, never, Scope.Scope>
+    readonly families: Effect.Effect<ReadonlyArray<FamilyState>>
+    /** Video pools that can be served right now, best family first. */
+    readonly videoPools: Effect.Effect<ReadonlyArray<PoolName>>
+    readonly lightPool: PoolName
+    /** An element at each change of families or pools. */
+    readonly changes: Stream.Stream<void>
+    succeeded(family: Family): Effect.Effect<void>
+    /** A task failed by the encoder's fault: it is probed at once, and taken out if it fails again or goes on failing. */
+    failed(family: Family, reason: string): Effect.Effect<void>
+    /** The device was taken: true when the task is to wait, false when patience is at an end. */
+    refused(family: Family): Effect.Effect<boolean>
+  }
+>()("@reelay/encoder/Capabilities") {
+  static readonly layer = Layer.effect(
+    Capabilities,
+    Effect.gen(function* () {
+      const settings = yield* EncoderConfig
+      const ffmpeg = yield* Ffmpeg
+      const processes = yield* Processes
+      const nothing = { reads: [], folder: null, devices: false }
+
+      const version = yield* ffmpeg
+        .ask("ffmpeg", ["-version"], nothing, 10)
+        .pipe(Effect.catchTag("CannotStart", () => Effect.succeed({ exitCode: -1, stdout: "", stderr: "not found" })))
+      if (version.exitCode !== 0) {
+        return yield* new NoEncoder({
+          message: `ffmpeg does not run: ${Probe.reasonIn(version.stderr, "no reason given")}`
+        })
+      }
+      const build = Probe.buildOf(version.stdout, process.arch)
+      const listed = Probe.listedEncoders(
+        (yield* ffmpeg.ask("ffmpeg", ["-hide_banner", "-encoders"], nothing, 10)).stdout
+      )
+      const gpus = yield* processes.collect({ file: "nvidia-smi", args: Probe.NVIDIA_QUERY }, 5).pipe(
+        Effect.map((answer) => (answer.exitCode === 0 ? Probe.gpusIn(answer.stdout) : [])),
+        Effect.catchTag("CannotStart", () => Effect.succeed([]))
+      )
+
+      /** One real encode: null when it works, else what ffmpeg said. */
+      const tryOut = Effect.fnUntraced(function* (family: Family, codec: VideoCodec) {
+        const reach = { reads: [], folder: null, devices: family !== "software" }
+        const ended = yield* ffmpeg
+          .ask("ffmpeg", probeArguments(family, codec, devicesOf(family, gpus)[0]?.id ?? null), reach, 20)
+          .pipe(
+            Effect.catchTag("CannotStart", () =>
+              Effect.succeed({ exitCode: -1, signal: null, stdout: "", stderr: "cannot start" })
+            )
+          )
+        if (ended.exitCode === 0) return null
+        const verdict = verdictOf({ ...ended, stopped: null, family, reads: "made" })
+        return { stderr: ended.stderr, busy: verdict._tag === "Busy" }
+      })
+
+      const probe = Effect.fnUntraced(function* (family: Family, codecs: ReadonlyArray<VideoCodec>) {
+        const proven: Array<VideoCodec> = []
+        let problem: string | null = null
+        for (const codec of codecs) {
+          const encoder = encoderName(family, codec)
+          if (encoder === null || !listed.has(encoder)) continue
+          const refusal = yield* tryOut(family, codec)
+          // A device that is taken is there.
+          if (refusal === null || refusal.busy) {
+            proven.push(codec)
+            continue
+          }
+          problem ??= Probe.reasonIn(refusal.stderr, "a test encode failed")
+          if (Probe.driverIsMissing(refusal.stderr)) break
+        }
+        const result: ProbeResult = {
+          codecs: proven,
+          problem: proven.length > 0 ? null : (problem ?? "not in this build of ffmpeg")
+        }
+        return result
+      })
+
+      const started = yield* now
+      const ladder = Probe.ladderOf(settings.families, settings.forceSoftware)
+      const compiledIn = ladder.filter((family) =>
+        Probe.CODECS.some((codec) => listed.has(encoderName(family, codec) ?? ""))
+      )
+      const rungs = yield* Effect.forEach(
+        compiledIn,
+        (family) =>
+          probe(family, Probe.CODECS).pipe(
+            Effect.map((result): Rung => ({
+              family,
+              codecs: result.codecs,
+              device:
+                devicesOf(family, gpus)
+                  .map((device) => device.name)
+                  .join(", ") || null,
+              breaker: Breaker.probed(Breaker.closed, result.problem, started)
+            }))
+          ),
+        { concurrency: 2 }
+      )
+      const works = rungs.filter((rung) => rung.breaker.state === "ok")
+      if (works.length === 0) {
+        const reasons = rungs.map((rung) => `${rung.family}: ${rung.breaker.reason}`)
+        return yield* new NoEncoder({
+          message: `no video encoder works here (${reasons.join("; ") || "none in this ffmpeg"})`
+        })
+      }
+      const videoSlots = settings.slots ?? Probe.slotsFor(works[0]?.family ?? null, gpus, settings.cores)
+      yield* Effect.logInfo("Encoders chosen").pipe(
+        Effect.annotateLogs({
+          ...Object.fromEntries(Probe.CODECS.map((codec) => [codec, choice(rungs, codec)])),
+          order: settings.forceSoftware
+            ? "REELAY_FORCE_SOFTWARE"
+            : settings.families === null
+              ? "usual"
+              : "REELAY_ENCODERS",
+          build,
+          slots: videoSlots
+        })
+      )
+
+      const devices = new Map(
+        ladder.map((family) => [family, devicesOf(family, gpus).map((device) => ({ ...device, busy: 0 }))])
+      )
+      const state = yield* SubscriptionRef.make<ReadonlyArray<Rung>>(rungs)
+      const current = (family: Family) => SubscriptionRef.getUnsafe(state).find((rung) => rung.family === family)
+      const update = (family: Family, f: (rung: Rung) => Rung) =>
+        SubscriptionRef.updateSome(state, (rungs) => {
+          const rung = rungs.find((one) => one.family === family)
+          const next = rung === undefined ? rung : f(rung)
+          return next === rung || next === undefined
+            ? Option.none()
+            : Option.some(rungs.map((one) => (one === rung ? next : one)))
+        })
+
+      /** Probes one family until it works, with longer and longer pauses. */
+      const recover = Effect.fnUntraced(function* (family: Family) {
+        while (true) {
+          const rung = current(family)
+          if (rung === undefined) return
+          const wait = (rung.breaker.probeAt ?? 0) - (yield* now)
+          if (rung.breaker.state === "broken" && wait > 0) yield* Effect.sleep(Duration.millis(wait))
+          const result = yield* probe(family, rung.codecs.length > 0 ? rung.codecs : Probe.CODECS)
+          const at = yield* now
+          yield* update(family, (rung) => ({
+            ...rung,
+            codecs: result.problem === null ? result.codecs : rung.codecs,
+            breaker: Breaker.probed(rung.breaker, result.problem, at)
+          }))
+          if (result.problem === null) {
+            if (rung.breaker.state === "broken") yield* Effect.logInfo("An encoder works again", { family })
+            return
+          }
+          if (rung.breaker.state === "ok")
+            yield* Effect.logWarning("An encoder is taken out", { family, reason: result.problem })
+        }
+      })
+      const recoveries = yield* FiberMap.make<Family>()
+      const startRecovery = (family: Family) =>
+        FiberMap.run(recoveries, family, recover(family), { onlyIfMissing: true }).pipe(Effect.asVoid)
+      yield* Effect.forEach(
+        rungs.filter((rung) => rung.breaker.state === "broken"),
+        (rung) => startRecovery(rung.family)
+      )
+
+      return Capabilities.of({
+        build,
+        videoSlots,
+        device: (family) =>
+          Effect.acquireRelease(
+            Effect.sync(() => {
+              const chosen = devices.get(family)?.toSorted((a, b) => a.busy - b.busy)[0]
+              if (chosen !== undefined) chosen.busy++
+              return chosen
+            }),
+            (chosen) => Effect.sync(() => void (chosen !== undefined && chosen.busy--))
+          ).pipe(Effect.map((chosen) => chosen?.id ?? null)),
+        families: SubscriptionRef.get(state).pipe(Effect.map((rungs) => rungs.map(advertised))),
+        videoPools: SubscriptionRef.get(state).pipe(
+          Effect.map((rungs) =>
+            rungs
+              .filter((rung) => rung.breaker.state === "ok")
+              .flatMap((rung) => rung.codecs.map((codec) => videoPool(rung.family, codec, build)))
+          )
+        ),
+        lightPool: lightPool(build),
+        changes: SubscriptionRef.changes(state).pipe(
+          Stream.drop(1),
+          Stream.map(() => undefined)
+        ),
+        succeeded: (family) => update(family, withBreaker(Breaker.succeeded)),
+        failed: Effect.fn("Capabilities.failed")(function* (family, reason) {
+          const at = yield* now
+          yield* update(
+            family,
+            withBreaker((breaker) => Breaker.failed(breaker, reason, at))
+          )
+          yield* startRecovery(family)
+        }),
+        refused: Effect.fn("Capabilities.refused")(function* (family) {
+          let patient = true
+          yield* update(
+            family,
+            withBreaker((breaker) => {
+              const answer = Breaker.refused(breaker)
+              patient = answer.patient
+              return answer.breaker
+            })
+          )
+          return patient
+        })
+      })
+    })
+  )
+}
+
+/** Devices that ffmpeg can be told to use. QSV, AMF and VideoToolbox find their own. */
+const devicesOf = (family: Family, gpus: ReadonlyArray<Probe.Gpu>) =>
+  family === "nvenc" ? gpus.map((gpu) => ({ id: String(gpu.index), name: gpu.name })) : []
+
+/** Milliseconds of a clock that nobody sets. */
+const now = Clock.monotonicTimeNanos.pipe(Effect.map((nanos) => Number(nanos / 1_000_000n)))
+
+const withBreaker =
+  (f: (breaker: Breaker.Breaker) => Breaker.Breaker) =>
+  (rung: Rung): Rung => {
+    const breaker = f(rung.breaker)
+    return breaker === rung.breaker ? rung : { ...rung, breaker }
+  }
+
+const advertised = (rung: Rung): FamilyState => ({
+  name: rung.family,
+  codecs: rung.codecs,
+  device: rung.device,
+  state: rung.breaker.state,
+  reason: rung.breaker.reason
+})
+
+/** Which encoder serves a codec, and why not a better one. */
+const choice = (rungs: ReadonlyArray<Rung>, codec: VideoCodec): string => {
+  const best = rungs.find((rung) => rung.breaker.state === "ok" && rung.codecs.includes(codec))
+  const better = rungs
+    .slice(0, best === undefined ? undefined : rungs.indexOf(best))
+    .filter((rung) => rung.breaker.reason !== null)
+  const why = better.map((rung) => `${rung.family}: ${rung.breaker.reason}`).join("; ")
+  const name = best === undefined ? "none" : `${best.family} (${encoderName(best.family, codec)})`
+  return why === "" ? name : `${name}, for ${why}`
+}

@@ -1,0 +1,76 @@
+import type { Family, VideoCodec } from "@reelay/contracts/Export"
+import { Build } from "@reelay/contracts/Plan"
+import { LADDER } from "@reelay/render/Encoders"
+import { createHash } from "node:crypto"
+
+/**
+ * What is asked of ffmpeg to learn what this machine can do, and how its answers are read. Pure. A capability is
+ * proven by a real encode: `-encoders` lists what was compiled in, with or without the hardware.
+ */
+export const CODECS: ReadonlyArray<VideoCodec> = ["h264", "hevc", "vp9", "av1"]
+
+/** The families to try, best first. Software is the last rung unless the operator says otherwise. */
+export const ladderOf = (families: ReadonlyArray<Family> | null, forceSoftware: boolean): ReadonlyArray<Family> =>
+  forceSoftware ? ["software"] : families === null ? LADDER : [...new Set(families)]
+
+/** Names from `ffmpeg -encoders`. */
+export const listedEncoders = (text: string): ReadonlySet<string> => {
+  const names = new Set<string>()
+  for (const line of text.split("\n")) {
+    const name = /^ [VAS][.A-Z]{5} (\S+)/.exec(line)?.[1]
+    if (name !== undefined && name !== "=") names.add(name)
+  }
+  return names
+}
+
+/** Says that no codec of the family can work, so that the others need not be tried. */
+export const driverIsMissing = (stderr: string): boolean =>
+  /Cannot load |DLL \S+ failed to open|No (?:NVENC )?capable devices|MFX session|minimum required Nvidia driver/.test(
+    stderr
+  )
+
+/** The first line that explains something, without ffmpeg's addresses. */
+export const reasonIn = (stderr: string, otherwise: string): string => {
+  for (const line of stderr.split("\n")) {
+    const text = line.replace(/^\[[^\]]*\]\s*/, "").trim()
+    if (text !== "" && !/^(?:x265|Svt)\s?\[/.test(text)) return text.slice(0, 200)
+  }
+  return otherwise
+}
+
+/** Two builds never share a file: the version, its configuration and its libraries, and the processor's kind. */
+export const buildOf = (version: string, arch: string): Build =>
+  Build.make(createHash("sha256").update(`${arch}\n${version.trim()}`).digest("hex").slice(0, 12))
+
+export interface Gpu {
+  readonly index: number
+  readonly name: string
+  readonly memoryMiB: number
+}
+
+/** `nvidia-smi --query-gpu=index,name,memory.total --format=csv,noheader,nounits` */
+export const NVIDIA_QUERY = ["--query-gpu=index,name,memory.total", "--format=csv,noheader,nounits"] as const
+export const gpusIn = (text: string): ReadonlyArray<Gpu> =>
+  text.split("\n").flatMap((line) => {
+    const [index, name, memory] = line.split(",").map((part) => part.trim())
+    return index === undefined || name === undefined || !/^\d+$/.test(index)
+      ? []
+      : [{ index: Number(index), name, memoryMiB: Number(memory) || 0 }]
+  })
+
+/** An encode with its decoder holds about a gigabyte; two to a card keep it busy without meeting its session limit. */
+const SLOTS_PER_GPU = 2
+const MIB_PER_SLOT = 1024
+
+/**
+ * Slots for video. Software chunks run with few threads each, so there is one for each core; hardware takes two to a
+ * device, less where its memory is small.
+ */
+export const slotsFor = (best: Family | null, gpus: ReadonlyArray<Gpu>, cores: number): number => {
+  if (best === null || best === "software") return Math.max(1, cores)
+  if (best !== "nvenc" || gpus.length === 0) return SLOTS_PER_GPU
+  return gpus.reduce(
+    (sum, gpu) => sum + Math.max(1, Math.min(SLOTS_PER_GPU, Math.floor(gpu.memoryMiB / MIB_PER_SLOT))),
+    0
+  )
+}

@@ -1,0 +1,189 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Breaker from "@reelay/encoder/Breaker"
+import { Capabilities } from "@reelay/encoder/Capabilities"
+import type { EncoderSettings } from "@reelay/encoder/EncoderConfig"
+import { buildOf, gpusIn, ladderOf, listedEncoders, reasonIn, slotsFor } from "@reelay/encoder/Probe"
+import { Context, Effect, Layer, Logger, Stream } from "effect"
+import * as fc from "fast-check"
+import { ffmpegWith } from "./support/Harness.ts"
+import { standIn } from "./support/StandIn.ts"
+
+/** Capabilities of a node with these settings, and what it logged while it found them out. */
+const capabilities = Effect.fn("capabilities")(function* (settings: Partial<EncoderSettings>) {
+  const lines: Array<string> = []
+  const logger = Logger.make((entry) => void lines.push(Logger.formatJson.log(entry)))
+  const context = yield* Layer.build(
+    Layer.fresh(Capabilities.layer).pipe(
+      Layer.provide(ffmpegWith({ slots: null, ...settings })),
+      Layer.provide(Logger.layer([logger]))
+    )
+  )
+  return { node: Context.get(context, Capabilities), lines }
+})
+
+const summary = (node: Capabilities["Service"]) =>
+  node.families.pipe(
+    Effect.map((families) => families.map((one) => [one.name, one.state, one.codecs.join(), one.reason]))
+  )
+const pools = (node: Capabilities["Service"]) =>
+  node.videoPools.pipe(Effect.map((pools) => pools.map((pool) => pool.replace(`-${node.build}`, ""))))
+
+describe("Capabilities", () => {
+  it.live("proves what this machine can, and says once what it chose", () =>
+    Effect.gen(function* () {
+      const { node, lines } = yield* capabilities({ forceSoftware: true })
+      assert.deepStrictEqual(yield* pools(node), ["software-h264", "software-hevc", "software-vp9", "software-av1"])
+      assert.strictEqual(node.lightPool, `light-${node.build}`)
+      assert.isAtLeast(node.videoSlots, 1)
+      const chosen = lines.filter((line) => line.includes("Encoders chosen"))
+      assert.strictEqual(chosen.length, 1)
+      assert.include(chosen[0], "software (libx264)")
+    })
+  )
+
+  it.live("passes over hardware that is compiled in but not there", () =>
+    Effect.gen(function* () {
+      const { ffmpeg } = yield* standIn("missing")
+      const { node, lines } = yield* capabilities({ ffmpeg })
+      assert.deepStrictEqual((yield* summary(node)).slice(0, 3), [
+        ["nvenc", "broken", "", "Cannot load libcuda.so.1"],
+        ["qsv", "broken", "", "Error initializing an internal MFX session: unsupported (-3)"],
+        ["amf", "broken", "", "DLL libamfrt64.so.1 failed to open"]
+      ])
+      assert.isTrue((yield* pools(node)).every((pool) => pool.startsWith("software-")))
+      assert.include(lines.join("\n"), "software (libx264), for nvenc: Cannot load libcuda.so.1")
+    })
+  )
+
+  it.live("uses hardware that works, software below it", () =>
+    Effect.gen(function* () {
+      const { ffmpeg } = yield* standIn("works")
+      const { node } = yield* capabilities({ ffmpeg, families: ["nvenc", "software"] })
+      assert.deepStrictEqual(yield* pools(node), [
+        "nvenc-h264",
+        "nvenc-hevc",
+        "software-h264",
+        "software-hevc",
+        "software-vp9",
+        "software-av1"
+      ])
+      assert.strictEqual(node.videoSlots, 2)
+    })
+  )
+
+  it.live("believes in a device whose sessions are all taken", () =>
+    Effect.gen(function* () {
+      const { ffmpeg } = yield* standIn("busy")
+      const { node } = yield* capabilities({ ffmpeg, families: ["nvenc"] })
+      assert.deepStrictEqual(yield* pools(node), ["nvenc-h264", "nvenc-hevc"])
+      const patience = yield* Effect.replicateEffect(node.refused("nvenc"), 11)
+      assert.deepStrictEqual(patience, [...Array.from({ length: 9 }, () => true), false, true])
+    })
+  )
+
+  it.live("takes a family out when it fails and its probe fails", () =>
+    Effect.gen(function* () {
+      const { ffmpeg, become } = yield* standIn("works")
+      const { node } = yield* capabilities({ ffmpeg, families: ["nvenc", "software"] })
+      yield* become("broken")
+      yield* node.failed("nvenc", "it failed")
+      yield* node.changes.pipe(
+        Stream.mapEffect(() => node.families),
+        Stream.filter((families) => families[0]?.state === "broken"),
+        Stream.runHead
+      )
+      assert.match(String((yield* summary(node))[0]?.[3]), /unsupported device/)
+      assert.isTrue((yield* pools(node)).every((pool) => pool.startsWith("software-")))
+    })
+  )
+
+  it.live("does not start without any encoder", () =>
+    Effect.gen(function* () {
+      const { ffmpeg } = yield* standIn("missing")
+      const error = yield* Effect.flip(capabilities({ ffmpeg, families: ["nvenc"] }))
+      assert.strictEqual(error._tag, "NoEncoder")
+      assert.include(error.message, "Cannot load libcuda.so.1")
+      const nothing = yield* Effect.flip(capabilities({ ffmpeg: "/nowhere/ffmpeg" }))
+      assert.strictEqual(nothing._tag, "NoEncoder")
+    })
+  )
+})
+
+describe("Probe", () => {
+  it("reads ffmpeg's list", () => {
+    const text = `Encoders:
+ V..... = Video
+ ------
+ V....D libx264              libx264 H.264 (codec h264)
+ V..... h264_qsv             H.264 (codec h264)
+ A....D aac                  AAC (Advanced Audio Coding)
+`
+    assert.deepStrictEqual([...listedEncoders(text)], ["libx264", "h264_qsv", "aac"])
+  })
+  it("orders the ladder", () => {
+    assert.strictEqual(ladderOf(null, false)[0], "nvenc")
+    assert.deepStrictEqual(ladderOf(["software", "qsv", "software"], false), ["software", "qsv"])
+    assert.deepStrictEqual(ladderOf(["nvenc"], true), ["software"])
+  })
+  it("names a build by everything that may change its bytes", () => {
+    assert.strictEqual(buildOf("ffmpeg version 5.1\n", "x64"), buildOf("ffmpeg version 5.1", "x64"))
+    assert.notStrictEqual(buildOf("ffmpeg version 5.1", "x64"), buildOf("ffmpeg version 5.1", "arm64"))
+    assert.notStrictEqual(buildOf("ffmpeg version 5.1", "x64"), buildOf("ffmpeg version 5.2", "x64"))
+  })
+  it("finds a reason in what encoders say", () => {
+    assert.strictEqual(reasonIn("x265 [info]: HEVC\n[libx265 @ 0x1] Cannot open\nmore", "-"), "Cannot open")
+    assert.strictEqual(reasonIn("", "no reason"), "no reason")
+  })
+  it("counts slots by device and memory", () => {
+    const gpus = gpusIn("0, NVIDIA RTX 4000, 20475\n1, NVIDIA T400, 1800\n[Not Found]\n")
+    assert.deepStrictEqual(
+      gpus.map((gpu) => gpu.index),
+      [0, 1]
+    )
+    assert.strictEqual(slotsFor("nvenc", gpus, 32), 3)
+    assert.strictEqual(slotsFor("qsv", [], 32), 2)
+    assert.strictEqual(slotsFor("software", [], 6), 6)
+    assert.strictEqual(slotsFor(null, [], 0), 1)
+  })
+})
+
+describe("Breaker", () => {
+  it("opens after three failures in a row, and after one once it was open", () => {
+    let breaker = Breaker.closed
+    for (let i = 0; i < 2; i++) breaker = Breaker.failed(breaker, "x", 0)
+    assert.strictEqual(Breaker.succeeded(breaker).failures, 0)
+    breaker = Breaker.failed(breaker, "x", 1000)
+    assert.deepStrictEqual([breaker.state, breaker.probeAt, breaker.reason], ["broken", 16_000, "x"])
+    breaker = Breaker.probed(breaker, null, 16_000)
+    assert.strictEqual(breaker.state, "ok")
+    breaker = Breaker.failed(breaker, "again", 20_000)
+    assert.deepStrictEqual([breaker.state, breaker.probeAt], ["broken", 50_000])
+  })
+
+  type Event = "succeeded" | "failed" | "probeOk" | "probeFails"
+  const step = (breaker: Breaker.Breaker, event: Event, now: number): Breaker.Breaker => {
+    switch (event) {
+      case "succeeded":
+        return Breaker.succeeded(breaker)
+      case "failed":
+        return Breaker.failed(breaker, "f", now)
+      case "probeOk":
+        return Breaker.probed(breaker, null, now)
+      case "probeFails":
+        return Breaker.probed(breaker, "p", now)
+    }
+  }
+  it("is broken exactly while a probe is due, with a reason, and never for longer than ten minutes", () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom<Event>("succeeded", "failed", "probeOk", "probeFails")), (events) => {
+        let breaker = Breaker.closed
+        events.forEach((event, now) => {
+          breaker = step(breaker, event, now)
+          assert.strictEqual(breaker.state === "broken", breaker.probeAt !== null)
+          assert.strictEqual(breaker.state === "broken", breaker.reason !== null)
+          if (breaker.probeAt !== null) assert.isAtMost(breaker.probeAt - now, 600_000)
+        })
+      })
+    )
+  })
+})
