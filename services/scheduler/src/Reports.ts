@@ -1,0 +1,90 @@
+import type { ExportStatus, Progress } from "@reelay/contracts/Export"
+import { toNumber } from "@reelay/contracts/Quantity"
+import { QUEUE_ORDER_LIMIT } from "@reelay/contracts/messages/Messages"
+import type { TaskProgress } from "@reelay/contracts/messages/Messages"
+import { progressOf } from "@reelay/render/Progress"
+import type { ProgressInput } from "@reelay/render/Progress"
+import { queueOrder } from "./Admission.ts"
+import type { Job } from "./State.ts"
+import { emit } from "./Turn.ts"
+import type { Turn } from "./Turn.ts"
+
+/** Milliseconds: a progress that does not change is said again, the order of the queue at least and at most so often. */
+const REPEAT = 30_000
+const ORDER_LATEST = 5000
+const ORDER_SOONEST = 500
+
+/** An encoder's word on a running task. */
+export const progressed = (turn: Turn, progress: TaskProgress): void => {
+  const job = turn.state.jobs.get(progress.exportId)
+  const run = job?.run
+  const entry = run?.tasks.get(progress.task)
+  if (job === undefined || run === undefined || run === null || entry === undefined) return
+  if (progress.epoch !== run.epoch || entry.state !== "dispatched") return
+  if (entry.task.work._tag === "chunk") {
+    const frames = Math.min(Math.max(progress.frames, entry.frames), entry.task.frames)
+    run.framesRunning += frames - entry.frames
+    entry.frames = frames
+  }
+  if (progress.speed === null) run.speeds.delete(progress.task)
+  else run.speeds.set(progress.task, progress.speed)
+  turn.state.stirred.add(job)
+}
+
+const inputOf = (turn: Turn, job: Job, status: ExportStatus): ProgressInput => {
+  const { run } = job
+  const framesDone = run === null ? 0 : Math.min(run.framesDone + run.framesRunning, run.framesTotal)
+  let speed: number | null = null
+  for (const each of run?.speeds.values() ?? []) speed = (speed ?? 0) + each
+  return {
+    epoch: job.epoch,
+    status,
+    queuePosition: null,
+    framesTotal: run?.framesTotal ?? job.frames,
+    framesDone: status === "completed" ? run?.framesTotal ?? job.frames : framesDone,
+    finishingDone: run?.finishingDone ?? 0,
+    finishingTotal: run?.finishingTotal ?? 0,
+    encodingBegan: framesDone > 0,
+    speed,
+    elapsedSeconds: Math.max(0, (turn.now - job.startedAt) / 1000),
+    frameRate: run === null ? 30 : toNumber(run.plan.spec.target.frameRate)
+  }
+}
+
+const same = (a: Progress, b: Progress): boolean =>
+  a.epoch === b.epoch && a.status === b.status && a.percent === b.percent && a.stage === b.stage &&
+  a.message === b.message && a.framesDone === b.framesDone && a.speed === b.speed
+
+/** Publishes a job's progress when it changed, or was last said long ago. */
+export const report = (turn: Turn, job: Job, status: ExportStatus = job.status): void => {
+  const previous = job.progress?.epoch === job.epoch && job.progress.status === status ? job.progress : null
+  const reckoned = progressOf(inputOf(turn, job, status), job.progress?.epoch === job.epoch ? job.progress : null)
+  const progress = job.obstacle === null ? reckoned : { ...reckoned, message: job.obstacle }
+  if (previous !== null && same(previous, progress) && turn.now - job.progressSaidAt < REPEAT) return
+  job.progress = progress
+  job.progressSaidAt = turn.now
+  emit(turn, { _tag: "Report", id: job.id, user: job.user, progress })
+}
+
+/** Everything whose progress stirred since the last tick. */
+export const reportStirred = (turn: Turn): void => {
+  for (const job of turn.state.stirred) if (job.status === "processing") report(turn, job)
+  turn.state.stirred.clear()
+}
+
+/** Repeats what has not been said for a while, so that it outlives the loss of NATS' memory. */
+export const repeatReports = (turn: Turn): void => {
+  for (const job of turn.state.jobs.values()) {
+    if (job.status !== "processing" && job.obstacle === null) continue
+    if (turn.now - job.progressSaidAt >= REPEAT) report(turn, job)
+  }
+}
+
+export const reportOrder = (turn: Turn): void => {
+  const { state } = turn
+  const since = turn.now - state.queueSaidAt
+  if (since < ORDER_SOONEST || (!state.queueChanged && since < ORDER_LATEST)) return
+  state.queueChanged = false
+  state.queueSaidAt = turn.now
+  emit(turn, { _tag: "SayOrder", waiting: queueOrder(state, QUEUE_ORDER_LIMIT).map((job) => job.id) })
+}
