@@ -37,9 +37,9 @@ export class Bus extends Context.Service<Bus, {
   /** Creates or updates a durable consumer. Scheduler only. */
   ensureConsumer(consumer: ConsumerDeclaration): Effect.Effect<void, BusError>
   /** To a stream, confirmed by the server. Waits at most 5 s. */
-  publish<A extends { readonly v: number }, I>(message: Message<A, I>, body: A): Effect.Effect<void, BusError>
+  publish<A extends { readonly v: number }, I>(message: Message<A, I>, body: NoInfer<A>): Effect.Effect<void, BusError>
   /** On core NATS: to whoever listens (and into a stream without confirmation, where one covers the subject). */
-  broadcast<A extends { readonly v: number }, I>(message: Message<A, I>, body: A): Effect.Effect<void>
+  broadcast<A extends { readonly v: number }, I>(message: Message<A, I>, body: NoInfer<A>): Effect.Effect<void>
   /** What is broadcast from now on. */
   subscribe<A extends { readonly v: number }, I>(message: Message<A, I>): Stream.Stream<A>
   /** A durable consumer's messages, at most `maxInFlight` unsettled at once. Never ends. */

@@ -1,3 +1,4 @@
+import { jetstreamManager } from "@nats-io/jetstream"
 import type { ConsumerDeclaration } from "@reelay/contracts/messages/Topology"
 import { Cause, Effect, Queue } from "effect"
 import type { Scope } from "effect"
@@ -52,6 +53,24 @@ export const deliveriesOf = (message: Msg): number => {
   return Number.isInteger(deliveries) && deliveries > 0 ? deliveries : 1
 }
 
+/** Consumers that answered on a connection. */
+const answered = new WeakMap<NatsConnection, Set<string>>()
+
+/**
+ * A request to a consumer that is not there is not answered at all, and only missing heartbeats would tell: so it is
+ * asked for first, once a connection.
+ */
+const checkConsumer = Effect.fnUntraced(function*(nc: NatsConnection, { durable, stream }: ConsumerDeclaration) {
+  const known = answered.get(nc) ?? new Set()
+  answered.set(nc, known)
+  if (known.has(durable)) return
+  yield* Effect.tryPromise({
+    try: async () => (await jetstreamManager(nc, { checkAPI: false })).consumers.info(stream, durable),
+    catch: (cause) => new BusError({ operation: "consume", cause })
+  })
+  known.add(durable)
+})
+
 /**
  * Asks, with `inbox` (fresh for each call) as the place to answer to, for up to `batch` messages within `expiresMillis`. Closing the scope withdraws the request; what came unclaimed
  * is given back. Fails when the consumer or the connection is gone.
@@ -65,6 +84,7 @@ export const openPull = (
 ): Effect.Effect<OpenPull, BusError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.gen(function*() {
+      yield* checkConsumer(nc, consumer)
       const messages = yield* Queue.unbounded<Msg, BusError | Cause.Done>()
       const unclaimed = new Set<Msg>()
       let received = 0
@@ -74,7 +94,10 @@ export const openPull = (
       const end = (cause?: Error): void => {
         over = true
         if (cause === undefined) Queue.endUnsafe(messages)
-        else Queue.failCauseUnsafe(messages, Cause.fail(new BusError({ operation: "consume", cause })))
+        else {
+          answered.get(nc)?.delete(consumer.durable)
+          Queue.failCauseUnsafe(messages, Cause.fail(new BusError({ operation: "consume", cause })))
+        }
       }
 
       const onStatus = (code: number, description: string): void => {

@@ -60,12 +60,22 @@ export const makeNatsLink = Effect.gen(function*() {
       Effect.andThen(SubscriptionRef.set(present, null))
     )
 
-  /** Refusals (missing permissions) come without an answer to anyone, so they are said here. */
-  const sayRefusals = (nc: NatsConnection) =>
+  /**
+   * A connection is of no use from the moment it broke, which is before the client has closed it. And refusals
+   * (missing permissions) come without an answer to anyone, so they are said here.
+   */
+  const attend = (nc: NatsConnection) =>
     Stream.fromAsyncIterable(nc.status(), (cause) => new BusError({ operation: "connect", cause })).pipe(
-      Stream.runForEach((status) =>
-        status.type === "error" ? Effect.logWarning("NATS refused", status.error.message) : Effect.void
-      ),
+      Stream.runForEach((status) => {
+        switch (status.type) {
+          case "disconnect":
+            return SubscriptionRef.set(present, null)
+          case "error":
+            return Effect.logWarning("NATS refused", status.error.message)
+          default:
+            return Effect.void
+        }
+      }),
       Effect.ignore
     )
 
@@ -78,7 +88,7 @@ export const makeNatsLink = Effect.gen(function*() {
       yield* SubscriptionRef.set(present, nc)
       yield* Effect.raceFirst(
         Effect.promise(() => nc.closed()),
-        sayRefusals(nc).pipe(Effect.andThen(Effect.never))
+        attend(nc).pipe(Effect.andThen(Effect.never))
       )
     }),
     hangUp

@@ -84,16 +84,13 @@ export interface Permissions {
   readonly subscribe: ReadonlyArray<string>
 }
 
-/** What reading a stream through an ordered consumer takes. */
+/** What reading a stream through ordered pull consumers (named, without acks) takes. */
 const readsStream = (stream: string) => [
   `$JS.API.STREAM.INFO.${stream}`,
-  `$JS.API.CONSUMER.CREATE.${stream}`,
   `$JS.API.CONSUMER.CREATE.${stream}.>`,
   `$JS.API.CONSUMER.DELETE.${stream}.>`,
   `$JS.API.CONSUMER.INFO.${stream}.>`,
-  `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
-  `$JS.ACK.${stream}.>`,
-  "$JS.FC.>"
+  `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`
 ]
 
 export const permissionsOf = (role: Role): Permissions => {
@@ -103,12 +100,12 @@ export const permissionsOf = (role: Role): Permissions => {
       return { publish: [">"], subscribe: [">"] }
     case "api":
       return {
-        publish: ["exports.requested", "exports.control", "$JS.API.INFO", ...readsStream(PROGRESS), ...readsStream(NODES_STREAM)],
+        publish: ["exports.requested", "exports.control", ...readsStream(PROGRESS), ...readsStream(NODES_STREAM)],
         subscribe: [inbox]
       }
     case "notifier":
       return {
-        publish: ["$JS.API.INFO", ...readsStream(EVENTS), ...readsStream(PROGRESS), ...readsStream(NODES_STREAM)],
+        publish: [...readsStream(EVENTS), ...readsStream(PROGRESS), ...readsStream(NODES_STREAM)],
         subscribe: [inbox]
       }
     case "encoder":
@@ -117,7 +114,6 @@ export const permissionsOf = (role: Role): Permissions => {
           "results.>",
           "progress.*.*",
           "$KV.nodes.*",
-          "$JS.API.INFO",
           `$JS.API.CONSUMER.INFO.${TASKS}.>`,
           `$JS.API.CONSUMER.MSG.NEXT.${TASKS}.>`,
           `$JS.ACK.${TASKS}.>`
