@@ -1,7 +1,7 @@
-import { Deferred, Duration, Effect, Schedule, Scope } from "effect"
+import { Duration, Effect, Schedule, Scope } from "effect"
 import { createHash } from "node:crypto"
-import postgres from "postgres"
 import { DatabaseError, databaseError } from "./DatabaseError.ts"
+import { makeConnection } from "./PostgresConnection.ts"
 
 /** Held by one process in the world, as long as `lost` has not completed. */
 export interface AdvisoryLock {
@@ -19,74 +19,54 @@ const SILENCE = Duration.seconds(10)
 
 const keyOf = (name: string): string => createHash("sha256").update(name).digest().readBigInt64BE(0).toString()
 
-/** One connection, which is the lock's life: `closed` completes when it ends. */
-const connect = (url: string, name: string) => {
-  const closed = Deferred.makeUnsafe<void>()
-  const client = postgres(url, {
-    max: 1,
-    connect_timeout: 3,
-    idle_timeout: 0,
-    max_lifetime: null,
-    fetch_types: false,
-    onnotice: () => {},
-    onclose: () => Deferred.doneUnsafe(closed, Effect.void),
-    connection: {
-      application_name: `reelay-lock-${name}`,
-      statement_timeout: Duration.toMillis(ANSWER_TIMEOUT),
-      idle_session_timeout: Duration.toMillis(SILENCE),
-      tcp_keepalives_idle: 5,
-      tcp_keepalives_interval: 2,
-      tcp_keepalives_count: 3
-    }
+const makeSession = (url: string, name: string) => {
+  const { sql, close, closed } = makeConnection(url, {
+    application_name: `reelay-lock-${name}`,
+    statement_timeout: Duration.toMillis(ANSWER_TIMEOUT),
+    idle_session_timeout: Duration.toMillis(SILENCE),
+    tcp_keepalives_idle: 5,
+    tcp_keepalives_interval: 2,
+    tcp_keepalives_count: 3
   })
   const ask = <A>(run: () => Promise<A>) =>
     Effect.tryPromise({ try: run, catch: (cause) => databaseError(`lock ${name}`, cause) }).pipe(
-      Effect.timeout(ANSWER_TIMEOUT)
+      Effect.timeout(ANSWER_TIMEOUT),
+      Effect.raceFirst(
+        closed.pipe(Effect.andThen(
+          new DatabaseError({ query: `lock ${name}`, reason: "unavailable", constraint: null, cause: null })
+        ))
+      )
     )
   return {
+    close,
     closed,
-    close: Effect.promise(() => client.end({ timeout: 0 })),
-    tryLock: ask(() =>
-      client<Array<{ held: boolean; pid: number }>>`
-        select pg_try_advisory_lock(${keyOf(name)}::bigint) as held, pg_backend_pid() as pid`
-    ).pipe(Effect.map(([row]) => row?.held === true ? row.pid : null)),
-    backend: ask(() => client<Array<{ pid: number }>>`select pg_backend_pid() as pid`).pipe(
-      Effect.map(([row]) => row?.pid ?? null)
-    )
+    tryLock: ask(() => sql<Array<{ held: boolean }>>`select pg_try_advisory_lock(${keyOf(name)}::bigint) as held`).pipe(
+      Effect.map(([row]) => row?.held === true)
+    ),
+    beat: ask(() => sql`select 1`)
   }
 }
 
 /**
  * Waits for the lock, through outages, as long as it takes. Asks again and again instead of blocking in Postgres, where
- * a waiting statement holds back vacuum and a connection that died silently is not noticed. The driver reconnects by
- * itself, which must never pass for the session that took the lock: hence `closed` and the backend's number.
+ * a waiting statement holds back vacuum and a connection that died silently is not noticed.
  */
 export const acquire = Effect.fn("AdvisoryLock.acquire")((url: string, name: string) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const session = connect(url, name)
-      const waiting = session.tryLock.pipe(
-        Effect.repeat({ until: (held) => held !== null, schedule: Schedule.spaced(POLL) }),
-        Effect.raceFirst(
-          Deferred.await(session.closed).pipe(
-            Effect.andThen(
-              new DatabaseError({ query: `lock ${name}`, reason: "unavailable", constraint: null, cause: "closed" })
-            )
-          )
-        )
-      )
-      const backend = yield* restore(waiting).pipe(Effect.onError(() => session.close))
+      const session = makeSession(url, name)
+      const waiting = session.tryLock.pipe(Effect.repeat({ until: (held) => held, schedule: Schedule.spaced(POLL) }))
+      yield* restore(waiting).pipe(Effect.onError(() => session.close))
       yield* Scope.addFinalizer(yield* Effect.scope, session.close)
-      yield* session.backend.pipe(
+      yield* session.beat.pipe(
         Effect.delay(HEARTBEAT),
-        Effect.repeat({ while: (present) => present === backend }),
+        Effect.forever,
         Effect.ignore,
-        Effect.andThen(Deferred.succeed(session.closed, undefined)),
         Effect.andThen(session.close),
         Effect.interruptible,
         Effect.forkScoped
       )
-      return { lost: Deferred.await(session.closed) } satisfies AdvisoryLock
+      return { lost: session.closed } satisfies AdvisoryLock
     })
   ).pipe(
     Effect.retry(Schedule.spaced(POLL)),

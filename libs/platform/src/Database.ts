@@ -1,45 +1,29 @@
 import { sql } from "drizzle-orm"
 import { drizzle } from "drizzle-orm/postgres-js"
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js"
-import { Config, Context, Duration, Effect, Layer, Redacted } from "effect"
+import { Config, Context, Duration, Effect, Layer, Option, Pool, Redacted } from "effect"
 import type { Scope } from "effect"
-import postgres from "postgres"
 import { acquire } from "./AdvisoryLock.ts"
 import type { AdvisoryLock } from "./AdvisoryLock.ts"
 import { DatabaseError, databaseError } from "./DatabaseError.ts"
 import { migrateDatabase } from "./Migrations.ts"
+import { makeConnection } from "./PostgresConnection.ts"
+import type { PostgresConnection } from "./PostgresConnection.ts"
 import * as Tables from "./Tables.ts"
 
-/** drizzle's handle. Never keep it: a query gets the one that holds. */
+/** drizzle's handle, for the length of a query: it is one connection's. */
 export type Db = PostgresJsDatabase<typeof Tables>
 export type Transaction = Parameters<Parameters<Db["transaction"]>[0]>[0]
 
 const POOL = 8
-/** Seconds. */
-const CONNECT_TIMEOUT = 3
+/** After which a connection that nobody needed is closed. */
+const IDLE = Duration.seconds(60)
 /** The server gives up first, so that a client's time-out means that the server is not there. */
 const STATEMENT_TIMEOUT = Duration.seconds(8)
 const QUERY_TIMEOUT = Duration.seconds(10)
 
-/** An URL for one client of the server, with what every connection of Reelay has in common. */
-const connect = (url: string, application: string) =>
-  postgres(url, {
-    max: POOL,
-    connect_timeout: CONNECT_TIMEOUT,
-    idle_timeout: 60,
-    keep_alive: 10,
-    // The default grows to 20 s, and every query that picks such a connection waits for it.
-    backoff: (attempt) => Math.min(0.05 * attempt, 0.5),
-    // No arrays are used, and it would cost each new connection a query.
-    fetch_types: false,
-    onnotice: () => {},
-    connection: {
-      application_name: application,
-      TimeZone: "UTC",
-      statement_timeout: Duration.toMillis(STATEMENT_TIMEOUT),
-      idle_in_transaction_session_timeout: Duration.toMillis(QUERY_TIMEOUT)
-    }
-  })
+const unavailable = (query: string, detail: string) =>
+  new DatabaseError({ query, reason: "unavailable", constraint: null, cause: new Error(detail) })
 
 /**
  * Postgres, as Reelay uses it. Building the layer does not connect, nothing waits for a server that is away: a query
@@ -67,43 +51,57 @@ export class Database extends Context.Service<Database, {
       const directUrl = Redacted.value(
         yield* Config.Redacted("DATABASE_DIRECT_URL").pipe(Config.withDefault(Redacted.make(url)))
       )
-      const open = () => {
-        const client = connect(url, "reelay")
-        return { client, db: drizzle(client, { schema: Tables }) }
-      }
-      let pool = open()
-      yield* Effect.addFinalizer(() => Effect.promise(() => pool.client.end({ timeout: 2 })))
-
-      /** A server that accepts and then says nothing would keep these connections for ever. */
-      const replace = (silent: typeof pool) =>
-        Effect.sync(() => {
-          if (pool !== silent) return
-          pool = open()
-          void silent.client.end({ timeout: 0 })
-        })
-
-      const run = <A>(name: string, use: (db: Db) => Promise<A>) =>
-        Effect.suspend(() => {
-          const used = pool
-          return Effect.tryPromise({ try: () => use(used.db), catch: (cause) => databaseError(name, cause) }).pipe(
-            Effect.timeoutOrElse({
-              duration: QUERY_TIMEOUT,
-              orElse: () =>
-                replace(used).pipe(
-                  Effect.andThen(
-                    Effect.fail(
-                      new DatabaseError({
-                        query: name,
-                        reason: "unavailable",
-                        constraint: null,
-                        cause: new Error(`no answer within ${Duration.format(QUERY_TIMEOUT)}`)
-                      })
-                    )
-                  )
-                )
+      const pool = yield* Pool.makeWithTTL({
+        acquire: Effect.acquireRelease(
+          Effect.sync(() => {
+            const connection = makeConnection(url, {
+              application_name: "reelay",
+              statement_timeout: Duration.toMillis(STATEMENT_TIMEOUT),
+              idle_in_transaction_session_timeout: Duration.toMillis(QUERY_TIMEOUT)
             })
-          )
-        }).pipe(Effect.withSpan("Database.query", { attributes: { query: name } }))
+            return { ...connection, db: drizzle(connection.sql, { schema: Tables }) }
+          }),
+          (connection) => connection.close
+        ),
+        min: 0,
+        max: POOL,
+        timeToLive: IDLE
+      })
+
+      const use = <A>(name: string, connection: PostgresConnection & { readonly db: Db }, body: (db: Db) => Promise<A>) =>
+        Effect.tryPromise({ try: () => body(connection.db), catch: (cause) => databaseError(name, cause) }).pipe(
+          Effect.raceFirst(connection.closed.pipe(Effect.andThen(unavailable(name, "the connection ended")))),
+          // Interrupted or out of time: the statement still runs there, and what it holds ends with the connection.
+          Effect.onInterrupt(() => connection.close)
+        )
+      const attempt = <A>(name: string, body: (db: Db) => Promise<A>) =>
+        Pool.get(pool).pipe(
+          Effect.flatMap((connection) =>
+            Effect.suspend(() =>
+              connection.isClosed() ? Effect.succeedNone : use(name, connection, body).pipe(Effect.map(Option.some))
+            ).pipe(
+              Effect.ensuring(
+                Effect.suspend(() => connection.isClosed() ? Pool.invalidate(pool, connection) : Effect.void)
+              )
+            )
+          ),
+          Effect.scoped
+        )
+
+      const run = <A>(name: string, body: (db: Db) => Promise<A>) =>
+        Effect.gen(function*() {
+          for (;;) {
+            // One that ended while nobody used it (Postgres was restarted) is passed over.
+            const answer = yield* attempt(name, body)
+            if (Option.isSome(answer)) return answer.value
+          }
+        }).pipe(
+          Effect.timeoutOrElse({
+            duration: QUERY_TIMEOUT,
+            orElse: () => Effect.fail(unavailable(name, `no answer within ${Duration.format(QUERY_TIMEOUT)}`))
+          }),
+          Effect.withSpan("Database.query", { attributes: { query: name } })
+        )
 
       return Database.of({
         query: run,

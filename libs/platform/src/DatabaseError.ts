@@ -15,8 +15,8 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>()("Database
   cause: Schema.Defect()
 }) {
   override get message(): string {
-    const detail = this.cause instanceof Error ? rootOf(this.cause).message : String(this.cause)
-    return `${this.query}: ${this.reason}${this.constraint === null ? "" : ` (${this.constraint})`}: ${detail}`
+    const why = this.cause instanceof Error ? `: ${rootOf(this.cause).message}` : ""
+    return `${this.query}: ${this.reason}${this.constraint === null ? "" : ` (${this.constraint})`}${why}`
   }
 }
 

@@ -33,7 +33,7 @@ export interface PostgresOptions {
   readonly port: number
   /** Made when missing; `reelay` unless given. */
   readonly database?: string
-  /** False for tests: no fsync. */
+  /** False for tests: no fsync. What is committed still survives kill -9, but not the machine's end. */
   readonly durable?: boolean
   /** Further settings, as `postgres -c` takes them. */
   readonly settings?: Readonly<Record<string, string>>
@@ -175,7 +175,7 @@ const settingsOf = (options: PostgresOptions, port: number): Readonly<Record<str
   jit: "off",
   log_min_messages: "warning",
   log_line_prefix: "%m [%p] ",
-  ...(options.durable === false ? { fsync: "off", synchronous_commit: "off", full_page_writes: "off" } : {}),
+  ...(options.durable === false ? { fsync: "off" } : {}),
   ...options.settings
 })
 

@@ -1,0 +1,82 @@
+import { Deferred, Effect } from "effect"
+import postgres from "postgres"
+
+/**
+ * One connection to Postgres, from its making to its end and no further. postgres.js 3.4 reuses a connection object
+ * after its connection has ended, and that is where its faults lie: a statement that is sent then (the driver's own
+ * ROLLBACK, too) throws out of a timer and ends the process, runs outside its transaction, or fails with the error of
+ * the session before (porsager/postgres #1208, #1133, #1216). So here a client has one connection, everything sent after
+ * its end is refused, transactions are ours, and whoever wants another connection makes another client.
+ */
+export interface PostgresConnection {
+  readonly sql: postgres.Sql
+  readonly isClosed: () => boolean
+  /** Completes when the connection ends, by either side. */
+  readonly closed: Effect.Effect<void>
+  /** At once, whatever runs on it. */
+  readonly close: Effect.Effect<void>
+}
+
+/** Settings that the server takes at the start of a session, in its own units. */
+export type SessionSettings = Readonly<Record<string, string | number>>
+
+/** Seconds. */
+const CONNECT_TIMEOUT = 3
+
+class ConnectionClosed extends Error {
+  readonly code = "CONNECTION_CLOSED"
+  constructor() {
+    super("the connection to Postgres has ended")
+  }
+}
+
+/** Connects with the first statement; that one fails when it cannot. */
+export const makeConnection = (url: string, settings: SessionSettings): PostgresConnection => {
+  const ended = Deferred.makeUnsafe<void>()
+  const isClosed = () => Deferred.isDoneUnsafe(ended)
+  const client = postgres(url, {
+    max: 1,
+    connect_timeout: CONNECT_TIMEOUT,
+    idle_timeout: 0,
+    max_lifetime: null,
+    keep_alive: 10,
+    // No arrays are used, and it would cost each connection a query.
+    fetch_types: false,
+    onnotice: () => {},
+    onclose: () => Deferred.doneUnsafe(ended, Effect.void),
+    connection: { TimeZone: "UTC", ...settings }
+  })
+  const refuse = () => {
+    throw new ConnectionClosed()
+  }
+
+  const close = Effect.promise(() => {
+    Deferred.doneUnsafe(ended, Effect.void)
+    return client.end({ timeout: 0 })
+  })
+  const closed = Deferred.await(ended)
+
+  const begin = async <A>(run: (sql: postgres.Sql) => Promise<A>): Promise<A> => {
+    await sql.unsafe("begin")
+    try {
+      const result = await run(sql)
+      await sql.unsafe("commit")
+      return result
+    } catch (cause) {
+      if (!isClosed()) {
+        // A statement that is sent while the connection breaks is never answered.
+        await Promise.race([sql.unsafe("rollback"), Effect.runPromise(closed)]).catch(() => Effect.runPromise(close))
+      }
+      throw cause
+    }
+  }
+  const sql: postgres.Sql = new Proxy(client, {
+    apply: (target, self, args) => isClosed() ? refuse() : Reflect.apply(target, self, args),
+    get: (target, name) => {
+      if (name === "begin") return begin
+      if (name === "unsafe" && isClosed()) return refuse
+      return Reflect.get(target, name)
+    }
+  })
+  return { sql, isClosed, closed, close }
+}
