@@ -35,12 +35,13 @@ export class Ffmpeg extends Context.Service<
   Ffmpeg,
   {
     run(run: FfmpegRun): Effect.Effect<FfmpegEnded, CannotStart>
-    /** Short questions to ffmpeg or ffprobe. */
+    /** Short questions to ffmpeg or ffprobe. With `onStdout` the answer is handed over as it comes, and not kept. */
     ask(
       program: "ffmpeg" | "ffprobe",
       argv: ReadonlyArray<string>,
       reach: Reach,
-      timeoutSeconds: number
+      timeoutSeconds: number,
+      onStdout?: (text: string) => void
     ): Effect.Effect<Ended & { readonly stdout: string; readonly stderr: string }, CannotStart>
   }
 >()("@reelay/encoder/Ffmpeg") {
@@ -106,8 +107,14 @@ export class Ffmpeg extends Context.Service<
       }, Effect.scoped)
 
       const ask = Effect.fn("Ffmpeg.ask")(
-        (program: "ffmpeg" | "ffprobe", argv: ReadonlyArray<string>, reach: Reach, timeoutSeconds: number) =>
-          processes.collect(sandbox.confine({ file: settings[program], args: argv }, reach), timeoutSeconds)
+        (
+          program: "ffmpeg" | "ffprobe",
+          argv: ReadonlyArray<string>,
+          reach: Reach,
+          timeoutSeconds: number,
+          onStdout?: (text: string) => void
+        ) =>
+          processes.collect(sandbox.confine({ file: settings[program], args: argv }, reach), timeoutSeconds, onStdout)
       )
 
       return Ffmpeg.of({ run, ask })

@@ -58,10 +58,11 @@ export class Processes extends Context.Service<
   Processes,
   {
     start(command: Command, onStdout: (text: string) => void): Effect.Effect<Child, CannotStart, Scope.Scope>
-    /** Runs a short program to its end. Its output is cut at 64 MiB. */
+    /** Runs a short program to its end. Its output is cut at 64 MiB, or handed to `onStdout` and not kept. */
     collect(
       command: Command,
-      timeoutSeconds: number
+      timeoutSeconds: number,
+      onStdout?: (text: string) => void
     ): Effect.Effect<Ended & { readonly stdout: string; readonly stderr: string }, CannotStart>
   }
 >()("@reelay/encoder/Processes") {
@@ -147,13 +148,18 @@ export class Processes extends Context.Service<
         )
       })
 
-      const collect = Effect.fn("Processes.collect")(function* (command: Command, timeoutSeconds: number) {
+      const collect = Effect.fn("Processes.collect")(function* (
+        command: Command,
+        timeoutSeconds: number,
+        onStdout?: (text: string) => void
+      ) {
         const parts: Array<string> = []
         let length = 0
-        const child = yield* start(command, (text) => {
+        const keep = (text: string) => {
           length += text.length
           if (length <= COLLECT_LIMIT) parts.push(text)
-        })
+        }
+        const child = yield* start(command, onStdout ?? keep)
         const ended = yield* child.ended.pipe(
           Effect.timeoutOrElse({
             duration: timeoutSeconds * 1000,

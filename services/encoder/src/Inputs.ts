@@ -1,0 +1,120 @@
+import type { TaskKey } from "@reelay/contracts/Ids"
+import type { SourceLocation } from "@reelay/contracts/Media"
+import type { Manifest, Plan, Task } from "@reelay/contracts/Plan"
+import { ObjectStore, type ObjectStoreError } from "@reelay/platform/ObjectStore"
+import { Effect, type Scope } from "effect"
+import { stat } from "node:fs/promises"
+import { dirname } from "node:path"
+import { TaskFailure } from "./Failure.ts"
+import { Manifests } from "./Manifests.ts"
+import { systemCode } from "./Zip.ts"
+
+/** What a task reads, as local files for the scope's length. */
+export interface Inputs {
+  /** By position in the spec's sources: the one that the task reads, if any. */
+  readonly sources: ReadonlyMap<number, string>
+  /** By key: the tasks that were needed. */
+  readonly made: ReadonlyMap<TaskKey, { readonly path: string; readonly manifest: Manifest }>
+  /** Bytes of all of them. */
+  readonly bytes: number
+  /** Whether a source that lies elsewhere is still the one that was accepted. To be asked again at the end. */
+  readonly unchanged: Effect.Effect<void, TaskFailure>
+}
+
+const gone = (log: string) =>
+  new TaskFailure({ kind: "input", message: "The source video is no longer where it was.", log })
+const changed = () =>
+  new TaskFailure({ kind: "input", message: "The source video was changed after the export was requested.", log: "" })
+
+/** Footage used where it lies: the same size and time as recorded, or it is another video. */
+const checkFile = Effect.fnUntraced(function* (location: Extract<SourceLocation, { readonly _tag: "file" }>) {
+  const found = yield* Effect.tryPromise({ try: () => stat(location.path), catch: systemCode }).pipe(
+    Effect.catch((code) =>
+      // Its folder is there, it is not: somebody removed it. Without the folder this node may lack a mount.
+      Effect.promise(() =>
+        stat(dirname(location.path)).then(
+          () => true,
+          () => false
+        )
+      ).pipe(
+        Effect.flatMap((folderIsThere) =>
+          Effect.fail(
+            code === "ENOENT" && folderIsThere
+              ? gone("ENOENT")
+              : new TaskFailure({
+                  kind: "storage",
+                  message: "The encoder node cannot reach the source video.",
+                  log: code ?? ""
+                })
+          )
+        )
+      )
+    )
+  )
+  if (found.size !== location.bytes || Math.floor(found.mtimeMs) !== location.modifiedMillis) return yield* changed()
+})
+
+/** The position of the source that a task reads. */
+export const sourceOf = (plan: Plan, task: Task): number | null =>
+  task.work._tag === "chunk" || task.work._tag === "sound" ? (plan.spec.clips[task.work.clip]?.source ?? null) : null
+
+/** Tasks whose media a task reads, in no order, each once. */
+export const neededBy = (task: Task): ReadonlyArray<TaskKey> => {
+  switch (task.work._tag) {
+    case "chunk":
+    case "sound":
+      return []
+    case "soundtrack":
+      return [...new Set(task.work.pieces)]
+    case "mux":
+      return [...new Set([...task.work.chunks, ...(task.work.soundtrack === null ? [] : [task.work.soundtrack])])]
+    case "zip":
+      return [...new Set(task.work.files.map((file) => file.task))]
+  }
+}
+
+/** Brings everything that a task reads to this node. */
+export const inputsOf: (
+  plan: Plan,
+  task: Task
+) => Effect.Effect<Inputs, TaskFailure | ObjectStoreError, ObjectStore | Manifests | Scope.Scope> = Effect.fn(
+  "Inputs.inputsOf"
+)(function* (plan: Plan, task: Task) {
+  const store = yield* ObjectStore
+  const manifests = yield* Manifests
+
+  const sources = new Map<number, string>()
+  let bytes = 0
+  let unchanged: Inputs["unchanged"] = Effect.void
+  const position = sourceOf(plan, task)
+  const source = position === null ? undefined : plan.spec.sources[position]
+  if (position !== null && source !== undefined) {
+    bytes += source.media.bytes
+    const { location } = source
+    if (location._tag === "file") {
+      unchanged = checkFile(location)
+      yield* unchanged
+      sources.set(position, location.path)
+    } else {
+      const path = yield* store
+        .fetch(location.key)
+        .pipe(Effect.mapError((error) => (error.reason === "not_found" ? gone("not_found") : error)))
+      sources.set(position, path)
+    }
+  }
+
+  const fetched = yield* Effect.forEach(
+    neededBy(task),
+    Effect.fnUntraced(function* (key: TaskKey) {
+      const manifest = yield* manifests.find(plan.spec.tenant, key)
+      const media = manifest?.files.find((file) => file.role === "media")
+      if (manifest === null || media === undefined) {
+        return yield* new TaskFailure({ kind: "storage", message: "An intermediate file is gone.", log: `task ${key}` })
+      }
+      return [key, { path: yield* store.fetch(media.object), manifest, size: media.bytes }] as const
+    }),
+    { concurrency: 8 }
+  )
+  for (const [, { size }] of fetched) bytes += size
+  return { sources, made: new Map(fetched), bytes, unchanged }
+})

@@ -1,0 +1,228 @@
+import type { Plan, Task } from "@reelay/contracts/Plan"
+import { ObjectStore } from "@reelay/platform/ObjectStore"
+import { commandFor, type Expectation, type Step } from "@reelay/render/Command"
+import { ceilingOf, SOUND_BITRATE } from "@reelay/render/Estimate"
+import { contentTypeOf } from "@reelay/render/Names"
+import { SAMPLE_RATE, secondsAt } from "@reelay/render/Timeline"
+import { Clock, Effect, type Scope } from "effect"
+import { copyFile, writeFile } from "node:fs/promises"
+import { totalmem } from "node:os"
+import { join } from "node:path"
+import { Capabilities } from "./Capabilities.ts"
+import { EncoderConfig } from "./EncoderConfig.ts"
+import { EncoderBusy, type Ending, logFor, TaskFailure, verdictOf, verdictOfMismatch } from "./Failure.ts"
+import { Ffmpeg, type FfmpegEnded } from "./Ffmpeg.ts"
+import type { Inputs } from "./Inputs.ts"
+import type { CannotStart, Limits } from "./Processes.ts"
+import type { Reach } from "./Sandbox.ts"
+import { verify } from "./Verify.ts"
+import { systemCode, writeZip } from "./Zip.ts"
+
+/** A file that was made and found right, in the task's own folder. */
+export interface Made {
+  readonly path: string
+  readonly role: Expectation["role"]
+  readonly name: string
+  readonly contentType: string
+  readonly frames: number
+  /** Seconds. */
+  readonly duration: number
+  readonly width: number
+  readonly height: number
+}
+
+export interface MakeRequest {
+  readonly plan: Plan
+  readonly task: Task
+  readonly inputs: Inputs
+  readonly onProgress: (frames: number, speed: number | null) => void
+}
+
+const MiB = 1024 * 1024
+/** What a runaway encode may write at most: this many times what is expected, and never less than this much. */
+const RUNAWAY = { times: 8, bytes: 256 * MiB }
+const MEMORY_BYTES = Math.max(8192 * MiB, totalmem())
+
+/** Bytes that the task's files will take, generously: chunks at their ceiling, everything else at its inputs' size. */
+export const expectedBytes = (plan: Plan, task: Task, inputBytes: number): number => {
+  const { target } = plan.spec
+  const { work } = task
+  switch (work._tag) {
+    case "chunk":
+      return Math.ceil((secondsAt(work.to - work.from, target.frameRate) * ceilingOf(target)) / 8) + MiB
+    case "sound":
+      return work.samples * 4 + MiB
+    case "soundtrack":
+      return Math.ceil(((work.samples / SAMPLE_RATE) * SOUND_BITRATE.aac) / 8) + MiB
+    case "mux":
+    case "zip":
+      return Math.ceil(inputBytes * 1.02) + MiB
+  }
+}
+
+const diskFull = (log: string) =>
+  new TaskFailure({ kind: "resource", message: "The encoder node ran out of disk space.", log })
+
+/** Makes a task's files in a folder of its own and verifies them. */
+export const make = Effect.fn("Making.make")(function* (request: MakeRequest) {
+  const store = yield* ObjectStore
+  const expected = expectedBytes(request.plan, request.task, request.inputs.bytes)
+  const free = yield* store.freeBytes
+  if (free !== null && free < expected) return yield* diskFull(`${free} bytes free, ${expected} needed`)
+  const folder = yield* store.workspace
+  return request.task.work._tag === "zip"
+    ? yield* makeZip(request, folder)
+    : yield* makeByFfmpeg(request, folder, expected)
+})
+
+const makeByFfmpeg: (
+  request: MakeRequest,
+  folder: string,
+  expected: number
+) => Effect.Effect<
+  ReadonlyArray<Made>,
+  TaskFailure | EncoderBusy | CannotStart,
+  Capabilities | EncoderConfig | Ffmpeg | Scope.Scope
+> = Effect.fnUntraced(function* ({ inputs, onProgress, plan, task }: MakeRequest, folder: string, expected: number) {
+  const settings = yield* EncoderConfig
+  const ffmpeg = yield* Ffmpeg
+  const capabilities = yield* Capabilities
+  const began = yield* Clock.monotonicTimeNanos
+  const family = task.work._tag === "chunk" ? plan.family : "software"
+  const reads = inputs.sources.size > 0 ? "source" : "made"
+  const paths = [...inputs.sources.values(), ...[...inputs.made.values()].map((made) => made.path)]
+  const reach: Reach = { reads: paths, folder, devices: family !== "software" }
+  const log = (text: string) => logFor(text, [folder, ...paths])
+
+  const command = commandFor(plan, task, {
+    source: (index) => found(inputs.sources.get(index)),
+    made: (key) => found([...inputs.made].find(([made]) => made === key)?.[1].path),
+    folder,
+    device: family === "software" ? null : yield* capabilities.device(family)
+  })
+  yield* Effect.tryPromise({
+    try: () => Promise.all(command.files.map((file) => writeFile(file.path, file.text, { flag: "wx" }))),
+    catch: (cause) =>
+      new TaskFailure({ kind: "storage", message: "A file could not be written.", log: log(String(cause)) })
+  })
+
+  const limits: Limits = {
+    fileBytes: Math.max(RUNAWAY.bytes, expected * RUNAWAY.times),
+    memoryBytes: family === "software" ? MEMORY_BYTES : undefined
+  }
+  const judge = (ended: FfmpegEnded) => {
+    const ending: Ending = { ...ended, family, reads }
+    const verdict = verdictOf(ending)
+    return verdict._tag === "Busy"
+      ? new EncoderBusy({ log: log(ended.tail) })
+      : new TaskFailure({ kind: verdict.kind, message: verdict.message, log: log(ended.tail) })
+  }
+  const runStep = Effect.fnUntraced(function* (step: Step, before: number) {
+    const passed = Number((yield* Clock.monotonicTimeNanos) - began) / 1e9
+    if (task.frames > 0) onProgress(before, null)
+    const ended = yield* ffmpeg.run({
+      argv: step.argv,
+      reach,
+      limits,
+      limitSeconds: settings.taskSeconds - passed,
+      onProgress: ({ frames, speed }) => {
+        if (task.frames > 0) onProgress(Math.min(task.frames, before + Math.min(frames, step.frames)), speed)
+      }
+    })
+    if (ended.exitCode !== 0 || ended.stopped !== null) return yield* judge(ended)
+    return ended
+  })
+  let frames = 0
+  let said = ""
+  for (const step of command.steps) {
+    const ended = yield* runStep(step, frames)
+    frames += step.frames
+    said += ended.stderr
+  }
+
+  const rightOrNot = Effect.fnUntraced(function* (made: Expectation) {
+    const problems = yield* verify(made, { reads: [], folder, devices: false })
+    if (problems.length === 0) return
+    const verdict = verdictOfMismatch({ stderr: said, family, reads })
+    const text = `${made.role}: ${problems.join("; ")}\n${said}`
+    if (verdict._tag === "Busy") return yield* new EncoderBusy({ log: log(text) })
+    return yield* new TaskFailure({ kind: verdict.kind, message: verdict.message, log: log(text) })
+  })
+  yield* Effect.forEach(command.makes, rightOrNot, { discard: true })
+  return command.makes.map(madeOf)
+})
+
+const found = (path: string | undefined): string => {
+  if (path === undefined) throw new Error("the command reads what the task does not need")
+  return path
+}
+
+const madeOf = (expected: Expectation): Made => ({
+  path: expected.path,
+  role: expected.role,
+  name: expected.name,
+  contentType: expected.contentType,
+  frames: expected.video?.frames ?? 0,
+  duration:
+    expected.video === null
+      ? (expected.audio?.samples ?? 0) / SAMPLE_RATE
+      : secondsAt(expected.video.frames, expected.video.rate),
+  width: expected.video?.width ?? 0,
+  height: expected.video?.height ?? 0
+})
+
+/** The archive of finished files: it says the frames and seconds of all of them together. */
+const makeZip = Effect.fnUntraced(function* ({ inputs, plan, task }: MakeRequest, folder: string) {
+  const { work } = task
+  if (work._tag !== "zip") return []
+  const path = join(folder, "files.zip")
+  const entries = work.files.flatMap(({ name, task }) => {
+    const made = inputs.made.get(task)
+    return made === undefined ? [] : [{ name, path: made.path, manifest: made.manifest }]
+  })
+  yield* writeZip(path, entries).pipe(
+    Effect.mapError((error) =>
+      error.code === "ENOSPC" || error.code === "EDQUOT"
+        ? diskFull(error.code)
+        : new TaskFailure({ kind: "storage", message: "The archive could not be written.", log: error.code ?? "" })
+    )
+  )
+  const media = entries.flatMap(({ manifest }) => manifest.files.filter((file) => file.role === "media"))
+  const { height, width } = plan.spec.target
+  const made: Made = {
+    path,
+    role: "media",
+    name: work.name,
+    contentType: contentTypeOf("zip"),
+    frames: media.reduce((sum, file) => sum + file.frames, 0),
+    duration: media.reduce((sum, file) => sum + file.duration, 0),
+    width,
+    height
+  }
+  // It shows the first film's picture.
+  const poster = entries[0]?.manifest.files.find((file) => file.role === "poster")
+  if (poster === undefined) return [made]
+  const picture = join(folder, "poster.jpg")
+  const from = yield* (yield* ObjectStore).fetch(poster.object)
+  yield* Effect.tryPromise({
+    try: () => copyFile(from, picture),
+    catch: (cause) =>
+      new TaskFailure({
+        kind: "storage",
+        message: "The archive's picture could not be copied.",
+        log: systemCode(cause) ?? ""
+      })
+  })
+  const { contentType, duration, frames, role } = poster
+  const still: Made = {
+    path: picture,
+    role,
+    name: "",
+    contentType,
+    frames,
+    duration,
+    width: poster.width,
+    height: poster.height
+  }
+  return [made, still]
+})

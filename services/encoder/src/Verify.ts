@@ -1,0 +1,46 @@
+import type { Expectation } from "@reelay/render/Command"
+import {
+  differences,
+  keyFrameArguments,
+  packetArguments,
+  PacketTally,
+  Probe,
+  probeArguments
+} from "@reelay/render/Verify"
+import { Effect, Schema } from "effect"
+import { Ffmpeg } from "./Ffmpeg.ts"
+import type { Reach } from "./Sandbox.ts"
+
+const TIMEOUT_SECONDS = 300
+
+/**
+ * How a made file differs from what was planned, in words for operators; empty when it is right. Three readings at
+ * once, none of which decodes more than key frames: about a hundredth of what making it cost.
+ */
+export const verify = Effect.fn("Verify.verify")(function* (made: Expectation, reach: Reach) {
+  const ffmpeg = yield* Ffmpeg
+  const tally = new PacketTally()
+  const [probed, packets, decoded] = yield* Effect.all(
+    [
+      ffmpeg.ask("ffprobe", probeArguments(made.path), reach, TIMEOUT_SECONDS),
+      ffmpeg.ask("ffprobe", packetArguments(made.path), reach, TIMEOUT_SECONDS, (text) => tally.feed(text)),
+      made.video === null || made.role !== "media"
+        ? Effect.succeed({ exitCode: 0, stderr: "" })
+        : ffmpeg.ask("ffmpeg", keyFrameArguments(made.path), reach, TIMEOUT_SECONDS)
+    ],
+    { concurrency: 3 }
+  )
+
+  const problems: Array<string> = []
+  if (probed.exitCode !== 0 || packets.exitCode !== 0) {
+    return [`cannot be read: ${(probed.stderr || packets.stderr).trim().slice(0, 500)}`]
+  }
+  if (decoded.exitCode !== 0 || decoded.stderr.trim() !== "") {
+    problems.push(`key frames do not decode: ${decoded.stderr.trim().slice(0, 500)}`)
+  }
+  const probe = yield* Schema.decodeUnknownEffect(Probe)(probed.stdout).pipe(
+    Effect.catch((error) => Effect.succeed(error.message))
+  )
+  if (typeof probe === "string") return [...problems, `ffprobe's answer is not understood: ${probe.slice(0, 500)}`]
+  return [...problems, ...differences(made, probe, tally.end())]
+})
