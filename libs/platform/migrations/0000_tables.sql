@@ -32,6 +32,7 @@ CREATE TABLE "clips" (
 	"position" integer NOT NULL,
 	"version" integer DEFAULT 1 NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "clips_tenant" UNIQUE("id","user_id"),
 	CONSTRAINT "clips_position" CHECK ("clips"."position" >= 0),
 	CONSTRAINT "clips_version" CHECK ("clips"."version" >= 1)
 );
@@ -63,6 +64,7 @@ CREATE TABLE "exports" (
 	"started_at" timestamp with time zone,
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"completed_at" timestamp with time zone,
+	CONSTRAINT "exports_tenant" UNIQUE("id","user_id"),
 	CONSTRAINT "exports_user" CHECK ("exports"."user_id" <> ''),
 	CONSTRAINT "exports_epoch" CHECK ("exports"."epoch" >= 0),
 	CONSTRAINT "exports_frames" CHECK ("exports"."frames" > 0 and "exports"."duration_micros" > 0),
@@ -90,6 +92,7 @@ CREATE TABLE "projects" (
 	"aspect" text DEFAULT 'source' NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "projects_tenant" UNIQUE("id","user_id"),
 	CONSTRAINT "projects_aspect" CHECK ("projects"."aspect" in ('source', '16:9', '9:16', '1:1', '4:5')),
 	CONSTRAINT "projects_user" CHECK ("projects"."user_id" <> '')
 );
@@ -104,15 +107,16 @@ CREATE TABLE "videos" (
 	"media" jsonb NOT NULL,
 	"from_export" uuid,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "videos_tenant" UNIQUE("id","user_id"),
 	CONSTRAINT "videos_json" CHECK (jsonb_typeof("videos"."location") = 'object' and jsonb_typeof("videos"."media") = 'object'),
 	CONSTRAINT "videos_sha256" CHECK ("videos"."sha256" ~ '^[0-9a-f]{64}$'),
 	CONSTRAINT "videos_user" CHECK ("videos"."user_id" <> '')
 );
 --> statement-breakpoint
-ALTER TABLE "attempts" ADD CONSTRAINT "attempts_export_id_exports_id_fk" FOREIGN KEY ("export_id") REFERENCES "public"."exports"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "clip_versions" ADD CONSTRAINT "clip_versions_clip" FOREIGN KEY ("clip_id") REFERENCES "public"."clips"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "clips" ADD CONSTRAINT "clips_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "clips" ADD CONSTRAINT "clips_video_id_videos_id_fk" FOREIGN KEY ("video_id") REFERENCES "public"."videos"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "attempts" ADD CONSTRAINT "attempts_export" FOREIGN KEY ("export_id","user_id") REFERENCES "public"."exports"("id","user_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "clip_versions" ADD CONSTRAINT "clip_versions_clip" FOREIGN KEY ("clip_id","user_id") REFERENCES "public"."clips"("id","user_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "clips" ADD CONSTRAINT "clips_project" FOREIGN KEY ("project_id","user_id") REFERENCES "public"."projects"("id","user_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "clips" ADD CONSTRAINT "clips_video" FOREIGN KEY ("video_id","user_id") REFERENCES "public"."videos"("id","user_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "exports" ADD CONSTRAINT "exports_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "exports" ADD CONSTRAINT "exports_video_id_videos_id_fk" FOREIGN KEY ("video_id") REFERENCES "public"."videos"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "attempts_by_export" ON "attempts" USING btree ("export_id","id");--> statement-breakpoint

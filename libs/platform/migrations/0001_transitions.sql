@@ -13,6 +13,12 @@ BEGIN
   IF NEW.status <> 'pending' OR NEW.epoch <> 0 THEN
     PERFORM reelay_refuse('exports_begin', 'an export begins pending at epoch 0');
   END IF;
+  -- Not a foreign key of two columns as elsewhere: deleting the project or the video must leave the owner in place.
+  IF EXISTS (SELECT FROM projects WHERE id = NEW.project_id AND user_id <> NEW.user_id)
+    OR EXISTS (SELECT FROM videos WHERE id = NEW.video_id AND user_id <> NEW.user_id)
+  THEN
+    PERFORM reelay_refuse('exports_tenant_only', 'an export is of its owner''s project or video');
+  END IF;
   NEW.bytes := 0;
   NEW.updated_at := NEW.created_at;
   RETURN NEW;
@@ -154,6 +160,18 @@ END $$;
 --> statement-breakpoint
 CREATE TRIGGER projects_on_update BEFORE UPDATE ON projects
   FOR EACH ROW EXECUTE FUNCTION projects_on_update();
+--> statement-breakpoint
+
+CREATE FUNCTION videos_on_update() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.id <> OLD.id OR NEW.user_id <> OLD.user_id OR NEW.sha256 <> OLD.sha256 OR NEW.created_at <> OLD.created_at THEN
+    PERFORM reelay_refuse('videos_frozen', 'other bytes are another video');
+  END IF;
+  RETURN NEW;
+END $$;
+--> statement-breakpoint
+CREATE TRIGGER videos_on_update BEFORE UPDATE ON videos
+  FOR EACH ROW EXECUTE FUNCTION videos_on_update();
 --> statement-breakpoint
 
 -- The one row that operators set.

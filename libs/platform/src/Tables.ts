@@ -19,13 +19,14 @@ import {
   primaryKey,
   text,
   timestamp,
+  unique,
   uniqueIndex,
   uuid
 } from "drizzle-orm/pg-core"
 import { Schema } from "effect"
 
 /**
- * The truth. Every row has its tenant (`user_id`). JSON columns are typed as *encoded* contracts: readers decode them
+ * The truth. Every row has its tenant (`user_id`), and points at rows of the same tenant only. JSON columns are typed as *encoded* contracts: readers decode them
  * with the contract's schema (Rows.ts), so that an old or broken row is an error and never a lie. Instants are Postgres'
  * (`now()`), read as text.
  *
@@ -60,6 +61,7 @@ export const videos = pgTable("videos", {
 }, (t) => [
   // Ascending: read backwards it is newest first. (`desc()` would make it DESC NULLS LAST, which serves no plain DESC.)
   index("videos_by_user").on(t.userId, t.id),
+  unique("videos_tenant").on(t.id, t.userId),
   check("videos_json", sql`jsonb_typeof(${t.location}) = 'object' and jsonb_typeof(${t.media}) = 'object'`),
   check("videos_sha256", sql`${t.sha256} ~ '^[0-9a-f]{64}$'`),
   check("videos_user", sql`${t.userId} <> ''`)
@@ -74,6 +76,7 @@ export const projects = pgTable("projects", {
   updatedAt: instant("updated_at").notNull().defaultNow()
 }, (t) => [
   index("projects_by_user").on(t.userId, t.id),
+  unique("projects_tenant").on(t.id, t.userId),
   check("projects_aspect", sql`${t.aspect} in ('source', '16:9', '9:16', '1:1', '4:5')`),
   check("projects_user", sql`${t.userId} <> ''`)
 ])
@@ -84,14 +87,18 @@ type ClipEdits = Pick<typeof Clip.Encoded, "name" | "timing" | "crop" | "speed" 
 export const clips = pgTable("clips", {
   id: uuid("id").primaryKey(),
   userId: text("user_id").notNull(),
-  projectId: uuid("project_id").notNull().references(() => projects.id, { onDelete: "cascade" }),
-  videoId: uuid("video_id").notNull().references(() => videos.id),
+  projectId: uuid("project_id").notNull(),
+  videoId: uuid("video_id").notNull(),
   position: integer("position").notNull(),
   version: integer("version").notNull().default(1),
   createdAt
 }, (t) => [
   index("clips_by_project").on(t.projectId, t.position, t.id),
   index("clips_by_video").on(t.videoId),
+  unique("clips_tenant").on(t.id, t.userId),
+  foreignKey({ columns: [t.projectId, t.userId], foreignColumns: [projects.id, projects.userId], name: "clips_project" })
+    .onDelete("cascade"),
+  foreignKey({ columns: [t.videoId, t.userId], foreignColumns: [videos.id, videos.userId], name: "clips_video" }),
   check("clips_position", sql`${t.position} >= 0`),
   check("clips_version", sql`${t.version} >= 1`)
 ])
@@ -106,7 +113,8 @@ export const clipVersions = pgTable("clip_versions", {
 }, (t) => [
   primaryKey({ columns: [t.clipId, t.version] }),
   check("clip_versions_json", sql`jsonb_typeof(${t.edits}) = 'object'`),
-  foreignKey({ columns: [t.clipId], foreignColumns: [clips.id], name: "clip_versions_clip" }).onDelete("cascade")
+  foreignKey({ columns: [t.clipId, t.userId], foreignColumns: [clips.id, clips.userId], name: "clip_versions_clip" })
+    .onDelete("cascade")
 ])
 
 export const exports_ = pgTable("exports", {
@@ -141,6 +149,7 @@ export const exports_ = pgTable("exports", {
 }, (t) => [
   uniqueIndex("exports_idempotency").on(t.userId, t.idempotencyKey),
   index("exports_by_user").on(t.userId, t.id),
+  unique("exports_tenant").on(t.id, t.userId),
   index("exports_by_project").on(t.projectId, t.id),
   index("exports_by_video").on(t.videoId, t.id),
   // The reconciler's look: few rows are active, however many ever were.
@@ -163,7 +172,7 @@ export const exports_ = pgTable("exports", {
 /** The audit trail: one row a failed attempt, none on the happy path. */
 export const attempts = pgTable("attempts", {
   id: uuid("id").primaryKey(),
-  exportId: uuid("export_id").notNull().references(() => exports_.id, { onDelete: "cascade" }),
+  exportId: uuid("export_id").notNull(),
   userId: text("user_id").notNull(),
   epoch: integer("epoch").notNull(),
   task: text("task").notNull(),
@@ -174,7 +183,11 @@ export const attempts = pgTable("attempts", {
   log: text("log").notNull(),
   seconds: doublePrecision("seconds").notNull(),
   createdAt
-}, (t) => [index("attempts_by_export").on(t.exportId, t.id)])
+}, (t) => [
+  index("attempts_by_export").on(t.exportId, t.id),
+  foreignKey({ columns: [t.exportId, t.userId], foreignColumns: [exports_.id, exports_.userId], name: "attempts_export" })
+    .onDelete("cascade")
+])
 
 /** One row: what operators set for the whole farm. */
 export const farm = pgTable("farm", {

@@ -1,7 +1,10 @@
 import { CUT } from "@reelay/contracts/Edits"
-import { ClipId, Digest, ExportId, newId, ProjectId, UserId, VideoId } from "@reelay/contracts/Ids"
+import { ClipId, Digest, ExportId, newId, ProjectId, TaskKey, VideoId } from "@reelay/contracts/Ids"
+import type { UserId } from "@reelay/contracts/Ids"
 import type { MediaInfo } from "@reelay/contracts/Media"
 import { sourceIndex, sourceMedia } from "@reelay/contracts/ObjectKeys"
+import { Build, videoPool } from "@reelay/contracts/Plan"
+import type { Plan } from "@reelay/contracts/Plan"
 import { microsOf, ratio } from "@reelay/contracts/Quantity"
 import type { RenderSpec } from "@reelay/contracts/RenderSpec"
 import type { Db } from "../Database.ts"
@@ -83,6 +86,29 @@ export const spec = (tenant: UserId, videoId: VideoId): RenderSpec => ({
   }]
 })
 
+/** The least plan: all in one task. */
+export const plan = (exportId: ExportId, of: RenderSpec): Plan => {
+  const build = Build.make("0123456789ab")
+  const key = TaskKey.make("a".repeat(64))
+  return {
+    v: 1,
+    exportId,
+    spec: of,
+    family: "software",
+    build,
+    tasks: [{
+      key,
+      pool: videoPool("software", of.target.codec, build),
+      needs: [],
+      frames: 250,
+      weight: 1,
+      work: { _tag: "chunk", clip: 0, from: 0, to: 250, seek: null, hold: 0 }
+    }],
+    final: key,
+    reasons: []
+  }
+}
+
 export const output: StoredOutput = {
   output: {
     name: "holiday.720p.mp4",
@@ -118,7 +144,7 @@ export const insertProject = async (db: Db, user: UserId) => {
   return id
 }
 
-const edits = { name: "beach", timing: { start: 1, end: 3 }, crop: null, speed: [], transition: CUT, overlays: [] }
+export const edits = { name: "beach", timing: { start: 1, end: 3 }, crop: null, speed: [], transition: CUT, overlays: [] }
 
 /** A clip and its first version. */
 export const insertClip = (db: Db, user: UserId, projectId: ProjectId, videoId: VideoId, position = 0) =>
