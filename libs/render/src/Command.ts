@@ -108,6 +108,17 @@ const chunkCommand = (plan: Plan, work: WorkOf<"chunk">, places: Places): TaskCo
   const frames = work.to - work.from
   const graph = `${places.folder}/video.graph`
   const path = `${places.folder}/chunk.mp4`
+  const argv = [
+    ...RUN, "-copyts", ...encoder.global,
+    ...mediaInput, "-threads", String(threadsFor(picture.codedWidth, picture.codedHeight)),
+    ...(work.seek === null ? [] : ["-noaccurate_seek", "-ss", micros(work.seek)]),
+    "-i", fileUrl(places.source(clip.source)),
+    "-filter_complex_threads", "1", "-filter_complex_script", graph,
+    "-map", "[v]", "-an", "-sn", "-dn", "-fps_mode", "passthrough", "-frames:v", String(frames),
+    ...encoder.output,
+    "-color_range", "tv", "-colorspace", color.matrix, "-color_primaries", color.primaries, "-color_trc", color.transfer
+  ]
+  const file = [...stripped, "-video_track_timescale", String(timescale(target.frameRate)), "-f", "mp4", fileUrl(path)]
   return {
     files: [{
       path: graph,
@@ -122,20 +133,12 @@ const chunkCommand = (plan: Plan, work: WorkOf<"chunk">, places: Places): TaskCo
         pixelFormat: encoder.pixelFormat
       })
     }],
-    steps: [{
-      argv: [
-        ...RUN, "-copyts", ...encoder.global,
-        ...mediaInput, "-threads", String(threadsFor(picture.codedWidth, picture.codedHeight)),
-        ...(work.seek === null ? [] : ["-noaccurate_seek", "-ss", micros(work.seek)]),
-        "-i", fileUrl(places.source(clip.source)),
-        "-filter_complex_threads", "1", "-filter_complex_script", graph,
-        "-map", "[v]", "-an", "-sn", "-dn", "-fps_mode", "passthrough", "-frames:v", String(frames),
-        ...encoder.output,
-        "-color_range", "tv", "-colorspace", color.matrix, "-color_primaries", color.primaries, "-color_trc", color.transfer,
-        ...stripped, "-video_track_timescale", String(timescale(target.frameRate)), "-f", "mp4", fileUrl(path)
+    steps: encoder.passes === 1
+      ? [{ argv: [...argv, ...file], frames }]
+      : [
+        { argv: [...argv, "-pass", "1", "-passlogfile", `${places.folder}/passes`, "-f", "null", "-"], frames: 0 },
+        { argv: [...argv, "-pass", "2", "-passlogfile", `${places.folder}/passes`, ...file], frames }
       ],
-      frames
-    }],
     makes: [{
       path,
       role: "media",

@@ -1,0 +1,60 @@
+import type { Plan, Task } from "@reelay/contracts/Plan"
+import { Schema } from "effect"
+import { execa } from "execa"
+import { mkdir, writeFile } from "node:fs/promises"
+import { commandFor, type Expectation } from "../src/Command.ts"
+import { differences, keyFrameArguments, packetArguments, PacketTally, Probe, probeArguments } from "../src/Verify.ts"
+
+/** A whole plan on this machine, task by task, as a farm of one would run it. ZIP tasks are left out. */
+export interface Ran {
+  /** What each task made, by its key: the media file first. */
+  readonly made: ReadonlyMap<string, ReadonlyArray<Expectation>>
+  /** The finished files, in the order of the plan. */
+  readonly outputs: ReadonlyArray<Expectation>
+}
+
+export const runPlan = async (plan: Plan, sources: ReadonlyArray<string>, folder: string): Promise<Ran> => {
+  const made = new Map<string, ReadonlyArray<Expectation>>()
+  for (const task of plan.tasks) {
+    if (task.work._tag !== "zip") made.set(task.key, await runTask(plan, task, sources, folder, made))
+  }
+  const muxes = plan.tasks.filter((task) => task.work._tag === "mux")
+  return { made, outputs: muxes.flatMap((task) => made.get(task.key)?.slice(0, 1) ?? []) }
+}
+
+/** Runs one task and proves what it made; throws with every difference. */
+export const runTask = async (
+  plan: Plan,
+  task: Task,
+  sources: ReadonlyArray<string>,
+  folder: string,
+  made: ReadonlyMap<string, ReadonlyArray<Expectation>>
+): Promise<ReadonlyArray<Expectation>> => {
+  const own = `${folder}/${task.key.slice(0, 16)}`
+  await mkdir(own, { recursive: true })
+  const command = commandFor(plan, task, {
+    source: (index) => sources[index] ?? "",
+    made: (key) => made.get(key)?.[0]?.path ?? "",
+    folder: own,
+    device: null
+  })
+  for (const file of command.files) await writeFile(file.path, file.text)
+  // A decoder that starts in the middle may grumble about what it lacks; only the result counts.
+  for (const step of command.steps) await execa("ffmpeg", step.argv)
+  for (const expectation of command.makes) {
+    const found = await verify(expectation)
+    if (found.length > 0) throw new Error(`${task.work._tag}: ${found.join("; ")}`)
+  }
+  return command.makes
+}
+
+/** Every way in which a file is not what was planned. */
+export const verify = async (expectation: Expectation): Promise<ReadonlyArray<string>> => {
+  const probe = await Schema.decodeUnknownPromise(Probe)((await execa("ffprobe", probeArguments(expectation.path))).stdout)
+  const tally = new PacketTally()
+  tally.feed((await execa("ffprobe", packetArguments(expectation.path), { maxBuffer: 1 << 28 })).stdout)
+  const decoded = expectation.video === null
+    ? ""
+    : (await execa("ffmpeg", keyFrameArguments(expectation.path), { reject: false })).stderr
+  return [...differences(expectation, probe, tally.end()), ...(decoded === "" ? [] : [decoded])]
+}

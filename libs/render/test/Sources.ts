@@ -1,0 +1,45 @@
+import { execa } from "execa"
+import { paint } from "./Numbered.ts"
+
+/** How a test's source file is made. Frame n carries the number n. */
+export interface SourceRecipe {
+  /** Extension decides the container. */
+  readonly extension: "mp4" | "mov" | "mkv" | "ts" | "avi" | "webm"
+  readonly frames: number
+  readonly width?: number
+  readonly height?: number
+  /** Frames per second before `pts` moves them. */
+  readonly rate?: string
+  /** An expression of setpts for a variable rate; time base is 1/90000. */
+  readonly pts?: string
+  readonly codec?: ReadonlyArray<string>
+  /** Filters of the picture, after `pts`. */
+  readonly filters?: string
+  /** An audio source as lavfi. */
+  readonly sound?: string
+  readonly soundCodec?: ReadonlyArray<string>
+  /** Options of the muxer. */
+  readonly output?: ReadonlyArray<string>
+}
+
+export const H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "20", "-g", "50", "-bf", "2", "-pix_fmt", "yuv420p"]
+
+export const makeSource = async (folder: string, name: string, recipe: SourceRecipe): Promise<string> => {
+  const { frames, width = 96, height = 64, rate = "25" } = recipe
+  const path = `${folder}/${name}.${recipe.extension}`
+  const raw = Buffer.concat(Array.from({ length: frames }, (_, n) => paint(n, width, height)))
+  const timing = recipe.pts === undefined ? [] : ["settb=1/90000", `setpts='${recipe.pts}'`]
+  const filters = [...timing, ...(recipe.filters === undefined ? [] : [recipe.filters])]
+  await execa("ffmpeg", [
+    "-v", "error", "-y",
+    "-f", "rawvideo", "-pix_fmt", "gray", "-s", `${width}x${height}`, "-r", rate, "-i", "pipe:0",
+    ...(recipe.sound === undefined ? [] : ["-f", "lavfi", "-i", recipe.sound, "-map", "0:v", "-map", "1:a"]),
+    ...(filters.length === 0 ? [] : ["-vf", filters.join(",")]),
+    ...(recipe.pts === undefined ? [] : ["-fps_mode", "passthrough", "-enc_time_base", "1:90000"]),
+    ...(recipe.codec ?? H264),
+    ...(recipe.sound === undefined ? [] : recipe.soundCodec ?? ["-c:a", "aac"]),
+    ...(recipe.output ?? []),
+    path
+  ], { input: raw })
+  return path
+}
