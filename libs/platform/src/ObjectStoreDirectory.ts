@@ -16,7 +16,7 @@ import { hasEnded, ownIdentity } from "./ProcessIdentity.ts"
  */
 const LOOK_BYTES = 32 * 1024 * 1024
 const READ_BYTES = 256 * 1024
-/** A folder may be pruned between its making and the move into it. */
+/** A folder may be pruned while it is made, and between its making and the move into it. */
 const PLACE_ATTEMPTS = 50
 const DEFAULT_RESERVE = 256 * 1024 * 1024
 
@@ -47,11 +47,12 @@ const sync = async (path: string): Promise<void> => {
 const place = async (target: string, move: () => Promise<void>): Promise<void> => {
   const folder = dirname(target)
   for (let attempt = 1;; attempt++) {
-    const made = await mkdir(folder, { recursive: true })
+    let made: string | undefined
     try {
+      made = await mkdir(folder, { recursive: true })
       await move()
     } catch (cause) {
-      if (codeOf(cause) === "ENOENT" && attempt < PLACE_ATTEMPTS) continue
+      if (isMissing(cause) && attempt < PLACE_ATTEMPTS) continue
       throw cause
     }
     await sync(folder)
