@@ -3,9 +3,10 @@ import { SecureRandom } from "effect/crypto"
 
 /**
  * Every identifier that crosses a wire or lands in a row, branded here and nowhere else, so that no two strings mean
- * one thing. Entity ids are UUIDv7: they sort by creation, which is what cursors and B-trees want.
+ * one thing. Entity ids are UUIDv7: they sort by creation, which is what cursors and B-trees want. Another UUID is
+ * readable and nobody's; capitals are not, as they would name one thing in Postgres and another in an object's key.
  */
-const Uuid = Schema.String.check(Schema.isUUID(7))
+const Uuid = Schema.String.check(Schema.isUUID(), Schema.isLowercased())
 
 export const ExportId = Uuid.pipe(Schema.brand("ExportId"))
 export type ExportId = typeof ExportId.Type

@@ -2,9 +2,8 @@ import { UserId } from "@reelay/contracts/Ids"
 import { Config, Context, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { createRemoteJWKSet, errors, jwtVerify, SignJWT } from "jose"
 import type { JWTPayload } from "jose"
-import { createHmac } from "node:crypto"
-import { readFile } from "node:fs/promises"
 import * as Origin from "./Origin.ts"
+import { secretKey } from "./SignedUrl.ts"
 
 /** Whom a request speaks for. `userId` is the tenant of all it may see; operators may also run the farm. */
 export interface Caller {
@@ -74,41 +73,30 @@ type Verify = (token: string) => Promise<JWTPayload>
 /** Seconds that the issuer's clock may differ from ours. */
 const CLOCK_TOLERANCE = 5
 
-/** A key of its own for tokens: the secret also signs media URLs, and neither may ever pass for the other. */
-export const localTokenKey = (secret: Uint8Array): Uint8Array =>
-  createHmac("sha256", secret).update("reelay:token:v1").digest()
+const localTokenKey = secretKey("local-token")
 
 /** A token that `REELAY_AUTH=local` accepts: for scripts on this machine that act for another user. Lives an hour. */
-export const signLocalToken = (
-  secret: Uint8Array,
-  claims: { readonly userId: UserId; readonly operator: boolean }
-): Promise<string> =>
-  new SignJWT(claims.operator ? { role: "operator" } : {})
-    .setProtectedHeader({ alg: "HS256" })
-    .setSubject(claims.userId)
-    .setIssuedAt()
-    .setExpirationTime("1h")
-    .sign(localTokenKey(secret))
-
-const MINIMUM_SECRET_BYTES = 32
+export const signLocalToken = Effect.fn("signLocalToken")(function*(caller: Caller) {
+  const key = yield* localTokenKey
+  return yield* Effect.promise(() =>
+    new SignJWT(caller.operator ? { role: "operator" } : {})
+      .setProtectedHeader({ alg: "HS256" })
+      .setSubject(caller.userId)
+      .setIssuedAt()
+      .setExpirationTime("1h")
+      .sign(key)
+  )
+})
 
 const localVerifier = Effect.gen(function*() {
-  const path = yield* Config.NonEmptyString("REELAY_SECRET_FILE")
-  const secret = yield* Effect.tryPromise({
-    try: () => readFile(path),
-    catch: (cause) => new AuthError({ reason: "unavailable", detail: "REELAY_SECRET_FILE cannot be read.", cause })
-  })
-  if (secret.byteLength < MINIMUM_SECRET_BYTES) {
-    return yield* new AuthError({
-      reason: "unavailable",
-      detail: `REELAY_SECRET_FILE needs at least ${MINIMUM_SECRET_BYTES} random bytes.`
-    })
-  }
-  const key = localTokenKey(secret)
+  const key = yield* localTokenKey
   return ((token) =>
     jwtVerify(token, key, { algorithms: ["HS256"], clockTolerance: CLOCK_TOLERANCE })
       .then((verified) => verified.payload)) satisfies Verify
 })
+
+/** Bytes: less than the digest's length would weaken HS256. */
+const MINIMUM_SECRET_BYTES = 32
 
 /** Only signatures that need the issuer's private key: with a public key set, HS256 would let anyone sign. */
 const ASYMMETRIC = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]

@@ -13,9 +13,9 @@ const hostnameOf = (host: string): string | null => {
   }
 }
 
-/** Whether a hostname (as URL says it: IPv6 in brackets) can only mean this machine. */
+/** Whether a hostname (IPv6 with or without brackets) can only mean this machine. */
 export const isLoopback = (hostname: string): boolean =>
-  hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname)
+  hostname === "localhost" || hostname === "[::1]" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname)
 
 /**
  * The Host must be a loopback name (a rebound DNS name is not), and a page that asks must come from this very server

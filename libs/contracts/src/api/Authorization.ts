@@ -1,7 +1,7 @@
 import { Context, Schema } from "effect"
 import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
 import { UserId } from "../Ids.ts"
-import { Forbidden, Internal, TooLarge, Unauthorized, Unavailable, Validation } from "../Problem.ts"
+import { Forbidden, Internal, NotFound, TooLarge, Unauthorized, Unavailable, Validation } from "../Problem.ts"
 
 /** Whom the request speaks for. */
 export class CurrentCaller extends Context.Service<CurrentCaller, {
@@ -15,10 +15,10 @@ export class Authorization extends HttpApiMiddleware.Service<Authorization, { pr
   { security: { bearer: HttpApiSecurity.bearer }, error: [Unauthorized, Forbidden, Unavailable] }
 ) {}
 
-/** What any call can answer: a request that does not decode, and what is nobody's fault but ours. */
+/** What any call can answer: to a request that does not decode, to an id that is none, and what is nobody's fault but ours. */
 export class Requests extends HttpApiMiddleware.Service<Requests>()(
   "@reelay/contracts/api/Requests",
-  { error: [Validation, TooLarge, Unavailable, Internal] }
+  { error: [Validation, NotFound, TooLarge, Unavailable, Internal] }
 ) {}
 
 /** Query of a URL that the api signed, for players and images, which send no token. */

@@ -89,7 +89,7 @@ export class ExportsApi extends HttpApiGroup.make("exports")
         projectId: Schema.optionalKey(ProjectId)
       },
       success: Items(Export)
-    }).annotateMerge(OpenApi.annotations({ summary: "What ended within the last hours (24), the latest first" })),
+    }).annotateMerge(OpenApi.annotations({ summary: "What was asked for or ended within the last hours (24), the latest first" })),
     HttpApiEndpoint.get("get", "/:id", { params, success: Export, error: NotFound }),
     HttpApiEndpoint.get("progress", "/:id/progress", { params, success: Progress, error: NotFound }),
     HttpApiEndpoint.get("download", "/:id/download", {
@@ -114,7 +114,7 @@ export class ExportsApi extends HttpApiGroup.make("exports")
     HttpApiEndpoint.post("retry", "/:id/retry", {
       params,
       success: Export.pipe(HttpApiSchema.status(202)),
-      error: [NotFound, Conflict, RateLimited]
+      error: [NotFound, Conflict, VideoNotFound]
     }),
     HttpApiEndpoint.get("attempts", "/:id/attempts", { params, success: Items(Attempt), error: NotFound }),
     HttpApiEndpoint.get("plan", "/:id/plan", { params, success: Plan, error: [NotFound, Forbidden] }),

@@ -5,16 +5,19 @@ import { VideoId } from "../Ids.ts"
 import { Video } from "../Media.ts"
 import { Conflict, Forbidden, NotFound, TooLarge, Unauthorized, UnsupportedMedia } from "../Problem.ts"
 import { Name } from "../Project.ts"
+import { Text } from "../Text.ts"
 import { Authorization, Requests, signedQuery } from "./Authorization.ts"
 import { createErrors, exportQuery, idempotencyHeaders } from "./Exports.ts"
 import { Page, pageQuery } from "./Page.ts"
 
 const params = { id: VideoId }
 
+const Location = Text.check(Schema.isBetweenLength(1, 4096))
+
 /** Footage used where it lies: under `REELAY_MEDIA_ROOTS`, or on `REELAY_MEDIA_HOSTS`. */
 export const VideoReference = Schema.Union([
-  Schema.Struct({ path: Schema.NonEmptyString, name: Schema.optionalKey(Name) }),
-  Schema.Struct({ url: Schema.NonEmptyString, name: Schema.optionalKey(Name) })
+  Schema.Struct({ path: Location, name: Schema.optionalKey(Name) }),
+  Schema.Struct({ url: Location, name: Schema.optionalKey(Name) })
 ])
 export type VideoReference = typeof VideoReference.Type
 

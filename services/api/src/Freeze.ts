@@ -1,0 +1,165 @@
+import type { ExportRequest, Segment } from "@reelay/contracts/Export"
+import { CUT } from "@reelay/contracts/Edits"
+import type { UserId, VideoId } from "@reelay/contracts/Ids"
+import type { MediaInfo } from "@reelay/contracts/Media"
+import type { FieldError } from "@reelay/contracts/Problem"
+import { InvalidSegment, MissingCropData, NoClips, Validation } from "@reelay/contracts/Problem"
+import type { Aspect, Clip } from "@reelay/contracts/Project"
+import { Micros, microsOf, secondsOf } from "@reelay/contracts/Quantity"
+import type { RenderSpec, SpecClip, SpecSource } from "@reelay/contracts/RenderSpec"
+import { outputStem } from "@reelay/render/Names"
+import { resolveTarget } from "@reelay/render/Target"
+import { framesBetween, roundDivide } from "@reelay/render/Timeline"
+import { Result } from "effect"
+
+/** What a request is about, as it is stored right now. */
+export interface Material {
+  /** Of the project or the video: outputs are named after it. */
+  readonly name: string
+  /** The project's; `source` for a video. */
+  readonly aspect: Aspect
+  readonly clips: ReadonlyArray<MaterialClip>
+  readonly sources: ReadonlyMap<VideoId, SpecSource>
+}
+
+export type MaterialClip = Pick<Clip, "name" | "videoId" | "timing" | "crop" | "speed" | "transition" | "overlays"> & {
+  readonly id: Clip["id"] | null
+  readonly version: Clip["version"] | null
+}
+
+export interface Frozen {
+  readonly spec: RenderSpec
+  /** The request's, and where it says nothing, the project's. */
+  readonly aspect: Aspect
+  /** Of all outputs together. */
+  readonly frames: number
+  readonly duration: Micros
+}
+
+export type Refusal = Validation | NoClips | InvalidSegment | MissingCropData
+
+/** A video's parts as the clips of a project without a name. No segments: all of it. */
+export const clipsOfVideo = (
+  videoId: VideoId,
+  name: string,
+  segments: ReadonlyArray<Segment> | undefined
+): ReadonlyArray<MaterialClip> =>
+  (segments === undefined || segments.length === 0 ? [null] : segments).map((timing) => ({
+    id: null,
+    version: null,
+    name,
+    videoId,
+    timing,
+    crop: null,
+    speed: [],
+    transition: CUT,
+    overlays: []
+  }))
+
+/**
+ * The frozen meaning of a request (invariant 2), or the reason why there is none. Pure: what is stored goes in, what is
+ * to be stored comes out.
+ */
+export const freeze = (request: ExportRequest, tenant: UserId, material: Material): Result.Result<Frozen, Refusal> =>
+  Result.gen(function*() {
+    const { clips, sources } = material
+    if (clips.length === 0) return yield* Result.fail(new NoClips({ detail: "There is nothing to export yet." }))
+    yield* works(request, clips)
+    const used = [...new Set(clips.map((clip) => clip.videoId))]
+    const specSources = used.flatMap((id) => sources.get(id) ?? [])
+    const mediaOf = (clip: MaterialClip): MediaInfo | undefined => sources.get(clip.videoId)?.media
+    const media = clips.flatMap((clip) => mediaOf(clip) ?? [])
+
+    const aspect = request.settings.aspect ?? material.aspect
+    const target = yield* Result.mapError(resolveTarget(request.settings, aspect, media), (refusal) =>
+      refusal._tag === "missingCrop"
+        ? new MissingCropData({ detail: `${refusal.detail}.`, clipId: clips[refusal.clip]?.id ?? null })
+        : validation([{ field: refusal.field, message: refusal.detail }]))
+
+    const specClips: Array<SpecClip> = []
+    for (const [position, clip] of clips.entries()) {
+      const picture = mediaOf(clip)?.picture
+      if (picture === undefined) continue
+      const field = clip.id === null ? `segments[${position}]` : `clips[${position}].timing`
+      const { end, start } = yield* rangeOf(clip.timing, picture.duration, field)
+      const frames = framesBetween(start, end, target.frameRate)
+      if (frames < 1) return yield* Result.fail(invalidSegment(field, "is shorter than a frame of the output"))
+      specClips.push({
+        clipId: clip.id,
+        version: clip.version,
+        name: clip.name,
+        source: used.indexOf(clip.videoId),
+        start,
+        end,
+        frames,
+        crop: clip.crop,
+        speed: clip.speed,
+        transition: clip.transition,
+        overlays: clip.overlays
+      })
+    }
+
+    const frames = specClips.reduce((sum, clip) => sum + clip.frames, 0)
+    const { den, num } = target.frameRate
+    return {
+      aspect,
+      frames,
+      duration: Micros.make(Number(roundDivide(BigInt(frames) * BigInt(den) * 1_000_000n, BigInt(num)))),
+      spec: {
+        v: 1,
+        tenant,
+        type: request.type,
+        delivery: request.delivery,
+        name: outputStem(material.name, request.settings.resolution),
+        target,
+        sources: specSources,
+        clips: specClips
+      }
+    }
+  })
+
+const validation = (errors: ReadonlyArray<FieldError>) =>
+  new Validation({ detail: errors.map((error) => `${error.field} ${error.message}`).join("; "), errors })
+
+const invalidSegment = (field: string, message: string) =>
+  new InvalidSegment({ detail: `${field} ${message}.`, errors: [{ field, message }] })
+
+const NOT_YET = "does not work yet"
+const MAX_CLIPS = 1000
+
+/** Nothing is ever silently left out of a picture: what cannot be rendered (yet) is named and refused. */
+const works = (request: ExportRequest, clips: ReadonlyArray<MaterialClip>): Result.Result<void, Validation> => {
+  const errors: Array<FieldError> = []
+  if (request.type !== "framing") errors.push({ field: "type", message: `"${request.type}" ${NOT_YET}` })
+  if (request.delivery === "single" && clips.length !== 1) {
+    errors.push({ field: "delivery", message: `"single" needs exactly one clip or segment, here are ${clips.length}` })
+  }
+  if (clips.length > MAX_CLIPS) errors.push({ field: "clips", message: `are ${clips.length}; ${MAX_CLIPS} is the most` })
+  for (const [position, clip] of clips.entries()) {
+    const edits = {
+      crop: clip.crop !== null,
+      speed: clip.speed.length > 0,
+      // The last clip's leads nowhere.
+      transition: clip.transition.type !== "cut" && position < clips.length - 1,
+      overlays: clip.overlays.length > 0
+    }
+    for (const [name, needed] of Object.entries(edits)) {
+      if (needed) errors.push({ field: `clips[${position}].${name}`, message: NOT_YET })
+    }
+  }
+  return errors.length === 0 ? Result.succeed(undefined) : Result.fail(validation(errors))
+}
+
+/** A part of a video in whole microseconds from media zero. */
+const rangeOf = (
+  timing: Segment | null,
+  duration: Micros,
+  field: string
+): Result.Result<{ readonly start: Micros; readonly end: Micros }, InvalidSegment> => {
+  if (timing === null) return Result.succeed({ start: Micros.make(0), end: duration })
+  const refuse = (message: string) => Result.fail(invalidSegment(field, message))
+  if (timing.start < 0) return refuse("starts before the video does")
+  if (timing.end <= timing.start) return refuse("ends before it starts, or at once")
+  if (Math.round(timing.end * 1e6) > duration) return refuse(`ends after the video does (${secondsOf(duration)} s)`)
+  return Result.succeed({ start: microsOf(timing.start), end: microsOf(timing.end) })
+}

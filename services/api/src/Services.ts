@@ -1,0 +1,31 @@
+import { Layer } from "effect"
+import { Acceptance } from "./Acceptance.ts"
+import { Clips } from "./Clips.ts"
+import { Doorbell } from "./Doorbell.ts"
+import { ExportChanges } from "./ExportChanges.ts"
+import { Exports } from "./Exports.ts"
+import { Farm } from "./Farm.ts"
+import { Ingest } from "./ingest/Ingest.ts"
+import { MediaTools } from "./ingest/MediaTools.ts"
+import { MediaRoots } from "./MediaRoots.ts"
+import { Migration } from "./Migration.ts"
+import { Projects } from "./Projects.ts"
+import { Readiness } from "./Readiness.ts"
+import { VideoIntake } from "./VideoIntake.ts"
+import { Videos } from "./Videos.ts"
+
+/** What the api does, without HTTP. */
+export const services = Layer.mergeAll(
+  Acceptance.layer,
+  Clips.layer,
+  ExportChanges.layer,
+  Exports.layer,
+  Farm.layer,
+  Projects.layer,
+  Readiness.layer,
+  VideoIntake.layer,
+  Videos.layer
+).pipe(
+  Layer.provide([Doorbell.layer, Ingest.layer, MediaRoots.layer, Migration.layer]),
+  Layer.provide(MediaTools.layer)
+)

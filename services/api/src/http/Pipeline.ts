@@ -1,0 +1,81 @@
+import { Forbidden, TooLarge } from "@reelay/contracts/Problem"
+import { Auth } from "@reelay/platform/Auth"
+import { ByteSize, Effect } from "effect"
+import type { Types } from "effect"
+import {
+  HttpIncomingMessage,
+  HttpMiddleware,
+  HttpRouter,
+  HttpServerRequest,
+  HttpServerRespondable,
+  HttpServerResponse
+} from "effect/http"
+import { responseOfCause, withProblemBody } from "./Problems.ts"
+
+/** The most that a body of JSON may have. Uploads of media are streams and have a limit of their own. */
+const MAX_JSON = ByteSize.mebibytes(1)
+
+export const isJson = (request: HttpServerRequest.HttpServerRequest): boolean =>
+  /^application\/([a-z0-9.+-]+\+)?json\b/i.test(request.headers["content-type"] ?? "")
+
+/** Said early: nobody has to send ten megabytes to be told. */
+const isTooLarge = (request: HttpServerRequest.HttpServerRequest): boolean =>
+  isJson(request) && Number(request.headers["content-length"] ?? 0) > ByteSize.toNumberUnsafe(MAX_JSON)
+
+const SECURITY = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "same-origin",
+  "cross-origin-opener-policy": "same-origin"
+}
+
+/** What a page of the api's own origin may do; `/docs` and the web application bring their own, looser rules. */
+const NOTHING = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+const finished = (request: HttpServerRequest.HttpServerRequest) => (response: HttpServerResponse.HttpServerResponse) => {
+  const problem = withProblemBody(response)
+  const challenge = request.headers["authorization"] === undefined ? "Bearer" : `Bearer error="invalid_token"`
+  return HttpServerResponse.setHeaders(problem, {
+    ...SECURITY,
+    "content-security-policy": NOTHING,
+    ...(problem.headers["cache-control"] === undefined ? { "cache-control": "no-store" } : {}),
+    ...(problem.status === 401 ? { "www-authenticate": challenge } : {}),
+    ...problem.headers
+  })
+}
+
+/**
+ * What every request passes on its way in and out: may it be heard at all (local mode), CORS by the allow-list, limits of
+ * bodies, and a problem for whatever went wrong.
+ */
+export const pipeline = HttpRouter.use(Effect.fnUntraced(function*(router) {
+  const auth = yield* Auth
+  const cors = HttpMiddleware.cors({
+    allowedOrigins: (origin) => auth.origins.includes(origin),
+    allowedMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    allowedHeaders: ["authorization", "content-type", "idempotency-key", "if-match", "range"],
+    exposedHeaders: ["location", "etag", "retry-after", "ratelimit", "ratelimit-policy", "content-range", "content-disposition"],
+    maxAge: 600
+  })
+  const answered = (
+    app: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, HttpServerRequest.HttpServerRequest>
+  ) =>
+    Effect.gen(function*() {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const { host, origin } = request.headers
+      const refusal = !auth.admits({ host, origin })
+        ? new Forbidden({ detail: "Reelay listens to this machine only, under its own name, and to pages of its own." })
+        : isTooLarge(request)
+        ? new TooLarge({ detail: `A request may have ${ByteSize.toNumberUnsafe(MAX_JSON)} bytes of JSON at most.` })
+        : null
+      const answer = refusal === null ? app : HttpServerRespondable.toResponse(refusal)
+      return yield* answer.pipe(
+        Effect.catchCause(responseOfCause),
+        Effect.provideService(HttpIncomingMessage.MaxBodySize, MAX_JSON),
+        Effect.map(finished(request))
+      )
+    })
+  yield* router.addGlobalMiddleware((
+    app
+  ): Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled, HttpServerRequest.HttpServerRequest> =>
+    cors(answered(app)))
+}))

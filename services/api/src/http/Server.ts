@@ -1,0 +1,51 @@
+import { NodeHttpServer } from "@effect/platform-node"
+import { Api } from "@reelay/contracts/api/Api"
+import { Auth, AuthError } from "@reelay/platform/Auth"
+import { isLoopback } from "@reelay/platform/Origin"
+import * as Telemetry from "@reelay/platform/Telemetry"
+import { Config, Effect, Layer } from "effect"
+import { HttpRouter } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import { createServer } from "node:http"
+import { docs } from "./Docs.ts"
+import { ExportsHttp } from "./ExportsHttp.ts"
+import { FarmHttp } from "./FarmHttp.ts"
+import { guards } from "./Guards.ts"
+import { pipeline } from "./Pipeline.ts"
+import { ProjectsHttp } from "./ProjectsHttp.ts"
+import { proxySockets } from "./SocketProxy.ts"
+import { VideosHttp } from "./VideosHttp.ts"
+import { webApp } from "./WebApp.ts"
+
+const api = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
+  Layer.provide([VideosHttp, ProjectsHttp, ExportsHttp, FarmHttp]),
+  Layer.provide(guards)
+)
+
+const routes = Layer.mergeAll(api, docs, Telemetry.metricsRoute, webApp, pipeline)
+
+const listen = Config.unwrap<NodeHttpServer.Options>({
+  host: Config.NonEmptyString("REELAY_HOST").pipe(Config.withDefault("127.0.0.1")),
+  port: Config.Port("REELAY_PORT").pipe(Config.withDefault(8080)),
+  // Downloads that take longer are begun again where they broke off, at whichever api is there by then.
+  gracefulShutdownTimeout: Config.succeed("5 seconds")
+})
+
+/** Everything over HTTP, on `REELAY_HOST`:`REELAY_PORT`. Provides the HttpServer, for its address. */
+export const server = Layer.unwrap(Effect.gen(function*() {
+  const options = yield* listen
+  const auth = yield* Auth
+  if (auth.mode === "local" && !isLoopback(options.host ?? "")) {
+    return yield* new AuthError({
+      reason: "unavailable",
+      detail: "REELAY_AUTH=local trusts whoever reaches it, so REELAY_HOST must be a loopback address."
+    })
+  }
+  // Uploads take as long as they take; headers must come soon.
+  const node = createServer({ requestTimeout: 0, headersTimeout: 30_000 })
+  const http = HttpRouter.serve(routes, { disableLogger: true }).pipe(
+    Layer.provideMerge(NodeHttpServer.layer(() => node, options))
+  )
+  // After the library's own listener, which it replaces.
+  return Layer.effectDiscard(proxySockets(node)).pipe(Layer.provideMerge(http))
+}))
