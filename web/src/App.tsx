@@ -13,23 +13,31 @@ const Frame = (props: RouteSectionProps) => {
   const studio = createStudio()
   const { announcer, exports, session } = studio
   createEffect(() => {
-    const running = exports.ids().flatMap((id) => exports.view(id) ?? []).filter((view) => view.status === "processing")
+    const running = exports
+      .ids()
+      .flatMap((id) => exports.view(id) ?? [])
+      .filter((view) => view.status === "processing")
     const [first] = running
-    document.title = first === undefined
-      ? "Reelay"
-      : running.length === 1
-      ? `${Math.floor(first.percent)} % · Reelay`
-      : `${running.length} running · Reelay`
+    document.title =
+      first === undefined
+        ? "Reelay"
+        : running.length === 1
+          ? `${Math.floor(first.percent)} % · Reelay`
+          : `${running.length} running · Reelay`
   })
   return (
     <StudioContext.Provider value={studio}>
       <Header />
       <OfflineBar />
       <main>
-        <Show when={!session.needed()} fallback={<SignIn />}>{props.children}</Show>
+        <Show when={!session.needed()} fallback={<SignIn />}>
+          {props.children}
+        </Show>
       </main>
       <ConfirmDialog />
-      <div class="unseen" role="status" aria-live="polite">{announcer.said()}</div>
+      <div class="unseen" role="status" aria-live="polite">
+        {announcer.said()}
+      </div>
     </StudioContext.Provider>
   )
 }

@@ -1,6 +1,5 @@
 import { render } from "solid-js/web"
 import { App } from "./App.tsx"
-import "./styles.css"
 
 const root = document.getElementById("app")
 if (root === null) throw new Error("index.html has no #app")

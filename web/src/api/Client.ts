@@ -15,8 +15,7 @@ const Named = Schema.Struct({ name: Schema.String })
 
 const decoder = <A, I>(schema: Schema.Codec<A, I>) => {
   const decode = Schema.decodeUnknownResult(schema)
-  return (body: unknown): A =>
-    Result.getOrThrowWith(decode(body), () => new RequestFailed(garbled))
+  return (body: unknown): A => Result.getOrThrowWith(decode(body), () => new RequestFailed(garbled))
 }
 const exportOf = decoder(Export)
 const exportsOf = decoder(Page(Export))
@@ -88,7 +87,10 @@ export const makeClient = (options: ClientOptions) => {
       throw error instanceof RequestFailed ? error : new RequestFailed(failureBehind(error, call.signal))
     }
   }
-  const json = <A>(decode: (body: unknown) => A) => async (response: Response) => decode(await jsonOf(response))
+  const json =
+    <A>(decode: (body: unknown) => A) =>
+    async (response: Response) =>
+      decode(await jsonOf(response))
 
   return {
     /** Newest first. `cursor` is the `nextCursor` of the page before. */
@@ -113,9 +115,13 @@ export const makeClient = (options: ClientOptions) => {
     retry: (id: ExportId) => ask(`/api/exports/${id}/retry`, json(exportOf), { method: "POST" }),
     /** An ended export is deleted (null); one that turned out active is cancelled and answered. */
     remove: (id: ExportId) =>
-      ask(`/api/exports/${id}`, async (response) => response.status === 204 ? null : exportOf(await jsonOf(response)), {
-        method: "DELETE"
-      }),
+      ask(
+        `/api/exports/${id}`,
+        async (response) => (response.status === 204 ? null : exportOf(await jsonOf(response))),
+        {
+          method: "DELETE"
+        }
+      ),
     /** A signed address of the finished file that lives an hour. */
     download: (id: ExportId) => ask(`/api/exports/${id}/download`, json(downloadOf)),
     poster: (id: ExportId, signal: AbortSignal) =>

@@ -59,10 +59,11 @@ const sentence = (status: number, body: ProblemBody): string => {
       : `That were too many exports for now. Try again in ${waitOf(body.retryAfterSeconds)}.`
   }
   // The server's own words name the field or the file; ours only say the kind.
-  const fields = body.errors?.map((error) => error.field === "" ? error.message : `${error.field}: ${error.message}`)
-  if (fields !== undefined && fields.length > 0) return `${body.detail ?? body.title ?? "Not valid"}: ${fields.join("; ")}`
+  const fields = body.errors?.map((error) => (error.field === "" ? error.message : `${error.field}: ${error.message}`))
+  if (fields !== undefined && fields.length > 0)
+    return `${body.detail ?? body.title ?? "Not valid"}: ${fields.join("; ")}`
   const own = sentences[code]
-  if (own !== undefined && (code !== "unsupported_media" && code !== "too_large")) return own
+  if (own !== undefined && code !== "unsupported_media" && code !== "too_large") return own
   if (body.detail !== undefined && body.detail !== "") return body.detail
   return own ?? body.title ?? `The server answered ${status}.`
 }
@@ -97,6 +98,12 @@ export const garbled: Failure = {
   message: "The server gave an answer that this page does not understand. Reload the page."
 }
 export const aborted: Failure = { kind: "aborted", status: 0, code: "aborted", message: "Stopped." }
+
+/** Whether the same request may well succeed later: the fault is not in what was asked. */
+export const isTransient = (failure: Failure): boolean =>
+  failure.kind === "refused"
+    ? failure.status === 401 || failure.status === 429 || failure.status >= 500
+    : failure.kind !== "aborted"
 
 export const failureOf = (error: unknown): Failure =>
   error instanceof RequestFailed ? error.failure : { ...garbled, code: "internal" }

@@ -37,7 +37,12 @@ export const tokenSource = (host: () => Window["reelay"], session: Keep): TokenS
   const token = async (): Promise<string | null> => {
     const ask = host()?.token
     // A host page that cannot say one right now is no reason to stop: the request's 401 asks the person.
-    const given = ask === undefined ? null : await Promise.resolve().then(ask).catch(() => null)
+    const given =
+      ask === undefined
+        ? null
+        : await Promise.resolve()
+            .then(ask)
+            .catch(() => null)
     return given ?? session.read(KEY)
   }
   return {
@@ -47,7 +52,7 @@ export const tokenSource = (host: () => Window["reelay"], session: Keep): TokenS
     },
     identity: async () => {
       const known = await token()
-      return known === null ? "local" : subjectOf(known) ?? "unknown"
+      return known === null ? "local" : (subjectOf(known) ?? "unknown")
     }
   }
 }

@@ -19,14 +19,20 @@ const TICK = 15_000
 
 /** Everything that lives as long as the page, wired once. Components get it by `useStudio` and keep nothing. */
 export const createStudio = () => {
-  const tokens = tokenSource(() => window.reelay, keepIn(() => sessionStorage))
+  const tokens = tokenSource(
+    () => window.reelay,
+    keepIn(() => sessionStorage)
+  )
   const session = createSession(tokens)
   const base = ""
   const client = makeClient({ base, tokens, onUnauthorized: session.onUnauthorized })
   const exports = createExports(client)
   const sources = createSources(client)
   const posters = createPosters(client)
-  const away = createAway(keepIn(() => localStorage), exports)
+  const away = createAway(
+    keepIn(() => localStorage),
+    exports
+  )
   const announcer = createAnnouncer(exports, sources)
   const confirm = createConfirm()
   const live = createLive({

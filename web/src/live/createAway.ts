@@ -44,9 +44,11 @@ export const createAway = (keep: Keep, exports: Exports) => {
     window.removeEventListener("pagehide", leave)
   })
   createEffect(on(exports.loaded, look))
-  createEffect(on(exports.rows, () => {
-    if (looking) rememberNow()
-  }))
+  createEffect(
+    on(exports.rows, () => {
+      if (looking) rememberNow()
+    })
+  )
 
   return {
     /** Whose memory it is, known before the first request. */

@@ -3,7 +3,7 @@ import type { Video } from "@reelay/contracts/Media"
 import { batch, onCleanup } from "solid-js"
 import { createStore, produce } from "solid-js/store"
 import { failureOf, type Failure } from "../api/Problem.ts"
-import { type Choice, requestOf, type Trim } from "../state/Draft.ts"
+import { type Choice, requestOf, retimed, type Trim } from "../state/Draft.ts"
 
 /** Uploads at a time: more would only share the same line. */
 const LINES = 2
@@ -34,7 +34,8 @@ export interface DraftsOptions {
   readonly onExported: (draft: Draft) => void
 }
 
-const fresh = (): string => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("")
+const fresh = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("")
 
 /** Videos on their way to becoming exports: chosen, uploaded, trimmed, asked for. */
 export const createDrafts = (options: DraftsOptions) => {
@@ -73,9 +74,12 @@ export const createDrafts = (options: DraftsOptions) => {
     set(id, { phase: "uploading", sent: 0, failure: null })
     try {
       const video = await options.upload(held.file, held.stop.signal, (sent) =>
-        set(id, { sent, phase: sent >= held.file.size ? "reading" : "uploading" }))
+        set(id, { sent, phase: sent >= held.file.size ? "reading" : "uploading" })
+      )
       options.onUploaded(video)
-      set(id, { phase: "ready", video, duration: video.duration, sent: held.file.size })
+      const draft = find(id)
+      const trim = retimed(draft?.trim ?? null, draft?.duration ?? null, video.duration)
+      set(id, { phase: "ready", video, duration: video.duration, trim, sent: held.file.size })
       void send(id)
     } catch (error) {
       const failure = failureOf(error)
@@ -92,14 +96,14 @@ export const createDrafts = (options: DraftsOptions) => {
 
   const blank = { sent: 0, video: null, trim: null, wanted: null, failure: null }
   const leaving = (event: BeforeUnloadEvent) => {
-    if (drafts.some((draft) => draft.phase !== "ready" && draft.phase !== "failed" || draft.wanted !== null)) {
+    if (drafts.some((draft) => (draft.phase !== "ready" && draft.phase !== "failed") || draft.wanted !== null)) {
       event.preventDefault()
     }
   }
   window.addEventListener("beforeunload", leaving)
   onCleanup(() => {
     window.removeEventListener("beforeunload", leaving)
-    for (const draft of [...drafts]) drop(draft.id)
+    for (const id of drafts.map((draft) => draft.id)) drop(id)
   })
 
   return {
@@ -118,9 +122,7 @@ export const createDrafts = (options: DraftsOptions) => {
           duration: null,
           preview: URL.createObjectURL(file),
           phase: empty ? "failed" : "waiting",
-          failure: empty
-            ? { kind: "refused", status: 0, code: "empty", message: "This file is empty." }
-            : null
+          failure: empty ? { kind: "refused", status: 0, code: "empty", message: "This file is empty." } : null
         }
       })
       setDrafts(produce((all) => all.push(...added)))
@@ -129,20 +131,22 @@ export const createDrafts = (options: DraftsOptions) => {
     /** One that is on the server already. */
     addVideo: (video: Video) => {
       if (drafts.some((draft) => draft.video?.id === video.id)) return
-      setDrafts(produce((all) =>
-        all.push({
-          ...blank,
-          id: fresh(),
-          key: fresh(),
-          name: video.name,
-          bytes: video.bytes,
-          duration: video.duration,
-          preview: video.contentUrl,
-          phase: "ready",
-          sent: video.bytes,
-          video
-        })
-      ))
+      setDrafts(
+        produce((all) =>
+          all.push({
+            ...blank,
+            id: fresh(),
+            key: fresh(),
+            name: video.name,
+            bytes: video.bytes,
+            duration: video.duration,
+            preview: video.contentUrl,
+            phase: "ready",
+            sent: video.bytes,
+            video
+          })
+        )
+      )
     },
     /** Stops its upload, too. */
     remove: (id: string) => {
@@ -153,7 +157,6 @@ export const createDrafts = (options: DraftsOptions) => {
       set(id, { phase: "waiting", failure: null, sent: 0 })
       fill()
     },
-    canUploadAgain: (id: string) => files.has(id),
     /** The browser could read the file's length before the server did. */
     learn: (id: string, duration: number) => {
       if (find(id)?.duration === null && Number.isFinite(duration) && duration > 0) set(id, { duration })

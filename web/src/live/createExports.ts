@@ -4,7 +4,7 @@ import { createMemo, createSignal } from "solid-js"
 import type { Client } from "../api/Client.ts"
 import { type Failure, failureOf } from "../api/Problem.ts"
 import { shownIds, viewOf } from "../state/ExportView.ts"
-import { type Action, empty, knownIds, type LiveEvent, type LiveState, reduce } from "../state/LiveState.ts"
+import { type Action, empty, knownRows, type LiveEvent, type LiveState, reduce } from "../state/LiveState.ts"
 
 const PAGE = 50
 
@@ -39,7 +39,7 @@ export const createExports = (client: Client) => {
 
   /** Reads the newest page, the first time with all that is recent; answers whether it brought anything new. */
   const refresh = async (): Promise<"changed" | "same"> => {
-    const known = knownIds(state())
+    const known = knownRows(state())
     try {
       const [page] = await Promise.all([client.exports({ limit: PAGE }), loaded() ? null : readRecent()])
       const changed = dispatch({ type: "listed", exports: page.items, complete: page.nextCursor === null, known })
@@ -88,13 +88,17 @@ export const createExports = (client: Client) => {
     }
   }
 
-  const rows = createMemo(() => [...state().entries.values()].flatMap((entry) => entry.row === null ? [] : [entry.row]))
+  const rows = createMemo(() =>
+    [...state().entries.values()].flatMap((entry) => (entry.row === null ? [] : [entry.row]))
+  )
 
   return {
     dispatch,
     /** Every known row, in no order. */
     rows,
-    ids: createMemo(() => shownIds(state()), [], { equals: (a, b) => a.length === b.length && a.every((id, i) => id === b[i]) }),
+    ids: createMemo(() => shownIds(state()), [], {
+      equals: (a, b) => a.length === b.length && a.every((id, i) => id === b[i])
+    }),
     view: (id: ExportId) => {
       const entry = state().entries.get(id)
       return entry === undefined ? null : viewOf(entry)

@@ -25,7 +25,7 @@ export const createLive = (options: LiveOptions) => {
   const [online, setOnline] = createSignal(navigator.onLine)
 
   const ask = () => exports.refresh()
-  const poller = makePoller(() => session.needed() ? Promise.resolve("same") : ask())
+  const poller = makePoller(() => (session.needed() ? Promise.resolve("same") : ask()))
 
   const hear = (message: ServerMessage) => {
     switch (message.type) {
@@ -105,7 +105,8 @@ export const createLive = (options: LiveOptions) => {
       if (session.needed()) return "signed-out"
       if (up()) return "live"
       const failed = exports.failure()
-      if (!online() || (failed !== null && failed.kind !== "refused" && failed.kind !== "garbled")) return "offline"
+      const there = failed === null || (failed.status > 0 && failed.status < 500)
+      if (!online() || !there) return "offline"
       return exports.loaded() ? "polling" : "connecting"
     })
   }

@@ -27,22 +27,30 @@ export const createSources = (client: Client) => {
     }
   }
   const needVideo = (id: VideoId) =>
-    void once(id, async () => {
-      put(await client.video(id))
-    }, () => setVideos((all) => new Map(all).set(id, "missing")))
+    void once(
+      id,
+      async () => {
+        put(await client.video(id))
+      },
+      () => setVideos((all) => new Map(all).set(id, "missing"))
+    )
   const needProject = (id: ProjectId) =>
-    void once(id, async () => {
-      const { name } = await client.projectName(id)
-      setProjects((all) => new Map(all).set(id, name))
-    }, () => setProjects((all) => new Map(all).set(id, null)))
+    void once(
+      id,
+      async () => {
+        const { name } = await client.projectName(id)
+        setProjects((all) => new Map(all).set(id, name))
+      },
+      () => setProjects((all) => new Map(all).set(id, null))
+    )
 
   return {
     put,
     /** Recent uploads, newest first. */
     recent: () =>
       [...videos().values()]
-        .flatMap((video) => video === "missing" || video.status !== "ready" ? [] : [video])
-        .sort((a, b) => (a.id < b.id ? 1 : -1))
+        .flatMap((video) => (video === "missing" || video.status !== "ready" ? [] : [video]))
+        .toSorted((a, b) => (a.id < b.id ? 1 : -1))
         .slice(0, OFFERED),
     load: async () => {
       const page = await client.videos(OFFERED)

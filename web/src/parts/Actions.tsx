@@ -39,9 +39,10 @@ export const Actions = (props: ActionsProps) => {
   const remove = async () => {
     const sure = await confirm.ask({
       title: "Delete this export?",
-      text: status() === "completed"
-        ? `“${props.title}” and its finished file are deleted for good. The uploaded video stays.`
-        : `“${props.title}” is taken off the list. The uploaded video stays.`,
+      text:
+        status() === "completed"
+          ? `“${props.title}” and its finished file are deleted for good. The uploaded video stays.`
+          : `“${props.title}” is taken off the list. The uploaded video stays.`,
       yes: "Delete"
     })
     if (!sure) return
@@ -63,7 +64,12 @@ export const Actions = (props: ActionsProps) => {
         </button>
       </Show>
       <Show when={status() === "failed" || status() === "cancelled"}>
-        <button type="button" disabled={busy()} aria-describedby={props.described} onClick={() => void exports.retry(id())}>
+        <button
+          type="button"
+          disabled={busy()}
+          aria-describedby={props.described}
+          onClick={() => void exports.retry(id())}
+        >
           <Icon name="retry" /> Retry
         </button>
       </Show>
@@ -83,7 +89,12 @@ export const Actions = (props: ActionsProps) => {
           </button>
         }
       >
-        <button type="button" disabled={busy()} aria-describedby={props.described} onClick={() => void exports.cancel(id())}>
+        <button
+          type="button"
+          disabled={busy()}
+          aria-describedby={props.described}
+          onClick={() => void exports.cancel(id())}
+        >
           Cancel
         </button>
       </Show>

@@ -23,7 +23,9 @@ export const AwayNotice = () => {
               <For each={ended().slice(0, NAMED)}>
                 {(row) => <A href={`/exports/${row.id}`}>{sources.title(row)}</A>}
               </For>
-              <Show when={ended().length > NAMED}><span>and {ended().length - NAMED} more</span></Show>
+              <Show when={ended().length > NAMED}>
+                <span>and {ended().length - NAMED} more</span>
+              </Show>
             </p>
           </div>
           <button type="button" class="quiet only-icon" aria-label="Dismiss" onClick={() => away.dismiss()}>

@@ -27,8 +27,12 @@ export const ConfirmDialog = () => {
         <h2 id="confirm-title">{confirm.question()?.title}</h2>
         <p id="confirm-text">{confirm.question()?.text}</p>
         <div class="confirm-answers">
-          <button type="button" onClick={() => confirm.answer(false)}>Keep</button>
-          <button type="button" class="danger" onClick={() => confirm.answer(true)}>{confirm.question()?.yes}</button>
+          <button type="button" onClick={() => confirm.answer(false)}>
+            Keep
+          </button>
+          <button type="button" class="danger" onClick={() => confirm.answer(true)}>
+            {confirm.question()?.yes}
+          </button>
         </div>
       </div>
     </dialog>

@@ -1,4 +1,5 @@
 import { createSignal, createUniqueId, Match, Show, Switch } from "solid-js"
+import { isTransient } from "../api/Problem.ts"
 import type { Draft } from "../live/createDrafts.ts"
 import { useStudio } from "../live/Studio.ts"
 import { segmentOf } from "../state/Draft.ts"
@@ -13,11 +14,12 @@ export const DraftRow = (props: { readonly draft: Draft }) => {
   const [trimming, setTrimming] = createSignal(false)
   const panel = createUniqueId()
   const draft = () => props.draft
-  const percent = () => draft().bytes === 0 ? 0 : Math.min(100, (draft().sent / draft().bytes) * 100)
+  const percent = () => (draft().bytes === 0 ? 0 : Math.min(100, (draft().sent / draft().bytes) * 100))
   const segment = () => segmentOf(draft().trim, draft().duration)
   const facts = () =>
     [bytesText(draft().bytes), draft().duration === null ? null : clockText(draft().duration ?? 0)]
-      .filter((fact) => fact !== null).join(" · ")
+      .filter((fact) => fact !== null)
+      .join(" · ")
   const sending = () => draft().wanted !== null && draft().phase === "ready"
 
   return (
@@ -34,11 +36,17 @@ export const DraftRow = (props: { readonly draft: Draft }) => {
       </Show>
       <div class="draft-head">
         <div class="draft-what">
-          <p class="draft-name" title={draft().name}>{draft().name}</p>
+          <p class="draft-name" title={draft().name}>
+            {draft().name}
+          </p>
           <p class="meta">
             {facts()}
             <Show when={segment()}>
-              {(kept) => <span class="kept">{timecodeText(kept().start)} – {timecodeText(kept().end)}</span>}
+              {(kept) => (
+                <span class="kept">
+                  {timecodeText(kept().start)} – {timecodeText(kept().end)}
+                </span>
+              )}
             </Show>
           </p>
         </div>
@@ -58,9 +66,11 @@ export const DraftRow = (props: { readonly draft: Draft }) => {
           <button
             type="button"
             class="quiet only-icon"
-            aria-label={draft().phase === "uploading" || draft().phase === "reading"
-              ? `Stop uploading ${draft().name}`
-              : `Remove ${draft().name}`}
+            aria-label={
+              draft().phase === "uploading" || draft().phase === "reading"
+                ? `Stop uploading ${draft().name}`
+                : `Remove ${draft().name}`
+            }
             onClick={() => drafts.remove(draft().id)}
           >
             <Icon name="close" />
@@ -76,7 +86,9 @@ export const DraftRow = (props: { readonly draft: Draft }) => {
           <Strip label={`Uploading ${draft().name}`} percent={percent()} />
           <p class="meta draft-line">
             <span>Uploading {Math.floor(percent())} %</span>
-            <span>{bytesText(draft().sent)} of {bytesText(draft().bytes)}</span>
+            <span>
+              {bytesText(draft().sent)} of {bytesText(draft().bytes)}
+            </span>
           </p>
         </Match>
         <Match when={draft().phase === "reading"}>
@@ -85,13 +97,17 @@ export const DraftRow = (props: { readonly draft: Draft }) => {
         </Match>
       </Switch>
       <Show when={draft().wanted !== null}>
-        <p class="meta promise">{sending() ? "Starting the export" : "Its export starts when the upload is done"}</p>
+        <p class="meta promise">
+          {sending()
+            ? "Starting the export"
+            : "Its export starts by itself. Keep this page open until the upload is done."}
+        </p>
       </Show>
       <Show when={draft().failure}>
         {(failure) => (
           <div class="wrong" role="alert">
             <p>{failure().message}</p>
-            <Show when={draft().phase === "failed" && drafts.canUploadAgain(draft().id)}>
+            <Show when={draft().phase === "failed" && isTransient(failure())}>
               <button type="button" class="quiet" onClick={() => drafts.uploadAgain(draft().id)}>
                 <Icon name="retry" /> Try again
               </button>

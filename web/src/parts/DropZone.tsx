@@ -56,11 +56,9 @@ export const DropZone = () => {
         }}
       />
       <Icon name="upload" />
-      <Show when={drafts.list.length > 0} fallback={<span class="drop-main">Drop videos here</span>}>
-        <span class="drop-main">Add more videos</span>
-      </Show>
+      <span class="drop-main">{drafts.list.length > 0 ? "Add more videos" : "Choose videos"}</span>
       <Show when={drafts.list.length === 0}>
-        <span class="drop-or">or <u>choose files</u></span>
+        <span class="drop-or">or drop them anywhere on this page</span>
       </Show>
     </label>
   )

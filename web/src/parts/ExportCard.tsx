@@ -3,7 +3,7 @@ import { A } from "@solidjs/router"
 import { DateTime } from "effect"
 import { createEffect, createMemo, createSignal, createUniqueId, Show } from "solid-js"
 import { useStudio } from "../live/Studio.ts"
-import { agoText, bytesText, segmentsText, settingsText } from "../state/Words.ts"
+import { agoText, bytesText, momentText, segmentsText, settingsText } from "../state/Words.ts"
 import { Actions } from "./Actions.tsx"
 import { Player } from "./Player.tsx"
 import { StatusLine } from "./StatusLine.tsx"
@@ -32,42 +32,43 @@ export const ExportCard = (props: { readonly id: ExportId }) => {
         const bytes = () => row().outputs.reduce((sum, output) => sum + output.bytes, 0)
         const facts = () =>
           [settingsText(row().settings), segmentsText(row()), bytes() === 0 ? null : bytesText(bytes())]
-            .filter((fact) => fact !== null).join(" · ")
+            .filter((fact) => fact !== null)
+            .join(" · ")
+        const fresh = () => away.ended().some((ended) => ended.id === props.id)
         const at = () => row().completedAt ?? row().createdAt
         return (
           <article
             class="card"
-            classList={{ news: away.ended().some((ended) => ended.id === props.id) }}
             data-export-id={props.id}
             data-status={shown().status}
             aria-labelledby={name}
             aria-busy={shown().action !== null}
           >
-            <Thumb
-              view={shown()}
-              described={name}
-              playing={playing()}
-              onPlay={() => setPlaying((on) => !on)}
-            />
+            <Thumb view={shown()} described={name} playing={playing()} onPlay={() => setPlaying((on) => !on)} />
             <div class="card-body">
-              <div class="card-head">
-                <h3 id={name} class="card-title">
-                  <A href={`/exports/${props.id}`} title={title()}>{title()}</A>
-                </h3>
-                <time
-                  class="meta"
-                  datetime={DateTime.formatIso(at())}
-                  title={new Date(DateTime.toEpochMillis(at())).toLocaleString()}
-                >
+              <h3 class="card-title">
+                <Show when={fresh()}>
+                  <span class="badge">New</span>
+                </Show>
+                <A id={name} href={`/exports/${props.id}`} title={title()}>
+                  {title()}
+                </A>
+              </h3>
+              <p class="meta card-facts">
+                {facts()} ·{" "}
+                <time datetime={DateTime.formatIso(at())} title={momentText(DateTime.toEpochMillis(at()))}>
                   {agoText(DateTime.toEpochMillis(at()), now())}
                 </time>
-              </div>
-              <p class="meta card-facts">{facts()}</p>
+              </p>
               <StatusLine view={shown()} title={title()} />
             </div>
             <Actions view={shown()} title={title()} described={name} onError={setProblem} />
             <Show when={problem() ?? exports.note(props.id)}>
-              {(message) => <p class="wrong card-wrong" role="alert">{message()}</p>}
+              {(message) => (
+                <p class="wrong card-wrong" role="alert">
+                  {message()}
+                </p>
+              )}
             </Show>
             <Show when={playing()}>
               <Player id={props.id} title={title()} autoplay />

@@ -1,12 +1,13 @@
 import { For, Match, Show, Switch } from "solid-js"
 import { useStudio } from "../live/Studio.ts"
-import { AwayNotice } from "./AwayNotice.tsx"
 import { ExportCard } from "./ExportCard.tsx"
 import { Icon } from "./Icon.tsx"
 
 const Skeleton = () => (
   <div class="card skeleton" aria-hidden="true">
-    <div class="thumb"><span class="picture" /></div>
+    <div class="thumb">
+      <span class="picture" />
+    </div>
     <div class="card-body">
       <span class="bone wide" />
       <span class="bone" />
@@ -17,7 +18,7 @@ const Skeleton = () => (
 
 export const ExportList = () => {
   const { exports, live, session } = useStudio()
-  const failed = () => !exports.loaded() && !live.loading() && !session.needed() ? exports.failure() : null
+  const failed = () => (!exports.loaded() && !live.loading() && !session.needed() ? exports.failure() : null)
   return (
     <section class="exports" aria-labelledby="exports-title">
       <div class="section-head">
@@ -26,7 +27,6 @@ export const ExportList = () => {
           <p class="meta">{exports.active()} in progress</p>
         </Show>
       </div>
-      <AwayNotice />
       <Switch>
         <Match when={failed()}>
           {(failure) => (
@@ -34,12 +34,16 @@ export const ExportList = () => {
               <Icon name="alert" />
               <p class="state-main">The exports could not be loaded</p>
               <p class="meta">{failure().message} What is running goes on.</p>
-              <button type="button" onClick={() => void live.load()}><Icon name="retry" /> Try again</button>
+              <button type="button" onClick={() => void live.load()}>
+                <Icon name="retry" /> Try again
+              </button>
             </div>
           )}
         </Match>
         <Match when={!exports.loaded()}>
-          <div role="status" class="unseen">Loading exports</div>
+          <div role="status" class="unseen">
+            Loading exports
+          </div>
           <Skeleton />
           <Skeleton />
           <Skeleton />
@@ -53,10 +57,21 @@ export const ExportList = () => {
         </Match>
         <Match when={exports.ids().length > 0}>
           <ul class="cards" aria-label="Exports, newest first">
-            <For each={exports.ids()}>{(id) => <li><ExportCard id={id} /></li>}</For>
+            <For each={exports.ids()}>
+              {(id) => (
+                <li>
+                  <ExportCard id={id} />
+                </li>
+              )}
+            </For>
           </ul>
           <Show when={exports.hasOlder()}>
-            <button type="button" class="more" disabled={exports.loadingOlder()} onClick={() => void exports.loadOlder()}>
+            <button
+              type="button"
+              class="more"
+              disabled={exports.loadingOlder()}
+              onClick={() => void exports.loadOlder()}
+            >
               {exports.loadingOlder() ? "Loading" : "Show older exports"}
             </button>
           </Show>

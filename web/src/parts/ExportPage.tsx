@@ -5,21 +5,25 @@ import { createEffect, createMemo, createResource, createSignal, For, on, Show }
 import { failureOf } from "../api/Problem.ts"
 import { useStudio } from "../live/Studio.ts"
 import type { ExportView } from "../state/ExportView.ts"
-import { bytesText, clockText, segmentsText, settingsText } from "../state/Words.ts"
+import { bytesText, clockText, momentText, segmentsText, settingsText } from "../state/Words.ts"
 import { Actions } from "./Actions.tsx"
 import { Icon } from "./Icon.tsx"
 import { Player } from "./Player.tsx"
 import { StatusLine } from "./StatusLine.tsx"
 
 const idOf = Schema.decodeUnknownResult(ExportId)
-const moment = (at: DateTime.Utc) => new Date(DateTime.toEpochMillis(at)).toLocaleString()
+const moment = (at: DateTime.Utc) => momentText(DateTime.toEpochMillis(at))
 
 /** What was tried and did not work: for whoever wants to know why. */
 const Attempts = (props: { readonly view: ExportView }) => {
   const { client } = useStudio()
   const [attempts] = createResource(
     () => ({ id: props.view.row.id, status: props.view.row.status, epoch: props.view.epoch }),
-    ({ id }) => client.attempts(id).then((list) => list.items, () => [])
+    ({ id }) =>
+      client.attempts(id).then(
+        (list) => list.items,
+        () => []
+      )
   )
   return (
     <Show when={(attempts.latest ?? []).length > 0}>
@@ -28,10 +32,17 @@ const Attempts = (props: { readonly view: ExportView }) => {
         <For each={attempts.latest}>
           {(attempt) => (
             <li>
-              <p>{attempt.error.title}. {attempt.error.detail}</p>
-              <p class="meta">{attempt.kind} on {attempt.nodeId} · {moment(attempt.at)}</p>
+              <p>
+                {attempt.error.title}. {attempt.error.detail}
+              </p>
+              <p class="meta">
+                {attempt.kind} on {attempt.nodeId} · {moment(attempt.at)}
+              </p>
               <Show when={attempt.log !== ""}>
-                <details><summary>Log</summary><pre>{attempt.log}</pre></details>
+                <details>
+                  <summary>Log</summary>
+                  <pre>{attempt.log}</pre>
+                </details>
               </Show>
             </li>
           )}
@@ -47,13 +58,36 @@ const Facts = (props: { readonly view: ExportView }) => {
     <dl class="facts-list">
       <dt>Settings</dt>
       <dd>{settingsText(row().settings)}</dd>
-      <Show when={segmentsText(row())}>{(kept) => <><dt>Kept part</dt><dd>{kept()}</dd></>}</Show>
+      <Show when={segmentsText(row())}>
+        {(kept) => (
+          <>
+            <dt>Kept part</dt>
+            <dd>{kept()}</dd>
+          </>
+        )}
+      </Show>
       <dt>Length</dt>
-      <dd>{clockText(row().duration)} · {row().frames} frames</dd>
-      <Show when={row().encoder}>{(encoder) => <><dt>Encoder</dt><dd>{encoder()}</dd></>}</Show>
+      <dd>
+        {clockText(row().duration)} · {row().frames} frames
+      </dd>
+      <Show when={row().encoder}>
+        {(encoder) => (
+          <>
+            <dt>Encoder</dt>
+            <dd>{encoder()}</dd>
+          </>
+        )}
+      </Show>
       <dt>Requested</dt>
       <dd>{moment(row().createdAt)}</dd>
-      <Show when={row().completedAt}>{(at) => <><dt>Ended</dt><dd>{moment(at())}</dd></>}</Show>
+      <Show when={row().completedAt}>
+        {(at) => (
+          <>
+            <dt>Ended</dt>
+            <dd>{moment(at())}</dd>
+          </>
+        )}
+      </Show>
       <For each={row().outputs}>
         {(output) => (
           <>
@@ -86,14 +120,17 @@ export const ExportPage = () => {
     const known = id()
     return known === null ? null : exports.view(known)
   })
-  const [asked] = createResource(() => exports.loaded() ? id() : null, async (known) => {
-    try {
-      exports.dispatch({ type: "rows", exports: [await client.export(known)] })
-      return null
-    } catch (error) {
-      return failureOf(error).message
+  const [asked] = createResource(
+    () => (exports.loaded() ? id() : null),
+    async (known) => {
+      try {
+        exports.dispatch({ type: "rows", exports: [await client.export(known)] })
+        return null
+      } catch (error) {
+        return failureOf(error).message
+      }
     }
-  })
+  )
   createEffect(() => {
     const row = view()?.row
     if (row) sources.need(row)
@@ -102,11 +139,20 @@ export const ExportPage = () => {
 
   return (
     <article class="single" data-export-id={params.id} data-status={view()?.status} aria-labelledby="single-title">
-      <A href="/" class="back"><Icon name="back" /> All exports</A>
+      <A href="/" class="back">
+        <Icon name="back" /> All exports
+      </A>
       <Show
         when={view()}
         fallback={
-          <Show when={id() === null || asked() != null} fallback={<p class="meta" role="status">Loading</p>}>
+          <Show
+            when={id() === null || asked() != null}
+            fallback={
+              <p class="meta" role="status">
+                Loading
+              </p>
+            }
+          >
             <div class="state" role="alert">
               <Icon name="film" />
               <p class="state-main">This export is not there</p>
@@ -117,7 +163,9 @@ export const ExportPage = () => {
       >
         {(shown) => (
           <>
-            <h1 id="single-title" class="single-title">{sources.title(shown().row)}</h1>
+            <h1 id="single-title" class="single-title">
+              {sources.title(shown().row)}
+            </h1>
             <Show when={shown().status === "completed" && shown().row.outputs[0]?.contentType !== "application/zip"}>
               <Player id={shown().row.id} title={sources.title(shown().row)} autoplay={false} />
             </Show>
@@ -132,7 +180,11 @@ export const ExportPage = () => {
               />
             </div>
             <Show when={problem() ?? exports.note(shown().row.id)}>
-              {(message) => <p class="wrong" role="alert">{message()}</p>}
+              {(message) => (
+                <p class="wrong" role="alert">
+                  {message()}
+                </p>
+              )}
             </Show>
             <Facts view={shown()} />
             <Attempts view={shown()} />

@@ -25,7 +25,8 @@ export const Header = () => {
         Reelay
       </A>
       <p class="connection" data-connection={live.connection()} role="status" title={words[live.connection()].long}>
-        <span class="unseen">Connection: </span>{words[live.connection()].short}
+        <span class="unseen">Connection: </span>
+        {words[live.connection()].short}
       </p>
     </header>
   )

@@ -1,9 +1,13 @@
+import { AwayNotice } from "./AwayNotice.tsx"
 import { ExportList } from "./ExportList.tsx"
 import { NewExport } from "./NewExport.tsx"
 
 export const HomePage = () => (
-  <div class="bench">
-    <NewExport />
-    <ExportList />
-  </div>
+  <>
+    <AwayNotice />
+    <div class="bench">
+      <NewExport />
+      <ExportList />
+    </div>
+  </>
 )

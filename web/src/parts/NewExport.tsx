@@ -37,37 +37,41 @@ export const NewExport = () => {
           drafts.exportAll(choice())
         }}
       >
-        <DropZone />
-        <Show when={drafts.list.length > 0}>
-          <ul class="drafts" aria-label="Chosen videos">
-            <For each={drafts.list}>{(draft) => <DraftRow draft={draft} />}</For>
-          </ul>
-        </Show>
-        <EarlierVideos />
-        <Choice
-          legend="Resolution"
-          name="resolution"
-          options={resolutions}
-          value={choice().resolution}
-          onChange={(resolution) => choose({ resolution })}
-        />
-        <Choice
-          legend="Format"
-          name="format"
-          options={formats}
-          value={choice().format}
-          onChange={(format) => choose({ format })}
-        />
-        <Choice
-          legend="Quality"
-          name="quality"
-          options={qualities}
-          value={choice().quality}
-          onChange={(quality) => choose({ quality })}
-        />
-        <button type="submit" class="primary" disabled={drafts.ready() === 0}>
-          {drafts.ready() > 1 ? `Export ${drafts.ready()} videos` : "Export"}
-        </button>
+        <div class="new-videos">
+          <DropZone />
+          <Show when={drafts.list.length > 0}>
+            <ul class="drafts" aria-label="Chosen videos">
+              <For each={drafts.list}>{(draft) => <DraftRow draft={draft} />}</For>
+            </ul>
+          </Show>
+          <EarlierVideos />
+        </div>
+        <div class="new-settings" classList={{ idle: drafts.list.length === 0 }}>
+          <Choice
+            legend="Resolution"
+            name="resolution"
+            options={resolutions}
+            value={choice().resolution}
+            onChange={(resolution) => choose({ resolution })}
+          />
+          <Choice
+            legend="Format"
+            name="format"
+            options={formats}
+            value={choice().format}
+            onChange={(format) => choose({ format })}
+          />
+          <Choice
+            legend="Quality"
+            name="quality"
+            options={qualities}
+            value={choice().quality}
+            onChange={(quality) => choose({ quality })}
+          />
+          <button type="submit" class="primary" disabled={drafts.ready() === 0}>
+            {drafts.ready() > 1 ? `Export ${drafts.ready()} videos` : "Export"}
+          </button>
+        </div>
       </form>
     </section>
   )

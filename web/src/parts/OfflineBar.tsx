@@ -8,7 +8,10 @@ export const OfflineBar = () => {
   return (
     <div role="status">
       <Show when={live.connection() === "offline" && exports.loaded()}>
-        <p class="offline"><Icon name="alert" /> <span>No connection to Reelay. Running exports go on; this page catches up by itself.</span></p>
+        <p class="offline">
+          <Icon name="alert" />{" "}
+          <span>No connection to Reelay. Running exports go on; this page catches up by itself.</span>
+        </p>
       </Show>
     </div>
   )

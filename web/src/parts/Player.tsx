@@ -6,8 +6,14 @@ import { useStudio } from "../live/Studio.ts"
 /** Plays the finished file. Its address lives an hour: one that ran out is fetched anew, at the same place. */
 export const Player = (props: { readonly id: ExportId; readonly title: string; readonly autoplay: boolean }) => {
   const { client, posters } = useStudio()
-  const [source, { refetch }] = createResource(() => props.id, (id) =>
-    client.download(id).then(({ url }) => ({ url, problem: null }), (error) => ({ url: null, problem: failureOf(error).message })))
+  const [source, { refetch }] = createResource(
+    () => props.id,
+    (id) =>
+      client.download(id).then(
+        ({ url }) => ({ url, problem: null }),
+        (error) => ({ url: null, problem: failureOf(error).message })
+      )
+  )
   const [broken, setBroken] = createSignal(false)
   let renewed = 0
   let place = 0
@@ -20,7 +26,14 @@ export const Player = (props: { readonly id: ExportId; readonly title: string; r
   }
   return (
     <div class="player">
-      <Show when={source.latest?.url} fallback={<p class="player-wait" role="status">{source.latest?.problem ?? "Opening"}</p>}>
+      <Show
+        when={source.latest?.url}
+        fallback={
+          <p class="player-wait" role="status">
+            {source.latest?.problem ?? "Opening"}
+          </p>
+        }
+      >
         {(url) => (
           <video
             controls
@@ -39,7 +52,9 @@ export const Player = (props: { readonly id: ExportId; readonly title: string; r
         )}
       </Show>
       <Show when={broken()}>
-        <p class="player-broken" role="alert">This browser cannot play this file. Downloading it works.</p>
+        <p class="player-broken" role="alert">
+          This browser cannot play this file. Downloading it works.
+        </p>
       </Show>
     </div>
   )

@@ -20,7 +20,9 @@ export const SignIn = () => {
           when={session.attempts() > 0}
           fallback={<p class="meta">This Reelay wants to know who you are. Paste your access token.</p>}
         >
-          <p class="wrong" role="alert">This token is not valid, or no longer. Paste a fresh one.</p>
+          <p class="wrong" role="alert">
+            This token is not valid, or no longer. Paste a fresh one.
+          </p>
         </Show>
         <label for="token">Access token</label>
         <input
@@ -32,7 +34,9 @@ export const SignIn = () => {
           value={token()}
           onInput={(event) => setToken(event.currentTarget.value)}
         />
-        <button type="submit" class="primary" disabled={token().trim() === ""}>Sign in</button>
+        <button type="submit" class="primary" disabled={token().trim() === ""}>
+          Sign in
+        </button>
         <p class="meta">It is kept in this tab only and forgotten when you close it.</p>
       </form>
     </section>

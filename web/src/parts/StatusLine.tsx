@@ -6,7 +6,9 @@ import { Strip } from "./Strip.tsx"
 
 const Ended = (props: { readonly icon: IconName; readonly text: string }) => (
   <p class="standing-line">
-    <span class="status"><Icon name={props.icon} /> {props.text}</span>
+    <span class="status">
+      <Icon name={props.icon} /> {props.text}
+    </span>
   </p>
 )
 
@@ -14,12 +16,14 @@ const Ended = (props: { readonly icon: IconName; readonly text: string }) => (
 export const StatusLine = (props: { readonly view: ExportView; readonly title: string }) => {
   const view = () => props.view
   const percent = () => `${Math.floor(view().percent)} %`
-  const words = () => view().action === null ? stageText(view()) : statusText(view())
+  const words = () => (view().action === null ? stageText(view()) : statusText(view()))
   const facts = () =>
     [
       view().speed === null || view().stage !== "encoding" ? null : `${(view().speed ?? 0).toFixed(1)}× speed`,
       view().etaSeconds === null ? null : leftText(view().etaSeconds ?? 0)
-    ].filter((fact) => fact !== null).join(" · ")
+    ]
+      .filter((fact) => fact !== null)
+      .join(" · ")
 
   return (
     <div class="standing">
@@ -33,7 +37,9 @@ export const StatusLine = (props: { readonly view: ExportView; readonly title: s
           />
           <p class="standing-line">
             <span class="status">
-              <Show when={view().status === "pending"}><Icon name="clock" /></Show>
+              <Show when={view().status === "pending"}>
+                <Icon name="clock" />
+              </Show>
               {words()}
             </span>
             <Show when={view().status === "processing"}>

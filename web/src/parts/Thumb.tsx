@@ -25,10 +25,13 @@ export const Thumb = (props: ThumbProps) => {
 
   onMount(() => {
     if (box === undefined) return
-    const watch = new IntersectionObserver((entries) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return
-      if (done() && posters.url(row().id) === null) void posters.want(row().id)
-    }, { rootMargin: "200px" })
+    const watch = new IntersectionObserver(
+      (entries) => {
+        if (!entries.some((entry) => entry.isIntersecting)) return
+        if (done() && posters.url(row().id) === null) void posters.want(row().id)
+      },
+      { rootMargin: "200px" }
+    )
     watch.observe(box)
     onCleanup(() => watch.disconnect())
   })
@@ -38,13 +41,14 @@ export const Thumb = (props: ThumbProps) => {
       <Show when={done() && !zip() && row().outputs.length > 0} fallback={picture()}>
         <button
           type="button"
-          aria-label="Play"
-          aria-pressed={props.playing}
+          aria-label={props.playing ? "Close player" : "Play"}
           aria-describedby={props.described}
           onClick={() => props.onPlay()}
         >
           {picture()}
-          <span class="thumb-play"><Icon name="play" /></span>
+          <span class="thumb-play">
+            <Icon name={props.playing ? "close" : "play"} />
+          </span>
         </button>
       </Show>
       <span class="thumb-time">{clockText(row().duration)}</span>

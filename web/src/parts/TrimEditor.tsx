@@ -1,5 +1,5 @@
 import { Slider } from "@ark-ui/solid/slider"
-import { createEffect, createSignal, createUniqueId, Show } from "solid-js"
+import { createEffect, createSignal, createUniqueId, onMount, Show } from "solid-js"
 import { clampTrim, SHORTEST, type Trim } from "../state/Draft.ts"
 import { parseTimecode, timecodeText } from "../state/Words.ts"
 
@@ -44,9 +44,17 @@ const TimeField = (props: TimeFieldProps) => {
         aria-invalid={wrong()}
         aria-describedby={wrong() ? `${id}-wrong` : undefined}
         onChange={(event) => commit(event.currentTarget)}
+        onKeyDown={(event) => {
+          if (event.key !== "Enter") return
+          // Enter finishes the time; it must not send the form around it.
+          event.preventDefault()
+          commit(event.currentTarget)
+        }}
       />
       <Show when={wrong()}>
-        <span class="time-wrong" id={`${id}-wrong`}>Write a time like 1:02.5</span>
+        <span class="time-wrong" id={`${id}-wrong`}>
+          Write a time like 1:02.5
+        </span>
       </Show>
     </div>
   )
@@ -54,6 +62,7 @@ const TimeField = (props: TimeFieldProps) => {
 
 /** Start and end on one track, with the picture at the end that moves. */
 export const TrimEditor = (props: TrimEditorProps) => {
+  let box: HTMLDivElement | undefined
   let video: HTMLVideoElement | undefined
   const [picture, setPicture] = createSignal(true)
   const trim = (): Trim => props.trim ?? { start: 0, end: props.duration }
@@ -73,9 +82,15 @@ export const TrimEditor = (props: TrimEditorProps) => {
     if (props.preview) setPicture(true)
   })
 
+  // Opened at the foot of a list that scrolls by itself, it would be out of sight.
+  onMount(() => box?.scrollIntoView({ block: "nearest" }))
+
   return (
-    <div class="trim">
-      <Show when={picture()} fallback={<p class="trim-blind">This browser cannot show this video. The times work all the same.</p>}>
+    <div class="trim" ref={(element) => (box = element)}>
+      <Show
+        when={picture()}
+        fallback={<p class="trim-blind">This browser cannot show this video. The times work all the same.</p>}
+      >
         <video
           ref={(element) => (video = element)}
           class="trim-picture"
@@ -95,7 +110,7 @@ export const TrimEditor = (props: TrimEditorProps) => {
         step={0.01}
         minStepsBetweenThumbs={Math.round(SHORTEST * 100)}
         value={[trim().start, trim().end]}
-        aria-label={["Start", "End"]}
+        aria-label={["Start handle", "End handle"]}
         getAriaValueText={(details) => timecodeText(details.value)}
         onValueChange={({ value: [start, end] }) => {
           if (start !== undefined && end !== undefined) change({ start, end })
@@ -116,10 +131,11 @@ export const TrimEditor = (props: TrimEditorProps) => {
           onCommit={(start) => change({ start, end: Math.max(trim().end, start + SHORTEST) })}
         />
         <TimeField label="End" value={trim().end} onCommit={(end) => change({ start: trim().start, end })} />
-        <div class="time">
-          <span>Length</span>
-          <output>{timecodeText(trim().end - trim().start)}</output>
-        </div>
+      </div>
+      <div class="trim-kept">
+        <p class="meta">
+          Keeps <output>{timecodeText(trim().end - trim().start)}</output> of {timecodeText(props.duration)}
+        </p>
         <button type="button" class="quiet" disabled={props.trim === null} onClick={() => props.onChange(null)}>
           Whole video
         </button>

@@ -44,7 +44,7 @@ export const viewOf = (entry: Entry): ExportView | null => {
     row,
     epoch,
     status,
-    percent: status === "completed" ? 100 : running?.percent ?? 0,
+    percent: status === "completed" ? 100 : (running?.percent ?? 0),
     stage: stageOf(status, running),
     speed: running?.speed ?? null,
     etaSeconds: running?.etaSeconds ?? null,
@@ -61,5 +61,5 @@ export const shownIds = (state: LiveState): ReadonlyArray<ExportId> =>
         ? []
         : [{ id, at: DateTime.toEpochMillis(entry.row.createdAt) }]
     )
-    .sort((a, b) => b.at - a.at || (a.id < b.id ? 1 : -1))
+    .toSorted((a, b) => b.at - a.at || (a.id < b.id ? 1 : -1))
     .map((shown) => shown.id)

@@ -32,11 +32,12 @@ export type LiveEvent =
    * list's last row and is missing, has been deleted elsewhere. `complete`: the list reaches to the oldest row.
    */
   | {
-    readonly type: "listed"
-    readonly exports: ReadonlyArray<Export>
-    readonly complete: boolean
-    readonly known: ReadonlySet<ExportId>
-  }
+      readonly type: "listed"
+      readonly exports: ReadonlyArray<Export>
+      readonly complete: boolean
+      /** By id, when they were created (ms). */
+      readonly known: ReadonlyMap<ExportId, number>
+    }
   | { readonly type: "progress"; readonly exportId: ExportId; readonly progress: Progress }
   | { readonly type: "gone"; readonly exportId: ExportId }
   | { readonly type: "asked"; readonly exportId: ExportId; readonly action: Action }
@@ -84,13 +85,12 @@ const bury = (state: LiveState, ids: Iterable<ExportId>): LiveState => {
 const withRows = (state: LiveState, rows: ReadonlyArray<Export>): LiveState =>
   rows.reduce((all, row) => update(all, row.id, (entry) => withRow(entry, row)), state)
 
-const missing = (state: LiveState, event: Extract<LiveEvent, { type: "listed" }>): ReadonlyArray<ExportId> => {
+const missing = (event: Extract<LiveEvent, { type: "listed" }>): ReadonlyArray<ExportId> => {
   const listed = new Set(event.exports.map((row) => row.id))
   const oldest = event.exports.reduce((at, row) => Math.min(at, DateTime.toEpochMillis(row.createdAt)), Infinity)
-  return [...event.known].filter((id) => {
-    const row = state.entries.get(id)?.row
-    return row && !listed.has(id) && (event.complete || DateTime.toEpochMillis(row.createdAt) > oldest)
-  })
+  return [...event.known].flatMap(([id, created]) =>
+    !listed.has(id) && (event.complete || created > oldest) ? [id] : []
+  )
 }
 
 /** Pure; answers the same object when nothing changed. */
@@ -99,7 +99,7 @@ export const reduce = (state: LiveState, event: LiveEvent): LiveState => {
     case "rows":
       return withRows(state, event.exports)
     case "listed":
-      return withRows(bury(state, missing(state, event)), event.exports)
+      return withRows(bury(state, missing(event)), event.exports)
     case "progress":
       return update(state, event.exportId, (entry) => withProgress(entry, event.progress))
     case "gone":
@@ -109,10 +109,12 @@ export const reduce = (state: LiveState, event: LiveEvent): LiveState => {
         ? update(state, event.exportId, (entry) => ({ ...entry, action: event.action }))
         : state
     case "settled":
-      return update(state, event.exportId, (entry) => entry.action === null ? entry : { ...entry, action: null })
+      return update(state, event.exportId, (entry) => (entry.action === null ? entry : { ...entry, action: null }))
   }
 }
 
-/** Ids whose rows are known, to go with the request of a list. */
-export const knownIds = (state: LiveState): ReadonlySet<ExportId> =>
-  new Set([...state.entries].filter(([, entry]) => entry.row !== null).map(([id]) => id))
+/** The rows that are known, to go with the request of a list. */
+export const knownRows = (state: LiveState): ReadonlyMap<ExportId, number> =>
+  new Map(
+    [...state.entries].flatMap(([id, { row }]) => (row === null ? [] : [[id, DateTime.toEpochMillis(row.createdAt)]]))
+  )

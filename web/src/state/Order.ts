@@ -7,7 +7,7 @@ import { DateTime } from "effect"
  * page ends at the same place and never walks backwards on the way.
  */
 
-const text = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0
+const text = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /**
  * Within one epoch only the clock of Postgres tells a cancelled row from the retried one; the rank settles a tie of
@@ -17,8 +17,10 @@ const rank = (row: Export): number =>
   row.status === "processing" ? 1 : isTerminal(row.status) ? 2 : row.epoch === 0 ? 0 : 3
 
 const compareRows = (a: Export, b: Export): number =>
-  a.epoch - b.epoch || DateTime.toEpochMillis(a.updatedAt) - DateTime.toEpochMillis(b.updatedAt) || rank(a) - rank(b) ||
-  text(a.status, b.status)
+  a.epoch - b.epoch
+  || DateTime.toEpochMillis(a.updatedAt) - DateTime.toEpochMillis(b.updatedAt)
+  || rank(a) - rank(b)
+  || text(a.status, b.status)
 
 /** The newer of two readings of one row; `known` itself when the other says nothing new. */
 export const newerRow = (known: Export | null, said: Export): Export =>
@@ -28,9 +30,11 @@ const STAGES: ReadonlyArray<Stage> = ["queued", "preparing", "encoding", "finish
 
 /** A later word of the same epoch: elapsed time is its clock, the rest only makes the order total. */
 const compareWords = (a: Progress, b: Progress): number =>
-  a.elapsedSeconds - b.elapsedSeconds || (a.speed ?? -1) - (b.speed ?? -1) ||
-  (b.etaSeconds ?? 1e12) - (a.etaSeconds ?? 1e12) || text(a.message, b.message) ||
-  (a.queuePosition ?? 0) - (b.queuePosition ?? 0)
+  a.elapsedSeconds - b.elapsedSeconds
+  || (a.speed ?? -1) - (b.speed ?? -1)
+  || (b.etaSeconds ?? 1e12) - (a.etaSeconds ?? 1e12)
+  || text(a.message, b.message)
+  || (a.queuePosition ?? 0) - (b.queuePosition ?? 0)
 
 /**
  * A new epoch starts over; within one, percent, frames and stage keep their maximum while speed, ETA and message are
@@ -47,7 +51,11 @@ export const furtherProgress = (known: Progress | null, said: Progress): Progres
     framesDone: Math.max(known.framesDone, said.framesDone),
     framesTotal: Math.max(known.framesTotal, said.framesTotal)
   }
-  const same = joined.stage === known.stage && joined.status === known.status && joined.percent === known.percent &&
-    joined.framesDone === known.framesDone && joined.framesTotal === known.framesTotal
+  const same =
+    joined.stage === known.stage
+    && joined.status === known.status
+    && joined.percent === known.percent
+    && joined.framesDone === known.framesDone
+    && joined.framesTotal === known.framesTotal
   return same && !later ? known : { ...(later ? said : known), ...joined }
 }

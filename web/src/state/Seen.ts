@@ -35,7 +35,7 @@ export const prune = (seen: Seen, now: number): Seen => {
   const fresh = (at: number) => at <= now + 60_000 && now - at <= MEMORY
   const marks = Object.entries(seen.marks)
     .filter(([, mark]) => fresh(mark.at))
-    .sort(([, a], [, b]) => b.at - a.at)
+    .toSorted(([, a], [, b]) => b.at - a.at)
     .slice(0, MARKS)
   return {
     ...seen,
@@ -47,10 +47,12 @@ export const prune = (seen: Seen, now: number): Seen => {
 
 /** From storage. Damaged or of another version: as if nothing had been seen. */
 export const parse = (text: string | null, now: number): Seen =>
-  text === null ? nothingSeen : Result.match(decode(text), {
-    onFailure: () => nothingSeen,
-    onSuccess: (seen) => prune(seen, now)
-  })
+  text === null
+    ? nothingSeen
+    : Result.match(decode(text), {
+        onFailure: () => nothingSeen,
+        onSuccess: (seen) => prune(seen, now)
+      })
 
 /**
  * Exports that ended (completed or failed) since this browser last looked: it had shown them as active, or had not
@@ -67,10 +69,7 @@ export const endedSince = (seen: Seen, rows: ReadonlyArray<Export>): ReadonlyArr
 
 /** After these rows were shown. The same object when there is nothing to write. */
 export const remember = (seen: Seen, rows: ReadonlyArray<Export>, now: number): Seen => {
-  const latest = rows.reduce(
-    (at, row) => Math.max(at, DateTime.toEpochMillis(row.updatedAt)),
-    seen.latest ?? -Infinity
-  )
+  const latest = rows.reduce((at, row) => Math.max(at, DateTime.toEpochMillis(row.updatedAt)), seen.latest ?? -Infinity)
   const changed = rows.filter((row) => {
     const mark = seen.marks[row.id]
     return mark === undefined || mark.status !== row.status || now - mark.at > RENEW

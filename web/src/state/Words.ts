@@ -3,12 +3,15 @@ import type { ExportView } from "./ExportView.ts"
 
 /** How the page says things. English only for now; nothing else on the page makes sentences out of data. */
 
+/** Keeps a number and its unit on one line. */
+const NB = "\u00a0"
+
 export const bytesText = (bytes: number): string => {
-  if (bytes < 1000) return `${bytes} B`
+  if (bytes < 1000) return `${bytes}${NB}B`
   const units = ["kB", "MB", "GB", "TB"]
   const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3))
   const value = bytes / 1000 ** power
-  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[power - 1]}`
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)}${NB}${units[power - 1]}`
 }
 
 const two = (value: number): string => String(value).padStart(2, "0")
@@ -38,23 +41,27 @@ export const parseTimecode = (text: string): number | null => {
 /** Rough on purpose: an estimate to the second that jumps is worse than one to the minute that holds. */
 export const leftText = (seconds: number): string => {
   if (seconds < 5) return "a few seconds left"
-  if (seconds < 50) return `about ${Math.ceil(seconds / 5) * 5} s left`
-  if (seconds < 3570) return `about ${Math.max(1, Math.round(seconds / 60))} min left`
+  if (seconds < 50) return `about ${Math.ceil(seconds / 5) * 5}${NB}s left`
+  if (seconds < 3570) return `about ${Math.max(1, Math.round(seconds / 60))}${NB}min left`
   const hours = seconds / 3600
-  return `about ${hours < 10 ? hours.toFixed(1).replace(".0", "") : Math.round(hours)} h left`
+  return `about ${hours < 10 ? hours.toFixed(1).replace(".0", "") : Math.round(hours)}${NB}h left`
 }
 
 /** How long ago, both in ms since 1970. A clock that is behind the server's says "just now". */
 export const agoText = (then: number, now: number): string => {
   const minutes = Math.floor((now - then) / 60_000)
-  if (minutes < 1) return "just now"
-  if (minutes < 60) return `${minutes} min ago`
+  if (minutes < 1) return `just${NB}now`
+  if (minutes < 60) return `${minutes}${NB}min${NB}ago`
   const hours = Math.floor(minutes / 60)
-  if (hours < 24) return `${hours} h ago`
+  if (hours < 24) return `${hours}${NB}h${NB}ago`
   const days = Math.floor(hours / 24)
   if (days === 1) return "yesterday"
   return days < 7 ? `${days} days ago` : new Date(then).toLocaleDateString("en", { dateStyle: "medium" })
 }
+
+/** An instant (ms since 1970) as the reader's own country writes it. */
+export const momentText = (at: number): string =>
+  new Date(at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })
 
 const resolutions: Record<Settings["resolution"], string> = {
   "720p": "720p",
@@ -82,8 +89,8 @@ export const stageText = (view: ExportView): string => {
       return view.queuePosition === null
         ? "Waiting for an encoder"
         : view.queuePosition === 1
-        ? "Next in the queue"
-        : `Number ${view.queuePosition} in the queue`
+          ? "Next in the queue"
+          : `Number ${view.queuePosition} in the queue`
     case "preparing":
       return "Preparing"
     case "encoding":
@@ -133,10 +140,11 @@ const counted = (count: number, verb: string): string => `${count} ${count === 1
 export const awayText = (ended: ReadonlyArray<Export>): string => {
   const failed = ended.filter((row) => row.status === "failed").length
   const finished = ended.length - failed
-  const said = finished === 0
-    ? counted(failed, "failed")
-    : failed === 0
-    ? counted(finished, "finished")
-    : `${counted(finished, "finished")} and ${failed} failed`
+  const said =
+    finished === 0
+      ? counted(failed, "failed")
+      : failed === 0
+        ? counted(finished, "finished")
+        : `${counted(finished, "finished")} and ${failed} failed`
   return `${said} while you were away`
 }
