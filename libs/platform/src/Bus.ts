@@ -68,13 +68,19 @@ export class Bus extends Context.Service<Bus, {
   ): Stream.Stream<{ readonly body: A; readonly sequence: number; readonly snapshot: boolean; readonly caughtUp: boolean }>
   /**
    * Messages after `afterSequence` (0: from the first kept), then new ones as they come. When the stream was rebuilt it
-   * goes on with that one's first message: `incarnation` (see streamState) tells the lives apart.
+   * goes on with that one's first message: `incarnation` (see streamState) tells the lives apart. `storedMillis` is the
+   * server's clock, since 1970.
    */
   follow<A extends { readonly v: number }, I>(
     stream: string,
     message: Message<A, I>,
     afterSequence: number
-  ): Stream.Stream<{ readonly body: A; readonly sequence: number; readonly incarnation: string }>
+  ): Stream.Stream<{
+    readonly body: A
+    readonly sequence: number
+    readonly incarnation: string
+    readonly storedMillis: number
+  }>
   /** Identity of a stream's present life (it changes when it is rebuilt), and its first and last sequence. */
   streamState(stream: string): Effect.Effect<
     { readonly incarnation: string; readonly first: number; readonly last: number },

@@ -160,7 +160,7 @@ export const makeBus = Effect.gen(function*() {
         }))).pipe(
           Stream.mapEffect(Effect.fnUntraced(function*({ incarnation, raw }) {
             const result = yield* read(raw.data)
-            return result._tag === "Ok" ? [{ body: result.body, sequence: raw.seq, incarnation }] : []
+            return result._tag === "Ok" ? [{ body: result.body, sequence: raw.seq, incarnation, storedMillis: raw.time.getTime() }] : []
           })),
           Stream.flattenIterable
         )

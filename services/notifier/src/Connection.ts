@@ -1,0 +1,168 @@
+import type { UserId } from "@reelay/contracts/Ids"
+import { ClientMessage, ServerMessage } from "@reelay/contracts/Socket"
+import { Auth } from "@reelay/platform/Auth"
+import type { Caller } from "@reelay/platform/Auth"
+import { Clock, Duration, Effect, Metric, Option, Queue, Redacted, Schema } from "effect"
+import { Socket } from "effect/socket"
+import type { Duplex } from "node:stream"
+import { Audience } from "./Audience.ts"
+import type { Listener } from "./Audience.ts"
+import { Outbox } from "./Outbox.ts"
+
+/** Application close codes (4000…4999 are ours to give). */
+export const CLOSE = { unauthorized: 4401, slow: 4408 } as const
+
+const PING_EVERY = Duration.seconds(20)
+/** For a client that has to say who it is. */
+const AUTH_WITHIN = Duration.seconds(10)
+/** Bytes that may wait in the connection before the client counts as slow. */
+const HIGH_WATER = 64 * 1024
+/** A client that takes nothing for that long is let go. */
+const STUCK_AFTER = Duration.seconds(30)
+const LOOK_AGAIN = Duration.millis(100)
+
+const connections = Metric.gauge("reelay_websocket_connections", { description: "Open WebSockets" })
+const letGo = Metric.counter("reelay_websocket_slow_total", {
+  description: "WebSockets closed because their client did not read",
+  incremental: true
+})
+
+const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(ClientMessage))
+const encodeMessage = Schema.encodeEffect(Schema.fromJsonString(ServerMessage))
+
+const note = (code: string, detail: string): ServerMessage => ({ type: "error", code, detail })
+
+/** Ends the connection, from our side, with a code that says why. */
+class Goodbye extends Schema.TaggedError<Goodbye>()("Goodbye", {
+  code: Schema.Int,
+  reason: Schema.String
+}) {}
+
+export interface ConnectionOptions {
+  readonly socket: Socket.Socket
+  /** The connection beneath, for how much it still has to send. */
+  readonly wire: Duplex
+  /** Who it is, where that is known without a first message. */
+  readonly caller: Caller | null
+}
+
+/**
+ * One client, from the handshake to the end. Two actors share the outbox: one reads what the client wants, the other
+ * sends when the connection has room. Returns when the connection is over; never fails.
+ */
+export const serveConnection = Effect.fn("Connection.serve")(function*({ caller, socket, wire }: ConnectionOptions) {
+  const auth = yield* Auth
+  const audience = yield* Audience
+  const outbox = new Outbox()
+  const woken = yield* Queue.sliding<void>(1)
+  const wake = () => void Queue.offerUnsafe(woken, undefined)
+  const say = (message: ServerMessage) => Effect.sync(() => outbox.offerNote(message) && wake())
+
+  const reader = yield* socket.reader
+  const writer = yield* socket.writer
+  let who = caller
+  let listener: Listener | null = null
+  yield* Effect.addFinalizer(() => Effect.suspend(() => listener === null ? Effect.void : audience.leave(listener)))
+
+  const unauthorized = (detail: string) => new Goodbye({ code: CLOSE.unauthorized, reason: detail })
+
+  const authenticate = Effect.fnUntraced(function*(token: string) {
+    const result = yield* auth.authenticate(Redacted.make(token)).pipe(
+      Effect.catch((error) =>
+        error.reason === "unavailable"
+          ? say(note("unavailable", error.detail)).pipe(Effect.as(null))
+          : Effect.fail(unauthorized(error.detail))
+      )
+    )
+    if (result === null) return
+    const before: UserId | undefined = listener?.user
+    if (before !== undefined && before !== result.userId) return yield* unauthorized("The token is another user's.")
+    who = result
+  })
+
+  const subscribe = Effect.fnUntraced(function*(message: Extract<ClientMessage, { type: "subscribe" }>) {
+    if (who === null) return yield* unauthorized("A token is needed before a subscription.")
+    if (listener !== null) yield* audience.leave(listener)
+    listener = {
+      user: who.userId,
+      which: message.exports === "all" ? "all" : new Set(message.exports),
+      outbox,
+      wake
+    }
+    yield* audience.join(listener, message.since)
+  })
+
+  const hear = Effect.fnUntraced(function*(frame: string | Uint8Array) {
+    const text = typeof frame === "string" ? frame : new TextDecoder().decode(frame)
+    const message = yield* decode(text).pipe(Effect.option)
+    if (Option.isNone(message)) return yield* say(note("validation", "This is not a message that is known here."))
+    switch (message.value.type) {
+      case "auth":
+        return yield* authenticate(message.value.token)
+      case "subscribe":
+        return yield* subscribe(message.value)
+    }
+  })
+  const listen = Effect.gen(function*() {
+    while (true) {
+      for (const frame of yield* reader.pull) yield* hear(frame)
+    }
+  })
+
+  const strangersLeave = Effect.suspend(() => who === null ? unauthorized("No token came.") : Effect.never).pipe(
+    Effect.delay(AUTH_WITHIN)
+  )
+  const ping = say({ type: "ping" }).pipe(Effect.delay(PING_EVERY), Effect.forever)
+
+  const room = Effect.gen(function*() {
+    let taken = yield* Clock.monotonicTimeNanos
+    let left = wire.writableLength
+    while (wire.writableLength > HIGH_WATER) {
+      yield* Effect.sleep(LOOK_AGAIN)
+      const now = yield* Clock.monotonicTimeNanos
+      // It takes some, if slowly.
+      if (wire.writableLength < left) taken = now
+      left = wire.writableLength
+      if (now - taken > Duration.toNanosUnsafe(STUCK_AFTER)) {
+        return yield* new Goodbye({ code: CLOSE.slow, reason: "The client does not read." })
+      }
+    }
+  })
+  const send = Effect.gen(function*() {
+    while (true) {
+      // Room first: what waits meanwhile is still being replaced by what is newer.
+      yield* room
+      const next = outbox.next(Number((yield* Clock.monotonicTimeNanos) / 1_000_000n))
+      switch (next._tag) {
+        case "Send":
+          yield* writer.write(yield* Effect.orDie(encodeMessage(next.message)))
+          break
+        case "Wait":
+          yield* Queue.take(woken).pipe(Effect.timeoutOption(next.millis))
+          break
+        case "Idle":
+          yield* Queue.take(woken)
+      }
+    }
+  })
+
+  yield* Metric.modify(connections, 1)
+  yield* Effect.addFinalizer(() => Metric.modify(connections, -1))
+  yield* Effect.raceAllFirst([listen, send, ping, strangersLeave]).pipe(
+    Effect.catchTag("Goodbye", Effect.fnUntraced(function*({ code, reason }) {
+      if (code === CLOSE.slow) {
+        yield* Metric.update(letGo, 1)
+        // A polite end would wait in the same queue that nobody reads.
+        wire.destroy()
+        return
+      }
+      const text = yield* Effect.orDie(encodeMessage(note("unauthorized", reason)))
+      yield* writer.writeAll([text])
+      yield* writer.write(new Socket.CloseEvent(code, reason))
+      // Until the client agrees, or is gone.
+      yield* reader.pull.pipe(Effect.forever, Effect.ignore, Effect.timeoutOption("2 seconds"))
+    })),
+    // The other side left, in whatever way: the normal end.
+    Effect.catchTag("SocketError", () => Effect.void)
+  )
+}, Effect.scoped)
