@@ -7,7 +7,7 @@ import { Build, videoPool } from "@reelay/contracts/Plan"
 import type { Plan } from "@reelay/contracts/Plan"
 import { microsOf, ratio } from "@reelay/contracts/Quantity"
 import type { RenderSpec } from "@reelay/contracts/RenderSpec"
-import type { Db } from "../Database.ts"
+import type { Db, Transaction } from "../Database.ts"
 import { clips, clipVersions, exports_, projects, videos } from "../Tables.ts"
 import type { StoredOutput } from "../Tables.ts"
 
@@ -124,7 +124,7 @@ export const output: StoredOutput = {
   poster: null
 }
 
-export const insertVideo = async (db: Db, user: UserId) => {
+export const insertVideo = async (db: Db | Transaction, user: UserId) => {
   const id = newId(VideoId)
   await db.insert(videos).values({
     id,
@@ -138,25 +138,32 @@ export const insertVideo = async (db: Db, user: UserId) => {
   return id
 }
 
-export const insertProject = async (db: Db, user: UserId) => {
+export const insertProject = async (db: Db | Transaction, user: UserId) => {
   const id = newId(ProjectId)
   await db.insert(projects).values({ id, userId: user, name: "summer" })
   return id
 }
 
-export const edits = { name: "beach", timing: { start: 1, end: 3 }, crop: null, speed: [], transition: CUT, overlays: [] }
+export const edits: typeof clipVersions.$inferInsert.edits = { name: "beach", timing: { start: 1, end: 3 }, crop: null, speed: [], transition: CUT, overlays: [] }
 
 /** A clip and its first version. */
-export const insertClip = (db: Db, user: UserId, projectId: ProjectId, videoId: VideoId, position = 0) =>
+export const insertClip = (
+  db: Db | Transaction,
+  user: UserId,
+  projectId: ProjectId,
+  videoId: VideoId,
+  position = 0,
+  made = edits
+) =>
   db.transaction(async (tx) => {
     const id = newId(ClipId)
     await tx.insert(clips).values({ id, userId: user, projectId, videoId, position })
-    await tx.insert(clipVersions).values({ clipId: id, version: 1, userId: user, edits })
+    await tx.insert(clipVersions).values({ clipId: id, version: 1, userId: user, edits: made })
     return id
   })
 
 /** A pending export of a whole video. */
-export const insertExport = async (db: Db, user: UserId, videoId: VideoId, projectId: ProjectId | null = null) => {
+export const insertExport = async (db: Db | Transaction, user: UserId, videoId: VideoId, projectId: ProjectId | null = null) => {
   const id = newId(ExportId)
   await db.insert(exports_).values({
     id,
