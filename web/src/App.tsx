@@ -1,4 +1,4 @@
-import { HashRouter, Route, type RouteSectionProps } from "@solidjs/router"
+import { Route, Router, type RouteSectionProps } from "@solidjs/router"
 import { createEffect, Show } from "solid-js"
 import { createStudio, StudioContext } from "./live/Studio.ts"
 import { ConfirmDialog } from "./parts/ConfirmDialog.tsx"
@@ -42,11 +42,11 @@ const Frame = (props: RouteSectionProps) => {
   )
 }
 
-/** Addresses live behind the `#`, so that whoever serves the files needs to know nothing of them. */
+/** Whoever serves the files answers every address that is not one with `index.html`. */
 export const App = () => (
-  <HashRouter root={Frame}>
+  <Router root={Frame}>
     <Route path="/" component={HomePage} />
     <Route path="/exports/:id" component={ExportPage} />
     <Route path="*" component={HomePage} />
-  </HashRouter>
+  </Router>
 )

@@ -74,10 +74,14 @@ const live = (n: number, moves: ReadonlyArray<Move>): ReadonlyArray<Step> => {
       now -= back
       started = now
       become("processing")
-    } else if (kind === "complete" && status === "processing") become("completed")
-    else if (kind === "fail" && !isTerminal(status)) become("failed")
-    else if (kind === "cancel" && !isTerminal(status)) become("cancelled")
-    else if (kind === "retry" && (status === "failed" || status === "cancelled")) become("pending")
+    } else if (
+      (kind === "complete" && status === "processing")
+      || ((kind === "fail" || kind === "cancel") && !isTerminal(status))
+    ) {
+      // An UPDATE that waited for another's row lock carries the instant at which it began to wait.
+      if (status === "processing") now -= back
+      become(kind === "complete" ? "completed" : kind === "fail" ? "failed" : "cancelled")
+    } else if (kind === "retry" && (status === "failed" || status === "cancelled")) become("pending")
     else if (kind === "progress" && status === "processing") {
       const p = progress({ epoch, percent, speed, elapsed: Math.floor((now - started) / 100) / 10 })
       steps.push({ row: current, heard: said(p, n) })

@@ -5,7 +5,7 @@ import ReconnectingWebSocket from "partysocket/ws"
 /** The server pings every 20 s; a line that is silent for longer than two of them is dead (ms). */
 export const SILENCE = 45_000
 /** Milliseconds after opening when a server that has nothing to tell counts as there all the same. */
-const SETTLED = 3000
+const SETTLED = 1000
 
 export interface LinkOptions {
   readonly url: string

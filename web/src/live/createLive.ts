@@ -1,5 +1,5 @@
 import type { ServerMessage } from "@reelay/contracts/Socket"
-import { createMemo, createSignal, onCleanup } from "solid-js"
+import { createEffect, createMemo, createSignal, onCleanup } from "solid-js"
 import type { TokenSource } from "../api/Token.ts"
 import type { Exports } from "./createExports.ts"
 import type { Session } from "./createSession.ts"
@@ -87,6 +87,10 @@ export const createLive = (options: LiveOptions) => {
   window.addEventListener("online", wake)
   window.addEventListener("offline", sleep)
   document.addEventListener("visibilitychange", look)
+  // Knocking on with a token that was refused helps nobody; the next one opens the line again.
+  createEffect(() => {
+    if (session.needed()) link.close()
+  })
   const forget = session.onSignedIn(() => link.reconnect())
   onCleanup(() => {
     window.removeEventListener("online", wake)

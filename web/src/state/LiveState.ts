@@ -28,8 +28,8 @@ export type LiveEvent =
   /** Rows from wherever: snapshot, state, the answer to a click. Says nothing about other rows. */
   | { readonly type: "rows"; readonly exports: ReadonlyArray<Export> }
   /**
-   * The newest rows as the server lists them. What was known when the list was asked for, is not older than the
-   * list's last row and is missing, has been deleted elsewhere. `complete`: the list reaches to the oldest row.
+   * The newest rows as the server lists them. What was known when the list was asked for, is newer than the list's
+   * oldest row and is missing, has been deleted elsewhere. `complete`: the list reaches to the oldest row.
    */
   | {
       readonly type: "listed"
@@ -87,9 +87,11 @@ const withRows = (state: LiveState, rows: ReadonlyArray<Export>): LiveState =>
 
 const missing = (event: Extract<LiveEvent, { type: "listed" }>): ReadonlyArray<ExportId> => {
   const listed = new Set(event.exports.map((row) => row.id))
+  // Ids and instants come from two clocks: only what is newer by both is surely within the list's reach.
   const oldest = event.exports.reduce((at, row) => Math.min(at, DateTime.toEpochMillis(row.createdAt)), Infinity)
+  const lowest = event.exports.reduce((low: string, row) => (row.id < low ? row.id : low), "g")
   return [...event.known].flatMap(([id, created]) =>
-    !listed.has(id) && (event.complete || created > oldest) ? [id] : []
+    !listed.has(id) && (event.complete || (created > oldest && id > lowest)) ? [id] : []
   )
 }
 

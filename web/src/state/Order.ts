@@ -10,14 +10,22 @@ import { DateTime } from "effect"
 const text = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /**
- * Within one epoch only the clock of Postgres tells a cancelled row from the retried one; the rank settles a tie of
- * the same millisecond in the order in which an epoch is lived: waiting, running, ended, waiting again (retry).
+ * The order in which an epoch is lived: waiting (the first only, each later one begins as it starts to run), running,
+ * ended, waiting again (retry).
  */
 const rank = (row: Export): number =>
   row.status === "processing" ? 1 : isTerminal(row.status) ? 2 : row.epoch === 0 ? 0 : 3
 
+/** An epoch that runs has not ended yet, whatever the instants say: Postgres stamps when a transaction began. */
+const ran = (row: Export): number => (row.status === "processing" ? 0 : 1)
+
+/**
+ * Later in an export's life. Only Postgres' clock tells a cancelled row from the retried one; of the same millisecond,
+ * the rank decides.
+ */
 const compareRows = (a: Export, b: Export): number =>
   a.epoch - b.epoch
+  || ran(a) - ran(b)
   || DateTime.toEpochMillis(a.updatedAt) - DateTime.toEpochMillis(b.updatedAt)
   || rank(a) - rank(b)
   || text(a.status, b.status)
