@@ -40,7 +40,7 @@ const nothing = <A>(stream: Stream.Stream<A>): Stream.Stream<void> => Stream.map
 
 const PULL_MILLIS = 20_000
 /** For a task that failed here: time for another node to take it, before it is offered to this one again. */
-const EXCLUDED_MILLIS = { from: 1500, to: 3000 }
+const EXCLUDED_MILLIS = { from: 500, to: 1000 }
 const RETRY_PULL = { first: 100, longest: 2000 }
 const UNTIL_TAKEN = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")])
 

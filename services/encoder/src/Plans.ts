@@ -35,18 +35,16 @@ export class Plans extends Context.Service<
     Effect.gen(function* () {
       const store = yield* ObjectStore
       const read = Effect.fnUntraced(function* (key: string) {
-        const bytes = yield* store
-          .getBytes(key)
-          .pipe(
-            Effect.mapError(
-              (error) =>
-                new TaskFailure({
-                  kind: "storage",
-                  message: "The plan of this export cannot be read.",
-                  log: error.reason
-                })
-            )
+        const bytes = yield* store.getBytes(key).pipe(
+          Effect.mapError(
+            (error) =>
+              new TaskFailure({
+                kind: "storage",
+                message: "The plan of this export cannot be read.",
+                log: error.reason
+              })
           )
+        )
         const text = new TextDecoder().decode(bytes)
         const { v } = yield* Schema.decodeUnknownEffect(Versioned)(text).pipe(Effect.mapError(damaged))
         if (v > VERSION) return yield* new NewerPlan({ version: v })

@@ -66,8 +66,8 @@ export const confinement = (program: string, reach: Reach): ReadonlyArray<string
   const bind = (mode: string, path: string) => args.push(mode, path, path)
   for (const path of SYSTEM) bind("--ro-bind-try", path)
   for (const path of SETTINGS) bind("--ro-bind-try", path)
-  if (isAbsolute(program) && !SYSTEM.some((path) => program.startsWith(`${path}/`))) bind("--ro-bind", dirname(program))
   args.push("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp")
+  if (isAbsolute(program) && !SYSTEM.some((path) => program.startsWith(`${path}/`))) bind("--ro-bind", dirname(program))
   if (reach.devices) {
     for (const path of DEVICES) bind("--dev-bind-try", path)
     bind("--ro-bind-try", "/sys")

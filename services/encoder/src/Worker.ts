@@ -1,12 +1,12 @@
 import { type Outcome, taskProgress, type TaskMessage } from "@reelay/contracts/messages/Messages"
 import type { Plan, Task } from "@reelay/contracts/Plan"
 import { Bus } from "@reelay/platform/Bus"
-import { ObjectStore, type ObjectStoreError } from "@reelay/platform/ObjectStore"
-import { Cause, Clock, Context, Duration, Effect, Layer } from "effect"
+import type { ObjectStore, ObjectStoreError } from "@reelay/platform/ObjectStore"
+import { Cause, Clock, Context, Duration, Effect, Layer, Queue } from "effect"
 import { Capabilities } from "./Capabilities.ts"
 import { EncoderConfig } from "./EncoderConfig.ts"
 import { TaskFailure } from "./Failure.ts"
-import { Ffmpeg } from "./Ffmpeg.ts"
+import type { Ffmpeg } from "./Ffmpeg.ts"
 import { inputsOf } from "./Inputs.ts"
 import { make } from "./Making.ts"
 import { Manifests } from "./Manifests.ts"
@@ -23,7 +23,7 @@ export type Settlement =
 export type Grow = (weight: number) => Effect.Effect<boolean>
 
 const NEWER_PLAN_MILLIS = 5000
-const BUSY_MILLIS = 5000
+const BUSY_MILLIS = 2000
 const CROWDED_MILLIS = 1000
 
 const report = (outcome: Outcome): Settlement => ({ _tag: "Report", outcome })
@@ -68,24 +68,23 @@ export class Worker extends Context.Service<
 
       /** Frames out as they come, at most four times a second, the first word at once. */
       const progressOf = Effect.fnUntraced(function* (message: TaskMessage) {
-        let latest: { readonly frames: number; readonly speed: number | null } | null = null
-        yield* Effect.suspend(() => {
-          const now = latest
-          latest = null
-          return now === null
-            ? Effect.void
-            : bus.broadcast(taskProgress, {
-                v: 1,
-                exportId: message.exportId,
-                epoch: message.epoch,
-                task: message.task,
-                nodeId: settings.nodeId,
-                ...now
-              })
-        }).pipe(Effect.andThen(Effect.sleep("250 millis")), Effect.forever, Effect.forkScoped)
-        return (frames: number, speed: number | null) => {
-          latest = { frames, speed }
-        }
+        const latest = yield* Queue.sliding<{ readonly frames: number; readonly speed: number | null }>(1)
+        yield* Queue.take(latest).pipe(
+          Effect.flatMap((now) =>
+            bus.broadcast(taskProgress, {
+              v: 1,
+              exportId: message.exportId,
+              epoch: message.epoch,
+              task: message.task,
+              nodeId: settings.nodeId,
+              ...now
+            })
+          ),
+          Effect.andThen(Effect.sleep("250 millis")),
+          Effect.forever,
+          Effect.forkScoped
+        )
+        return (frames: number, speed: number | null) => void Queue.offerUnsafe(latest, { frames, speed })
       })
 
       const carryOut = Effect.fnUntraced(function* (message: TaskMessage, plan: Plan, task: Task, since: bigint) {
@@ -118,19 +117,17 @@ export class Worker extends Context.Service<
           ),
           Effect.tap(() => (task.work._tag === "chunk" ? capabilities.succeeded(plan.family) : Effect.void)),
           Effect.catchTag("EncoderBusy", (busy) =>
-            capabilities
-              .refused(plan.family)
-              .pipe(
-                Effect.flatMap((patient) =>
-                  patient
-                    ? Effect.succeed("busy" as const)
-                    : new TaskFailure({
-                        kind: "encoder",
-                        message: "All encoder sessions of the node stay taken.",
-                        log: busy.log
-                      })
-                )
+            capabilities.refused(plan.family).pipe(
+              Effect.flatMap((patient) =>
+                patient
+                  ? Effect.succeed("busy" as const)
+                  : new TaskFailure({
+                      kind: "encoder",
+                      message: "All encoder sessions of the node stay taken.",
+                      log: busy.log
+                    })
               )
+            )
           )
         )
         return outcome === "busy" ? giveBack(BUSY_MILLIS, "the encoder is taken") : report(outcome)

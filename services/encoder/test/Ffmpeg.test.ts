@@ -5,9 +5,9 @@ import { ownIdentity } from "@reelay/platform/ProcessIdentity"
 import { RUN } from "@reelay/render/Safety"
 import { Deferred, Effect, Fiber, Schedule } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
-import { readdirSync, readFileSync, readlinkSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { join } from "node:path"
-import { bubblewrapWorks, encodeArgv, ffmpegWith, temporary } from "./support/Harness.ts"
+import { bubblewrapWorks, encodeArgv, ffmpegWith, processesIn, programOf, temporary } from "./support/Harness.ts"
 
 /** An encode that goes on for minutes, at real speed. */
 const endless = (folder: string) => encodeArgv(join(folder, "out.mp4"), { frames: 100_000, realTime: true })
@@ -21,23 +21,7 @@ const request = (folder: string, argv: ReadonlyArray<string>, more: Partial<Ffmp
   ...more
 })
 
-/** Processes whose command line names this folder. */
-const processesIn = (folder: string): ReadonlyArray<number> =>
-  readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return (
-          readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(folder)
-          && !readlinkSync(`/proc/${pid}/exe`).endsWith("node")
-        )
-      } catch {
-        return false
-      }
-    })
-const ffmpegIn = (folder: string) =>
-  processesIn(folder).filter((pid) => readlinkSync(`/proc/${pid}/exe`).endsWith("/ffmpeg"))
+const ffmpegIn = (folder: string) => processesIn(folder).filter((pid) => programOf(pid).endsWith("/ffmpeg"))
 
 // Everything holds with and without bubblewrap; where it does not work there is nothing to test with it.
 const modes = bubblewrapWorks ? (["off", "require"] as const) : (["off"] as const)

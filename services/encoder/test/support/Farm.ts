@@ -16,9 +16,11 @@ import * as ObjectStoreDirectory from "@reelay/platform/ObjectStoreDirectory"
 import { Infra } from "@reelay/platform/testing/Infra"
 import { compile } from "@reelay/render/Compile"
 import { ConfigProvider, Context, Effect, Layer, Queue, Schema, Stream } from "effect"
+import { execa } from "execa"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
 import { ingest, type Ingested } from "../../../../libs/render/test/Ingest.ts"
 import { type ClipSketch, specOf } from "../../../../libs/render/test/Specs.ts"
-import { H264, makeSource, type SourceRecipe } from "../../../../libs/render/test/Sources.ts"
 import { settingsWith, temporary } from "./Harness.ts"
 
 export const USER = UserId.make("someone")
@@ -108,17 +110,20 @@ export const startEncoder = Effect.fn("startEncoder")(function* (settings: Parti
   return { capabilities, claim: Context.get(context, Claim), drain: Context.get(context, Drain) }
 })
 
-/** A small film whose frames carry their numbers. */
-export const aSource = Effect.fn("aSource")(function* (recipe: Partial<SourceRecipe> = {}) {
+/** A small film of a test picture, with a tone unless it is silent. */
+export const aSource = Effect.fn("aSource")(function* (
+  film: { readonly frames?: number; readonly silent?: boolean } = {}
+) {
   const folder = yield* temporary
-  const whole: SourceRecipe = {
-    extension: "mp4",
-    frames: 50,
-    codec: H264,
-    sound: "sine=frequency=440:duration=2",
-    ...recipe
-  }
-  return yield* Effect.promise(async () => ingest(await makeSource(folder, "source", whole)))
+  const { frames = 50, silent = false } = film
+  const path = join(folder, "source.mp4")
+  const words =
+    `-v error -f lavfi -i testsrc2=size=96x64:rate=25 ${silent ? "" : "-f lavfi -i sine=frequency=440 -shortest"}`
+    + ` -frames:v ${frames} -c:v libx264 -preset ultrafast -g 50 -bf 2 -pix_fmt yuv420p`
+  return yield* Effect.promise(async () => {
+    await execa("ffmpeg", [...words.split(/ +/), path])
+    return ingest(path)
+  })
 })
 
 const PlanJson = Schema.fromJsonString(Plan)
@@ -151,9 +156,7 @@ export const aPlan = Effect.fn("aPlan")(function* (input: {
     sources: [{ ...source, sha256, location }]
   })
   if (location._tag === "object") {
-    const bytes = yield* Effect.promise(() =>
-      import("node:fs/promises").then(({ readFile }) => readFile(input.source.path))
-    )
+    const bytes = yield* Effect.promise(() => readFile(input.source.path))
     yield* store.put(location.key, Stream.make(new Uint8Array(bytes))).pipe(Effect.orDie)
   }
   const plan = compile({

@@ -5,6 +5,7 @@ import { Sandbox } from "@reelay/encoder/Sandbox"
 import { RUN } from "@reelay/render/Safety"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { execFileSync } from "node:child_process"
+import { readdirSync, readFileSync, readlinkSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -24,6 +25,25 @@ export const temporary = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "reelay-encoder-test-"))),
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
 )
+
+/** Programs other than node whose command line names this folder. */
+export const processesIn = (folder: string): ReadonlyArray<number> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter(
+      (pid) =>
+        readOr(() => readFileSync(`/proc/${pid}/cmdline`, "utf8")).includes(folder) && !programOf(pid).endsWith("/node")
+    )
+
+const readOr = (read: () => string): string => {
+  try {
+    return read()
+  } catch {
+    return ""
+  }
+}
+export const programOf = (pid: number): string => readOr(() => readlinkSync(`/proc/${pid}/exe`))
 
 /** A small encode of a test picture with a clock in it. */
 export const encodeArgv = (
