@@ -8,7 +8,7 @@ import { hostname } from "node:os"
  * another process in another container or on another host that shares the folder.
  */
 
-/** When a process of this host began, as text that only compares equal; null when there is no such process. */
+/** When a process of this host began, as text that only compares equal; null when there is no such process (any more). */
 export const startOf = (pid: number): string | null => {
   try {
     if (process.platform === "linux") {

@@ -118,7 +118,7 @@ const placeOf = async (dataDir: string): Promise<string> => {
 }
 
 /** Makes the data folder, whole or not at all. */
-const initialise = async (programs: string, place: string, account: Account | null) => {
+const initialise = async (programs: string, place: string, account: Account | null, durable: boolean) => {
   const making = await mkdtemp(`${place}.making-`)
   const secrets = await mkdtemp(join(tmpdir(), "reelay-initdb-"))
   try {
@@ -136,7 +136,8 @@ const initialise = async (programs: string, place: string, account: Account | nu
       "--encoding=UTF8",
       "--locale=C",
       "--locale-provider=builtin",
-      "--builtin-locale=C.UTF-8"
+      "--builtin-locale=C.UTF-8",
+      ...(durable ? [] : ["--no-sync"])
     ], { ...(account ?? {}), cwd: "/", env: ENVIRONMENT, extendEnv: false })
     // Beside the data, so that neither is ever there without the other.
     await rename(passwordFile, join(making, PASSWORD_FILE)).catch(() =>
@@ -214,7 +215,7 @@ const start = async (options: PostgresOptions): Promise<PostgresServer> => {
   const programs = await postgresPrograms(account, note)
   const place = await prepare(resolve(options.dataDirectory), account, note)
   await stopRunning(place)
-  if (!(await exists(join(place, "PG_VERSION")))) await initialise(programs, place, account)
+  if (!(await exists(join(place, "PG_VERSION")))) await initialise(programs, place, account, options.durable !== false)
 
   const logFile = options.logFile ?? `${resolve(options.dataDirectory)}.log`
   for (const begun = performance.now();;) {
