@@ -1,0 +1,8 @@
+import { Schema } from "effect"
+
+/** What a person gets to read, in one line, when a command could not do its work. */
+export class Failure extends Schema.TaggedError<Failure>()("Failure", {
+  message: Schema.String,
+  /** The problem's code where the api said it, for `--json`. */
+  code: Schema.optionalKey(Schema.String)
+}) {}

@@ -1,0 +1,51 @@
+import { Api } from "@reelay/contracts/api/Api"
+import { Config, Effect, Option, Predicate, Redacted, Schema } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import { HttpApiClient } from "effect/http-api"
+import { Failure } from "../Failure.ts"
+
+/** The api does not answer, or can't do its work right now: the same call may well succeed in a moment. */
+export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", { message: Schema.String }) {}
+
+/** Every call of the wire, typed by the contract. */
+export type ApiClient = HttpApiClient.ForApi<typeof Api>
+
+/** Of the caller, where the api wants one (REELAY_AUTH=jwt). */
+export const token = Config.option(Config.Redacted("REELAY_TOKEN"))
+
+export const clientOf = Effect.fn("Api.clientOf")(function* (url: string) {
+  const bearer = yield* token
+  return yield* HttpApiClient.make(Api, {
+    baseUrl: url,
+    transformClient: HttpClient.mapRequest((request) =>
+      Option.match(bearer, {
+        onNone: () => request,
+        onSome: (value) => HttpClientRequest.bearerToken(request, Redacted.value(value))
+      })
+    )
+  })
+})
+
+const PASSING_CODES = new Set(["unavailable", "internal"])
+
+/** Field errors say which one of the request's members is meant. */
+const fieldsOf = (error: object): string =>
+  Predicate.hasProperty(error, "errors") && Array.isArray(error.errors) && error.errors.length > 0
+    ? ` (${error.errors.map((each: { readonly field?: unknown; readonly message?: unknown }) => `${String(each.field)}: ${String(each.message)}`).join("; ")})`
+    : ""
+
+/** What the api said, or why it said nothing, as one line for a person. */
+export const sayWhy = (error: unknown): Failure | Unreachable => {
+  if (error instanceof Failure || error instanceof Unreachable) return error
+  if (Predicate.hasProperty(error, "code") && typeof error.code === "string" && Predicate.isError(error)) {
+    return PASSING_CODES.has(error.code)
+      ? new Unreachable({ message: error.message })
+      : new Failure({ code: error.code, message: `${error.message}${fieldsOf(error)}` })
+  }
+  if (Predicate.isTagged(error, "HttpClientError")) {
+    return new Unreachable({ message: Predicate.isError(error) ? error.message : "no connection" })
+  }
+  return new Failure({
+    message: `the api's answer is not understood: ${Predicate.isError(error) ? error.message : String(error)}`
+  })
+}
