@@ -329,6 +329,9 @@ describe("what is shown", () => {
       known
     })
     assert.deepStrictEqual(shownIds(newest), [idOf(3), idOf(4), idOf(2), idOf(1)])
+    // Made later by Postgres' clock, yet sorted below by its id: out of this list's reach.
+    const odd = reduce(state, { type: "listed", exports: [row({ n: 2, created: 5 })], complete: false, known })
+    assert.deepStrictEqual(shownIds(odd), [idOf(2), idOf(1)])
     const whole = reduce(newest, { type: "listed", exports: [row({ n: 3, created: 30 })], complete: true, known })
     // The fourth was not known when this list was asked for, so its absence says nothing.
     assert.deepStrictEqual(shownIds(whole), [idOf(3), idOf(4)])

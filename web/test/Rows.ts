@@ -63,7 +63,7 @@ export const wireRow = (input: RowInput = {}) => {
     progress: input.progress == null ? null : wireProgress(input.progress),
     encoder: null,
     outputs: [],
-    error: null,
+    error: null as object | null,
     createdAt: at(input.created ?? 0),
     startedAt: null,
     updatedAt: at(input.updated ?? input.created ?? 0),

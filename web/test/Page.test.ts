@@ -1,0 +1,453 @@
+import { assert, describe, it } from "@effect/vitest"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { Browser, BrowserContext, Locator, Page, WebSocketRoute } from "playwright-core"
+import { build } from "vite"
+import { afterAll, beforeAll, onTestFinished } from "vitest"
+import { launchBrowser } from "./Chromium.ts"
+import { type ProgressInput, wireProgress, wireRow } from "./Rows.ts"
+import { finished, ScriptedServer, type WireRow, wireVideo } from "./ScriptedServer.ts"
+
+let dist = ""
+let browser: Browser
+beforeAll(async () => {
+  dist = await mkdtemp(join(tmpdir(), "reelay-web-"))
+  const root = join(import.meta.dirname, "..")
+  await build({
+    root,
+    configFile: join(root, "vite.config.ts"),
+    logLevel: "error",
+    build: { outDir: dist, emptyOutDir: true }
+  })
+  browser = await launchBrowser()
+})
+afterAll(async () => {
+  await browser?.close()
+  await rm(dist, { recursive: true, force: true })
+})
+
+/** One person's browser before one server. What goes wrong in the page fails the test. */
+const stage = async (options: { readonly width?: number; readonly init?: () => void } = {}) => {
+  const server = new ScriptedServer(dist)
+  await server.listen()
+  const context = await browser.newContext({ viewport: { width: options.width ?? 1280, height: 860 } })
+  if (options.init !== undefined) await context.addInitScript(options.init)
+  const troubles: Array<string> = []
+  context.on("weberror", (error) => troubles.push(String(error.error())))
+  const socket = await socketOf(context)
+  onTestFinished(async () => {
+    await context.close()
+    await server.close()
+    assert.deepStrictEqual(troubles, [])
+  })
+  const open = async (path = "/") => {
+    const page = await context.newPage()
+    page.setDefaultTimeout(15_000)
+    await page.goto(server.origin + path)
+    return page
+  }
+  return { server, context, socket, open }
+}
+
+/** The server's end of the WebSocket. It greets with what it is given, and can be taken away. */
+const socketOf = async (context: BrowserContext) => {
+  const socket = {
+    there: true,
+    greeting: (): unknown => ({ type: "snapshot", exports: [], cursor: "a:1" }),
+    heard: [] as Array<unknown>,
+    wire: null as WebSocketRoute | null,
+    say: (message: unknown) => socket.wire?.send(JSON.stringify(message)),
+    state: (row: WireRow) => socket.say({ type: "state", export: row, cursor: "a:2" }),
+    progress: (row: WireRow, progress: ProgressInput) =>
+      socket.say({ type: "progress", exportId: row.id, progress: wireProgress(progress) }),
+    drop: async () => {
+      socket.there = false
+      await socket.wire?.close()
+    }
+  }
+  await context.routeWebSocket(/\/ws$/, (wire) => {
+    if (!socket.there) return void wire.close()
+    socket.wire = wire
+    wire.onMessage((message) => {
+      const said: { type: string } = JSON.parse(String(message))
+      socket.heard.push(said)
+      if (said.type === "subscribe") socket.say(socket.greeting())
+    })
+  })
+  return socket
+}
+
+const card = (page: Page, row: WireRow): Locator => page.locator(`[data-export-id="${row.id}"]`)
+const status = (page: Page, row: WireRow, value: string) =>
+  page.locator(`[data-export-id="${row.id}"][data-status="${value}"]`).waitFor()
+const percentOf = async (page: Page, row: WireRow): Promise<number> =>
+  Number(await card(page, row).getByRole("progressbar").getAttribute("aria-valuenow"))
+const percent = (page: Page, row: WireRow, value: number) =>
+  card(page, row).locator(`[role=progressbar][aria-valuenow="${value}"]`).waitFor()
+const connection = (page: Page, value: string) => page.locator(`[data-connection="${value}"]`).waitFor()
+const running = (n = 1, input: Partial<ProgressInput> = {}) =>
+  wireRow({ n, epoch: 1, status: "processing", progress: { epoch: 1, percent: 30, elapsed: 5, ...input } })
+const file = (name: string, bytes = 1000) => ({ name, mimeType: "video/mp4", buffer: Buffer.alloc(bytes, 1) })
+
+describe("an export, from the file to the finished video", () => {
+  it("is uploaded, asked for, followed live, never backwards, and had", async () => {
+    const { server, socket, open } = await stage()
+    const page = await open()
+    await page.getByText("No exports yet").waitFor()
+    await page.getByLabel("Choose videos").setInputFiles(file("Holiday.mp4"))
+    await page.getByRole("radio", { name: "1080p" }).check({ force: true })
+    await page.locator('[data-phase="ready"]').waitFor()
+    await page.getByRole("button", { name: "Export", exact: true }).click()
+    await page.getByRole("heading", { name: "Holiday.mp4" }).waitFor()
+    const [row] = server.rows
+    if (row === undefined) throw new Error("nothing was asked for")
+    await status(page, row, "pending")
+    assert.propertyVal(server.created[0]?.body.settings, "resolution", "1080p")
+    assert.match(server.created[0]?.key ?? "", /^[0-9a-f]{32}$/)
+
+    Object.assign(row, { status: "processing", epoch: 1, updatedAt: new Date().toISOString() })
+    socket.state(row)
+    socket.progress(row, { epoch: 1, percent: 42.7, elapsed: 3, speed: 2.34, eta: 61 })
+    await percent(page, row, 42)
+    await card(page, row).getByText("2.3× speed · about 1 min left").waitFor()
+    socket.progress(row, { epoch: 1, percent: 10, elapsed: 4, speed: 1 })
+    await card(page, row).getByText("1.0× speed").waitFor()
+    assert.strictEqual(await percentOf(page, row), 42)
+
+    socket.state(finished(row))
+    await status(page, row, "completed")
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      card(page, row).getByRole("button", { name: "Download" }).click()
+    ])
+    assert.strictEqual(download.suggestedFilename(), "a.720p.mp4")
+    await card(page, row).getByRole("button", { name: "Play" }).click()
+    await page.locator(`video[src="/favicon.svg?signed"]`).waitFor()
+  })
+
+  it("goes on after a reload from where it is", async () => {
+    const { server, open } = await stage()
+    const row = running(1, { percent: 64 })
+    server.rows = [row]
+    const page = await open()
+    await percent(page, row, 64)
+    Object.assign(row.progress as object, { percent: 71 })
+    await page.reload()
+    await percent(page, row, 71)
+  })
+
+  it("is found finished after the page was closed, which is said once", async () => {
+    const { server, socket, context, open } = await stage()
+    const row = running()
+    server.rows = [row, running(2)]
+    server.videos = [wireVideo(900, "Holiday.mp4")]
+    const page = await open()
+    await status(page, row, "processing")
+    await connection(page, "live")
+    await page.close()
+    finished(row)
+    const again = await open()
+    const notice = again.getByText("1 export finished while you were away")
+    await notice.waitFor()
+    assert.deepInclude(socket.heard.at(-1), { type: "subscribe", since: "a:1" })
+    await again.getByRole("button", { name: "Dismiss" }).click()
+    await notice.waitFor({ state: "detached" })
+    await again.reload()
+    await status(again, row, "completed")
+    assert.strictEqual(await notice.count(), 0)
+    assert.strictEqual(context.pages().length, 1)
+  })
+})
+
+describe("what is asked for", () => {
+  it("shows at once, and is taken back with the reason when it is refused", async () => {
+    const { server, open } = await stage()
+    const row = running()
+    server.rows = [row]
+    let letGo = () => {}
+    const after = new Promise<void>((resolve) => (letGo = resolve))
+    server.refusals.set(`POST /api/exports/${row.id}/cancel`, {
+      status: 503,
+      body: { code: "unavailable", status: 503 },
+      after
+    })
+    const page = await open()
+    await card(page, row).getByRole("button", { name: "Cancel" }).click()
+    await status(page, row, "cancelled")
+    letGo()
+    await status(page, row, "processing")
+    await card(page, row).getByRole("alert").getByText("cannot take this right now").waitFor()
+    server.refusals.clear()
+    await card(page, row).getByRole("button", { name: "Cancel" }).click()
+    await card(page, row).getByRole("button", { name: "Retry" }).click()
+    await status(page, row, "pending")
+    assert.strictEqual(row.status, "pending")
+  })
+
+  it("is deleted only when that is confirmed, and comes back when it could not be", async () => {
+    const { server, open } = await stage()
+    const row = finished(running())
+    server.rows = [row]
+    const page = await open()
+    const remove = card(page, row).getByRole("button", { name: "Delete" })
+    await remove.click()
+    await page.getByRole("dialog").waitFor()
+    await page.keyboard.press("Escape")
+    await page.getByRole("dialog").waitFor({ state: "hidden" })
+    assert.isTrue(await remove.evaluate((element) => element === document.activeElement))
+
+    server.refusals.set(`DELETE /api/exports/${row.id}`, { status: 503, body: { code: "unavailable", status: 503 } })
+    await remove.click()
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click()
+    await card(page, row).getByRole("alert").waitFor()
+    server.refusals.clear()
+    await remove.click()
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click()
+    await page.getByText("No exports yet").waitFor()
+    assert.deepStrictEqual(server.rows, [])
+  })
+
+  it("starts by itself after the upload; an upload can be stopped, a wrong file says why", async () => {
+    const { server, open } = await stage()
+    const usual = server.upload
+    let arrive = () => {}
+    const arrived = new Promise<void>((resolve) => (arrive = resolve))
+    server.upload = async (name) => {
+      if (name === "notes.mp4")
+        return { status: 422, body: { code: "unsupported_media", status: 422, detail: "notes.mp4 is no video." } }
+      await arrived
+      return usual(name)
+    }
+    const page = await open()
+    await page
+      .getByLabel("Choose videos")
+      .setInputFiles([file("a.mp4"), file("notes.mp4"), file("stopped.mp4"), file("empty.mp4", 0)])
+    await page.getByRole("listitem", { name: "notes.mp4" }).getByText("notes.mp4 is no video.").waitFor()
+    await page.getByRole("listitem", { name: "empty.mp4" }).getByText("This file is empty.").waitFor()
+    await page.getByRole("button", { name: "Stop uploading stopped.mp4" }).click()
+    await page.getByRole("listitem", { name: "stopped.mp4" }).waitFor({ state: "detached" })
+    await page.getByRole("button", { name: "Export", exact: true }).click()
+    await page.getByText("Keep this page open").waitFor()
+    assert.strictEqual(server.created.length, 0)
+    arrive()
+    await page.getByRole("heading", { name: "a.mp4" }).waitFor()
+    assert.strictEqual(server.created.length, 1)
+  })
+
+  it("is sent again under the same key when the answer was lost", async () => {
+    const { server, open } = await stage()
+    const page = await open()
+    await page.getByLabel("Choose videos").setInputFiles(file("a.mp4"))
+    await page.locator('[data-phase="ready"]').waitFor()
+    await page.route(
+      "**/api/exports",
+      async (route) => {
+        if (route.request().method() !== "POST") return route.continue()
+        // It arrives, and its answer does not.
+        await route.fetch()
+        await route.abort()
+      },
+      { times: 1 }
+    )
+    await page.getByRole("button", { name: "Export", exact: true }).click()
+    await page.getByText("Reelay cannot be reached right now.").waitFor()
+    await page.getByRole("button", { name: "Export", exact: true }).click()
+    await page.locator(".draft").waitFor({ state: "detached" })
+    assert.strictEqual(server.created.length, 2)
+    assert.strictEqual(server.created[0]?.key, server.created[1]?.key)
+  })
+
+  it("is trimmed by keyboard alone", async () => {
+    const { server, open } = await stage()
+    server.videos = [wireVideo(900, "Earlier.mp4")]
+    const page = await open()
+    await page.getByText("Uploaded earlier").press("Enter")
+    await page.getByRole("button", { name: "Use Earlier.mp4" }).press("Enter")
+    await page.getByRole("button", { name: "Trim" }).press("Enter")
+    await page.getByRole("textbox", { name: "End" }).fill("7,5")
+    await page.getByRole("textbox", { name: "End" }).press("Enter")
+    await page.getByRole("slider", { name: "Start handle" }).press("PageUp")
+    await page.getByRole("textbox", { name: "Start" }).fill("abc")
+    await page.getByRole("textbox", { name: "Start" }).press("Tab")
+    await page.getByText("Write a time like 1:02.5").waitFor()
+    await page.getByRole("textbox", { name: "Start" }).fill("0:02.25")
+    await page.getByRole("textbox", { name: "Start" }).press("Enter")
+    await page.getByText("Keeps 0:05.25 of 0:10.00").waitFor()
+    assert.strictEqual(server.created.length, 0)
+    await page.getByRole("button", { name: "Export", exact: true }).press("Enter")
+    await page.locator(".draft").waitFor({ state: "detached" })
+    assert.deepInclude(server.created[0]?.body, { segments: [{ start: 2.25, end: 7.5 }] })
+  })
+})
+
+describe("when something is not there", () => {
+  it("asks while the socket is down, and stops asking when it is back", async () => {
+    const { server, socket, context, open } = await stage()
+    await context.clock.install()
+    const row = running()
+    server.rows = [row]
+    socket.there = false
+    const page = await open()
+    await percent(page, row, 30)
+    await connection(page, "polling")
+    Object.assign(row.progress as object, { percent: 55 })
+    await percent(page, row, 55)
+    const other = running(2)
+    server.rows = [other]
+    await card(page, row).waitFor({ state: "detached" })
+    socket.there = true
+    await connection(page, "live")
+    const lists = server.lists()
+    socket.progress(other, { epoch: 1, percent: 80, elapsed: 9 })
+    await percent(page, other, 80)
+    await page.clock.fastForward(30_000)
+    socket.progress(other, { epoch: 1, percent: 90, elapsed: 12 })
+    await percent(page, other, 90)
+    assert.isAtMost(server.lists(), lists + 1)
+  })
+
+  it("says that it has no connection, and catches up by itself", async () => {
+    const { server, socket, open } = await stage()
+    const row = running()
+    server.rows = [row]
+    const page = await open()
+    await connection(page, "live")
+    await socket.drop()
+    server.mode = "vanish"
+    await page.getByText("No connection to Reelay.").waitFor()
+    await connection(page, "offline")
+    server.mode = "serve"
+    finished(row)
+    await status(page, row, "completed")
+    await page.getByText("No connection to Reelay.").waitFor({ state: "detached" })
+  })
+
+  it("says that the list could not be loaded, and loads it when asked to", async () => {
+    const { server, socket, open } = await stage()
+    server.mode = "refuse"
+    socket.there = false
+    const page = await open()
+    await page.getByText("The exports could not be loaded").waitFor()
+    server.mode = "serve"
+    await page.getByRole("button", { name: "Try again" }).click()
+    await page.getByText("No exports yet").waitFor()
+  })
+
+  it("works without any storage", async () => {
+    const { server, open } = await stage({
+      init: () => {
+        for (const name of ["localStorage", "sessionStorage"]) {
+          Object.defineProperty(window, name, {
+            get: () => {
+              throw new DOMException("no", "SecurityError")
+            }
+          })
+        }
+      }
+    })
+    const row = running()
+    server.rows = [row]
+    const page = await open()
+    await percent(page, row, 30)
+    await connection(page, "live")
+  })
+
+  it("works with a storage that is full", async () => {
+    const { server, socket, open } = await stage({
+      init: () => {
+        Storage.prototype.setItem = () => {
+          throw new DOMException("no", "QuotaExceededError")
+        }
+      }
+    })
+    const row = running()
+    server.rows = [row]
+    const page = await open()
+    await percent(page, row, 30)
+    socket.state(finished(row))
+    await status(page, row, "completed")
+  })
+
+  it("asks for a token, says when it will not do, and uses it everywhere", async () => {
+    const { server, socket, open } = await stage()
+    server.token = "right"
+    socket.greeting = () => {
+      const [first] = socket.heard as ReadonlyArray<{ type: string; token?: string }>
+      return socket.heard.some((said) => (said as { token?: string }).token === "right") || first?.token === "right"
+        ? { type: "snapshot", exports: [], cursor: "a:1" }
+        : { type: "error", code: "unauthorized", detail: "" }
+    }
+    server.rows = [running()]
+    const page = await open()
+    await page.getByLabel("Access token").fill("wrong")
+    await page.getByRole("button", { name: "Sign in" }).click()
+    await page.getByText("This token is not valid").waitFor()
+    await page.getByLabel("Access token").fill(" Bearer right ")
+    await page.getByRole("button", { name: "Sign in" }).click()
+    await page.getByRole("heading", { name: "Video" }).waitFor()
+    await connection(page, "live")
+    assert.deepInclude(socket.heard, { type: "auth", token: "right" })
+    await page.reload()
+    await page.getByRole("heading", { name: "Video" }).waitFor()
+  })
+
+  it("says so at the address of an export that is gone", async () => {
+    const { open } = await stage()
+    const page = await open(`/exports/${wireRow({ n: 77 }).id}`)
+    await page.getByText("This export is not there").waitFor()
+    await page.goto(page.url().replace(/[^/]*$/, "nonsense"))
+    await page.getByText("Its address is not one of an export.").waitFor()
+  })
+})
+
+describe("the picture", () => {
+  it("never scrolls sideways, however long a name and narrow the window", async () => {
+    const { server, open } = await stage({ width: 360 })
+    server.videos = [wireVideo(900, `${"long_name_".repeat(20)}.mp4`)]
+    const failed = Object.assign(wireRow({ n: 3, epoch: 1, status: "failed" }), {
+      error: { type: "x", title: "x", status: 422, detail: "x".repeat(300), code: "input_error" }
+    })
+    server.rows = [running(1), finished(running(2)), failed, wireRow({ n: 4 })]
+    const page = await open()
+    await card(page, failed).waitFor()
+    for (const path of ["/", `/exports/${failed.id}`]) {
+      await page.goto(new URL(path, page.url()).href)
+      await page.getByText("Failed").first().waitFor()
+      assert.isAtMost(await page.evaluate(() => document.documentElement.scrollWidth), 360, path)
+    }
+  })
+
+  it("names every control, and reaches each by keyboard", async () => {
+    const { server, open } = await stage()
+    server.videos = [wireVideo(900, "a.mp4")]
+    server.rows = [running(1), finished(running(2))]
+    const page = await open()
+    await card(page, server.rows[1] as WireRow).waitFor()
+    const names: Array<string> = []
+    for (let i = 0; i < 14; i++) {
+      await page.keyboard.press("Tab")
+      names.push(
+        await page.evaluate(() => {
+          const at = document.activeElement
+          return at?.getAttribute("aria-label") ?? (at instanceof HTMLInputElement ? at.value : at?.textContent) ?? ""
+        })
+      )
+    }
+    const told = names.map((name) => name.trim())
+    assert.deepStrictEqual(told.slice(0, 12), [
+      "Reelay",
+      "Choose videos",
+      "Uploaded earlier",
+      "720p",
+      "mp4",
+      "medium",
+      "Play",
+      "a.mp4",
+      "Download",
+      "Delete",
+      "a.mp4",
+      "Cancel"
+    ])
+  })
+})
