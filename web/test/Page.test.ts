@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Browser, BrowserContext, Locator, Page, WebSocketRoute } from "playwright-core"
 import { build } from "vite"
-import { afterAll, beforeAll, onTestFinished } from "vitest"
+import { afterAll, beforeAll, onTestFinished, vi } from "vitest"
 import { launchBrowser } from "./Chromium.ts"
 import { type ProgressInput, wireProgress, wireRow } from "./Rows.ts"
 import { finished, ScriptedServer, type WireRow, wireVideo } from "./ScriptedServer.ts"
@@ -296,15 +296,25 @@ describe("when something is not there", () => {
     const other = running(2)
     server.rows = [other]
     await card(page, row).waitFor({ state: "detached" })
+    // With the snapshot the page reads the list once more, for what was deleted meanwhile.
+    let greeted = Infinity
+    const greeting = socket.greeting
+    socket.greeting = () => {
+      greeted = server.lists()
+      return greeting()
+    }
     socket.there = true
     await connection(page, "live")
+    await vi.waitFor(() => assert.isAbove(server.lists(), greeted), { timeout: 10_000 })
     const lists = server.lists()
     socket.progress(other, { epoch: 1, percent: 80, elapsed: 9 })
     await percent(page, other, 80)
-    await page.clock.fastForward(30_000)
-    socket.progress(other, { epoch: 1, percent: 90, elapsed: 12 })
-    await percent(page, other, 90)
-    assert.isAtMost(server.lists(), lists + 1)
+    for (const now of [85, 90]) {
+      await page.clock.fastForward(20_000)
+      socket.progress(other, { epoch: 1, percent: now, elapsed: now })
+      await percent(page, other, now)
+    }
+    assert.strictEqual(server.lists(), lists)
   })
 
   it("says that it has no connection, and catches up by itself", async () => {
