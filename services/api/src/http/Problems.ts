@@ -12,7 +12,9 @@ import { HttpApiError } from "effect/http-api"
 const MAX_ERRORS = 20
 const MAX_MESSAGE = 200
 
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => issue._tag === "UnexpectedKey" ? "is not a field that is known here" : SchemaIssue.defaultLeafHook(issue)
+})
 
 /** `settings.format`, `segments[0].start`: where in the request it is. */
 const fieldOf = (path: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }>): string =>

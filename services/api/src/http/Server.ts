@@ -3,7 +3,7 @@ import { Api } from "@reelay/contracts/api/Api"
 import { Auth, AuthError } from "@reelay/platform/Auth"
 import { isLoopback } from "@reelay/platform/Origin"
 import * as Telemetry from "@reelay/platform/Telemetry"
-import { Config, Effect, Layer } from "effect"
+import { Config, Effect, Layer, Schema } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { createServer } from "node:http"
@@ -24,9 +24,12 @@ const api = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
 
 const routes = Layer.mergeAll(api, docs, Telemetry.metricsRoute, webApp, pipeline)
 
+/** 0: whichever is free. */
+const Port = Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 65_535 }))
+
 const listen = Config.unwrap<NodeHttpServer.Options>({
   host: Config.NonEmptyString("REELAY_HOST").pipe(Config.withDefault("127.0.0.1")),
-  port: Config.Port("REELAY_PORT").pipe(Config.withDefault(8080)),
+  port: Config.schema(Port, "REELAY_PORT").pipe(Config.withDefault(8080)),
   // Downloads that take longer are begun again where they broke off, at whichever api is there by then.
   gracefulShutdownTimeout: Config.succeed("5 seconds")
 })

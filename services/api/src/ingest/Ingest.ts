@@ -23,9 +23,8 @@ const PACKETS_TIMEOUT = 900
 const DECODE_TIMEOUT = 1800
 const POSTER_TIMEOUT = 60
 
-/** Packets decoded beyond the first key frame, to see which frame really comes first. */
+/** Packets decoded beyond the first one that could be shown, to see what really comes first. */
 const HEAD_PACKETS = 32
-const SOUND_HEAD_PACKETS = 16
 /** A week of 60 frames a second, nearly; an index of it is still a file that fits. */
 const MAX_PACKETS = 30_000_000
 
@@ -104,8 +103,7 @@ export class Ingest extends Context.Service<Ingest, {
       ) {
         if (found.length === 0) return yield* refusal("The video stream has no frames.")
         const untimed = found.some((packet) => packet.pts === null && !packet.discard)
-        const firstKey = Math.max(0, found.findIndex((packet) => packet.key))
-        const frames = yield* decoded(path, stream, untimed ? null : firstKey + HEAD_PACKETS)
+        const frames = yield* decoded(path, stream, untimed ? null : headOf(found) + HEAD_PACKETS)
         const times = frames.flatMap((frame) => frame.pts === null ? [] : [frame.pts])
         if (times.length === 0) return yield* refusal("The first frames of the video cannot be decoded.")
         return yield* orRefuse(Facts.pictureOf({
@@ -125,7 +123,7 @@ export class Ingest extends Context.Service<Ingest, {
       ) {
         const streams = Facts.soundStreams(report).filter((stream) => (all.get(stream.index)?.length ?? 0) > 0)
         for (const stream of streams) {
-          const frames = yield* decoded(path, stream, SOUND_HEAD_PACKETS)
+          const frames = yield* decoded(path, stream, headOf(all.get(stream.index) ?? []) + HEAD_PACKETS)
           const first = frames.find((frame) => frame.pts !== null && frame.samples > 0)?.pts ?? null
           if (first === null) continue
           const end = (all.get(stream.index) ?? []).reduce(
@@ -175,6 +173,10 @@ export class Ingest extends Context.Service<Ingest, {
     })
   )
 }
+
+/** How many packets come before the first that a decoder may show: up to a key, and what an edit list hides. */
+const headOf = (packets: ReadonlyArray<Packet>): number =>
+  Math.max(0, packets.findIndex((packet) => packet.key), packets.findIndex((packet) => !packet.discard))
 
 const refusal = (detail: string) => new UnsupportedMedia({ detail })
 

@@ -46,11 +46,12 @@ export const pickVideo = (report: ProbeReport): OrRefusal<ProbeStream> => {
   const pictures = report.streams.filter((s) => s.codec_type === "video" && s.codec_name !== undefined)
   if (pictures.length === 0) return Result.fail("The file has no video stream.")
   const area = (s: ProbeStream) => (s.width ?? 0) * (s.height ?? 0)
-  const moving = pictures.filter((s) => s.disposition["attached_pic"] !== 1 && area(s) > 0)
+  const moving = pictures.filter((s) => s.disposition["attached_pic"] !== 1)
   const chosen = moving.toSorted((a, b) => area(b) - area(a))[0]
   if (chosen === undefined) return Result.fail("The only picture in the file is a cover image.")
-  if (area(chosen) > MAX_PIXELS) {
-    return Result.fail(`The picture is ${chosen.width}x${chosen.height}, which is larger than can be read.`)
+  // ffprobe, told the limit, leaves the size of a larger one out.
+  if (area(chosen) === 0 || area(chosen) > MAX_PIXELS) {
+    return Result.fail("The picture is larger than can be read, or has no size.")
   }
   return Result.succeed(chosen)
 }
