@@ -1,11 +1,7 @@
-import { existsSync } from "node:fs"
 import { defineConfig } from "vitest/config"
 import type { Reporter, TestModule } from "vitest/node"
 
 const long = process.env["LONG"] === "1"
-
-/** Storage, NATS and Postgres that the tests share; see the module for its three sources. */
-const infrastructure = "./libs/platform/src/testing/globalSetup.ts"
 
 /**
  * The run in one plain line, as the very last thing printed (after coverage too): vitest's own summary is made for eyes.
@@ -37,7 +33,7 @@ export default defineConfig({
       "test/**/*.test.ts"
     ],
     exclude: ["**/node_modules/**", "**/dist/**", ...(long ? [] : ["**/*.long.test.ts"])],
-    globalSetup: existsSync(infrastructure) ? [infrastructure] : [],
+    globalSetup: ["./libs/platform/src/testing/globalSetup.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: long ? 600_000 : 60_000,
