@@ -70,10 +70,11 @@ it("the bar fits any terminal, and is longer the more is done", () => {
 
 it("on a terminal, one line lives and gives way to what is said for good", () => {
   const render = terminalRenderer(() => 80)
-  assert.match(render(progressEvent({ percent: 1 }), 0), /^\r\u001b\[2K/)
+  const first = render(progressEvent({ percent: 1 }), 0)
+  assert.isTrue(first.startsWith("\r\u001b[2K"))
   assert.strictEqual(render(progressEvent({ percent: 1 }), 1), "", "nothing new, nothing written")
   const last = render(result, 2)
-  assert.match(last, /^\r\u001b\[2K\/out\/a\.mp4\n/)
+  assert.isTrue(last.startsWith("\r\u001b[2K/out/a.mp4\n"))
   assert.isTrue(last.endsWith("\n"))
 })
 
@@ -84,7 +85,7 @@ it("in a log, a stage is announced at once and then every few seconds, without c
   const lines = said.filter((text) => text !== "")
   assert.strictEqual(lines.length, 5)
   assert.notStrictEqual(render(progressEvent({ stage: "finishing" }), 20_050), "", "another stage does not wait")
-  for (const line of lines) assert.isTrue([...line.slice(0, -1)].every((character) => character >= " "))
+  for (const line of lines) assert.isTrue(Array.from(line.trimEnd()).every((character) => character >= " "))
 })
 
 it("for machines, every event is one line of JSON that reads back as what it was", () => {
