@@ -5,7 +5,7 @@ const long = process.env["LONG"] === "1"
 
 /**
  * The run in one plain line, as the very last thing printed (after coverage too): vitest's own summary is made for eyes.
- * A file that could not be loaded, and an error outside any test, count as failures.
+ * A file that could not be loaded, and an error outside any test (a set-up, the coverage), count as failures.
  */
 const tally: Reporter = {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandled) {
@@ -20,7 +20,10 @@ const tally: Reporter = {
       }
       if (before === failed && module.state() === "failed") failed++
     }
-    process.once("exit", () => process.stdout.write(`\ntests: ${passed} passed, ${failed} failed\n`))
+    process.once("exit", (code) => {
+      const failures = code === 0 ? failed : Math.max(1, failed)
+      process.stdout.write(`\ntests: ${passed} passed, ${failures} failed\n`)
+    })
   }
 }
 
