@@ -12,6 +12,7 @@ import {
   FiberMap,
   FiberSet,
   Layer,
+  Metric,
   Random,
   Schedule,
   Stream,
@@ -36,6 +37,11 @@ interface Running {
   readonly handedBack: Deferred.Deferred<void>
 }
 
+const settledTasks = Metric.counter("reelay_tasks_total", {
+  description: "Tasks that this encoder reported, by outcome",
+  incremental: true
+})
+
 const nothing = <A>(stream: Stream.Stream<A>): Stream.Stream<void> => Stream.map(stream, () => undefined)
 
 const PULL_MILLIS = 20_000
@@ -58,6 +64,8 @@ export class Claim extends Context.Service<
     cancel(exportId: ExportId, epoch: number | undefined): Effect.Effect<void>
     /** Whether new tasks are taken. */
     accept(accepting: boolean): Effect.Effect<void>
+    /** Takes nothing new, whatever anybody says from now on: this process ends. */
+    readonly retire: Effect.Effect<void>
     /** Stops all running tasks and gives them back. Returns when that is done. */
     readonly handBack: Effect.Effect<void>
     /** Returns when nothing runs. */
@@ -90,6 +98,7 @@ export class Claim extends Context.Service<
         yield* bus
           .publish(taskResult, { v: 1, exportId, epoch, task, dispatch, nodeId: settings.nodeId, pool, outcome })
           .pipe(Effect.retry(UNTIL_TAKEN), Effect.ignore)
+        yield* Metric.update(Metric.withAttributes(settledTasks, { outcome: outcome._tag }), 1)
         // Unacknowledged it comes again, and is found done: that costs a look-up.
         yield* delivery.ack.pipe(
           Effect.retry(Schedule.spaced("500 millis").pipe(Schedule.upTo({ times: 4 }))),
@@ -104,7 +113,7 @@ export class Claim extends Context.Service<
         self: Running
       ) {
         yield* delivery.working.pipe(
-          Effect.andThen(Effect.sleep(Duration.seconds(settings.ackWaitSeconds / 4))),
+          Effect.andThen(Effect.sleep(Duration.seconds(Math.min(1, settings.ackWaitSeconds / 4)))),
           Effect.forever,
           Effect.forkScoped
         )
@@ -130,7 +139,7 @@ export class Claim extends Context.Service<
         }
       }, Effect.scoped)
 
-      const accept = Effect.fnUntraced(function* (delivery: Delivery<TaskMessage>, lane: Lane) {
+      const receive = Effect.fnUntraced(function* (delivery: Delivery<TaskMessage>, lane: Lane) {
         if (delivery.body.excludes.includes(settings.nodeId)) {
           return yield* delivery.giveBack(
             Math.round(yield* Random.nextBetween(EXCLUDED_MILLIS.from, EXCLUDED_MILLIS.to))
@@ -156,7 +165,7 @@ export class Claim extends Context.Service<
       const pullOne = (pool: PoolName, lane: Lane) =>
         Effect.uninterruptibleMask((restore) =>
           restore(bus.pull(poolConsumer(pool, settings.ackWaitSeconds), taskMessage, PULL_MILLIS)).pipe(
-            Effect.flatMap((delivery) => (delivery === null ? Effect.void : accept(delivery, lane)))
+            Effect.flatMap((delivery) => (delivery === null ? Effect.void : receive(delivery, lane)))
           )
         )
       const serve = Effect.fnUntraced(function* (pool: PoolName, lane: Lane) {
@@ -201,6 +210,13 @@ export class Claim extends Context.Service<
           tasks
         }
       })
+      let retired = false
+      const accept = Effect.fn("Claim.accept")(function* (wanted: boolean) {
+        const value = wanted && !retired
+        yield* SubscriptionRef.set(accepting, value)
+        yield* video.setOpen(value)
+        yield* light.setOpen(value)
+      })
       const idle = SubscriptionRef.changes(running).pipe(
         Stream.filter((set) => set.size === 0),
         Stream.take(1),
@@ -224,10 +240,10 @@ export class Claim extends Context.Service<
               yield* Deferred.succeed(cancelled, undefined)
           }
         }),
-        accept: Effect.fn("Claim.accept")(function* (value) {
-          yield* SubscriptionRef.set(accepting, value)
-          yield* video.setOpen(value)
-          yield* light.setOpen(value)
+        accept,
+        retire: Effect.suspend(() => {
+          retired = true
+          return accept(false)
         }),
         handBack: Effect.gen(function* () {
           for (const { handedBack } of yield* SubscriptionRef.get(running))

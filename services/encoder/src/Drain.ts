@@ -35,7 +35,7 @@ export class Drain extends Context.Service<
 
       const untilDone = Effect.gen(function* () {
         yield* Deferred.await(first)
-        yield* claim.accept(false)
+        yield* claim.retire
         const { tasks } = yield* claim.load
         yield* Effect.logInfo("Draining", { tasks: tasks.length, graceSeconds: settings.graceSeconds })
         const finished = yield* Effect.raceAllFirst([

@@ -95,8 +95,8 @@ const makeByFfmpeg: (
   const log = (text: string) => logFor(text, [folder, ...paths])
 
   const command = commandFor(plan, task, {
-    source: (index) => found(inputs.sources.get(index)),
-    made: (key) => found([...inputs.made].find(([made]) => made === key)?.[1].path),
+    source: (index) => present(inputs.sources.get(index)),
+    made: (key) => present([...inputs.made].find(([made]) => made === key)?.[1].path),
     folder,
     device: family === "software" ? null : yield* capabilities.device(family)
   })
@@ -152,9 +152,9 @@ const makeByFfmpeg: (
   return command.makes.map(madeOf)
 })
 
-const found = (path: string | undefined): string => {
-  if (path === undefined) throw new Error("the command reads what the task does not need")
-  return path
+const present = <A>(input: A | undefined): A => {
+  if (input === undefined) throw new Error("the task reads what it does not need")
+  return input
 }
 
 const madeOf = (expected: Expectation): Made => ({
@@ -176,10 +176,7 @@ const makeZip = Effect.fnUntraced(function* ({ inputs, plan, task }: MakeRequest
   const { work } = task
   if (work._tag !== "zip") return []
   const path = join(folder, "files.zip")
-  const entries = work.files.flatMap(({ name, task }) => {
-    const made = inputs.made.get(task)
-    return made === undefined ? [] : [{ name, path: made.path, manifest: made.manifest }]
-  })
+  const entries = work.files.map(({ name, task }) => ({ name, ...present(inputs.made.get(task)) }))
   yield* writeZip(path, entries).pipe(
     Effect.mapError((error) =>
       error.code === "ENOSPC" || error.code === "EDQUOT"

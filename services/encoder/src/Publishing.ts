@@ -52,7 +52,8 @@ export const publish = Effect.fn("Publishing.publish")(function* (input: {
     const object = taskFile(tenant, task.key, unique, basename(made.path))
     const { bytes, sha256 } = yield* measure(made.path)
     ours.push(object)
-    yield* store.putFile(object, made.path)
+    // A move that was let go of would arrive after its removal.
+    yield* Effect.uninterruptible(store.putFile(object, made.path))
     const { contentType, duration, frames, height, name, role, width } = made
     const file: MadeFile = { role, object, name, contentType, bytes, sha256, frames, duration, width, height }
     return file

@@ -22,7 +22,7 @@ export class SandboxUnavailable extends Schema.TaggedError<SandboxUnavailable>()
 const MAX_BINDS = 200
 
 /** The folders of a system that programs need to run at all: code, no data. */
-const SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/opt"]
+const SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store"]
 const SETTINGS = [
   "/etc/ld.so.cache",
   "/etc/ld.so.conf",
@@ -67,7 +67,11 @@ export const confinement = (program: string, reach: Reach): ReadonlyArray<string
   for (const path of SYSTEM) bind("--ro-bind-try", path)
   for (const path of SETTINGS) bind("--ro-bind-try", path)
   args.push("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp")
-  if (isAbsolute(program) && !SYSTEM.some((path) => program.startsWith(`${path}/`))) bind("--ro-bind", dirname(program))
+  if (isAbsolute(program) && !SYSTEM.some((path) => program.startsWith(`${path}/`))) {
+    const folder = dirname(program)
+    bind("--ro-bind-try", folder)
+    bind("--ro-bind-try", join(dirname(folder), "lib"))
+  }
   if (reach.devices) {
     for (const path of DEVICES) bind("--dev-bind-try", path)
     bind("--ro-bind-try", "/sys")

@@ -8,8 +8,8 @@ import { Infra } from "@reelay/platform/testing/Infra"
 import { Effect, Fiber, Queue, Stream } from "effect"
 import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { readdir, stat, truncate, unlink, utimes } from "node:fs/promises"
-import { join } from "node:path"
+import { readdir, rm, stat, truncate, unlink, utimes } from "node:fs/promises"
+import { dirname, join } from "node:path"
 import {
   aPlan,
   aSource,
@@ -185,6 +185,15 @@ layer(Farm.layer, { excludeTestServices: true })("Worker", (it) => {
       yield* farm.dispatch(plan, first(plan, "sound"))
       const gone = failure(yield* nextResult)
       assert.deepStrictEqual([gone.kind, gone.message], ["input", "The source video is no longer where it was."])
+
+      // A folder that is not there either may be a mount that this node lacks: another may have it.
+      yield* Effect.promise(() => rm(dirname(source.path), { recursive: true }))
+      yield* farm.dispatch(plan, first(plan, "sound"))
+      const unreachable = failure(yield* nextResult)
+      assert.deepStrictEqual(
+        [unreachable.kind, unreachable.message],
+        ["storage", "The encoder node cannot reach the source video."]
+      )
       assert.deepStrictEqual(yield* unfinished, [])
     })
   )
@@ -314,6 +323,8 @@ layer(Farm.layer, { excludeTestServices: true })("Worker", (it) => {
     Effect.gen(function* () {
       const farm = yield* Farm
       const one = yield* startEncoder({ nodeId: nodeId("stopped") })
+      const other = yield* startEncoder({ nodeId: nodeId("takes-over") })
+      yield* other.claim.accept(false)
       const plan = yield* aPlan({
         source: yield* aSource({ frames: 60 }),
         clips: [{ end: 2 }],
@@ -335,7 +346,7 @@ layer(Farm.layer, { excludeTestServices: true })("Worker", (it) => {
       yield* untilSaid("stopped active")
       yield* farm.dispatch(plan, first(plan, "chunk"))
       yield* Fiber.join(began)
-      yield* startEncoder({ nodeId: nodeId("takes-over") })
+      yield* other.claim.accept(true)
       yield* farm.bus.broadcast(control, { _tag: "Stop", v: 1, nodeId: nodeId("stopped") })
       const result = yield* nextResult
       assert.strictEqual(result.nodeId, "takes-over")
