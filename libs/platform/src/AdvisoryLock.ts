@@ -32,9 +32,11 @@ const makeSession = (url: string, name: string) => {
     Effect.tryPromise({ try: run, catch: (cause) => databaseError(`lock ${name}`, cause) }).pipe(
       Effect.timeout(ANSWER_TIMEOUT),
       Effect.raceFirst(
-        closed.pipe(Effect.andThen(
-          new DatabaseError({ query: `lock ${name}`, reason: "unavailable", constraint: null, cause: null })
-        ))
+        closed.pipe(
+          Effect.andThen(
+            new DatabaseError({ query: `lock ${name}`, reason: "unavailable", constraint: null, cause: null })
+          )
+        )
       )
     )
   return {
@@ -53,7 +55,7 @@ const makeSession = (url: string, name: string) => {
  */
 export const acquire = Effect.fn("AdvisoryLock.acquire")((url: string, name: string) =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const session = makeSession(url, name)
       const waiting = session.tryLock.pipe(Effect.repeat({ until: (held) => held, schedule: Schedule.spaced(POLL) }))
       yield* restore(waiting).pipe(Effect.onError(() => session.close))

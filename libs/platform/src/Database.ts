@@ -29,24 +29,27 @@ const unavailable = (query: string, detail: string) =>
  * Postgres, as Reelay uses it. Building the layer does not connect, nothing waits for a server that is away: a query
  * then fails with `unavailable` within seconds, and the next one after its return succeeds.
  */
-export class Database extends Context.Service<Database, {
-  /** One statement, or some that need no common outcome. At most 10 s. */
-  query<A>(name: string, run: (db: Db) => Promise<A>): Effect.Effect<A, DatabaseError>
-  /** All or nothing: what `run` throws rolls back. At most 10 s. */
-  transaction<A>(name: string, run: (tx: Transaction) => Promise<A>): Effect.Effect<A, DatabaseError>
-  /** Whether Postgres answers: for readiness. */
-  readonly ping: Effect.Effect<void, DatabaseError>
-  /** Brings the schema up to date. Several processes may do it at once; quick when there is nothing to do. */
-  readonly migrate: Effect.Effect<void, DatabaseError>
-  /**
-   * Waits until this process alone holds `name` (through outages, too), on a connection of its own that must reach
-   * Postgres directly (DATABASE_DIRECT_URL), not through a pooler. Released with the scope.
-   */
-  advisoryLock(name: string): Effect.Effect<AdvisoryLock, never, Scope.Scope>
-}>()("@reelay/platform/Database") {
+export class Database extends Context.Service<
+  Database,
+  {
+    /** One statement, or some that need no common outcome. At most 10 s. */
+    query<A>(name: string, run: (db: Db) => Promise<A>): Effect.Effect<A, DatabaseError>
+    /** All or nothing: what `run` throws rolls back. At most 10 s. */
+    transaction<A>(name: string, run: (tx: Transaction) => Promise<A>): Effect.Effect<A, DatabaseError>
+    /** Whether Postgres answers: for readiness. */
+    readonly ping: Effect.Effect<void, DatabaseError>
+    /** Brings the schema up to date. Several processes may do it at once; quick when there is nothing to do. */
+    readonly migrate: Effect.Effect<void, DatabaseError>
+    /**
+     * Waits until this process alone holds `name` (through outages, too), on a connection of its own that must reach
+     * Postgres directly (DATABASE_DIRECT_URL), not through a pooler. Released with the scope.
+     */
+    advisoryLock(name: string): Effect.Effect<AdvisoryLock, never, Scope.Scope>
+  }
+>()("@reelay/platform/Database") {
   static readonly layer = Layer.effect(
     Database,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const url = Redacted.value(yield* Config.Redacted("DATABASE_URL"))
       const directUrl = Redacted.value(
         yield* Config.Redacted("DATABASE_DIRECT_URL").pipe(Config.withDefault(Redacted.make(url)))
@@ -68,7 +71,11 @@ export class Database extends Context.Service<Database, {
         timeToLive: IDLE
       })
 
-      const use = <A>(name: string, connection: PostgresConnection & { readonly db: Db }, body: (db: Db) => Promise<A>) =>
+      const use = <A>(
+        name: string,
+        connection: PostgresConnection & { readonly db: Db },
+        body: (db: Db) => Promise<A>
+      ) =>
         Effect.tryPromise({ try: () => body(connection.db), catch: (cause) => databaseError(name, cause) }).pipe(
           Effect.raceFirst(connection.closed.pipe(Effect.andThen(unavailable(name, "the connection ended")))),
           // Interrupted or out of time: the statement still runs there, and what it holds ends with the connection.
@@ -81,7 +88,7 @@ export class Database extends Context.Service<Database, {
               connection.isClosed() ? Effect.succeedNone : use(name, connection, body).pipe(Effect.map(Option.some))
             ).pipe(
               Effect.ensuring(
-                Effect.suspend(() => connection.isClosed() ? Pool.invalidate(pool, connection) : Effect.void)
+                Effect.suspend(() => (connection.isClosed() ? Pool.invalidate(pool, connection) : Effect.void))
               )
             )
           ),
@@ -89,7 +96,7 @@ export class Database extends Context.Service<Database, {
         )
 
       const run = <A>(name: string, body: (db: Db) => Promise<A>) =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           for (;;) {
             // One that ended while nobody used it (Postgres was restarted) is passed over.
             const answer = yield* attempt(name, body)

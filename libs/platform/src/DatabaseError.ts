@@ -44,7 +44,7 @@ const passes = (state: string): boolean =>
   ["08", "40", "53", "57", "58"].includes(state.slice(0, 2)) || state === "55P03" || state === "25006"
 
 /** drizzle wraps what the driver threw. */
-const rootOf = (error: Error): Error => error.cause instanceof Error ? rootOf(error.cause) : error
+const rootOf = (error: Error): Error => (error.cause instanceof Error ? rootOf(error.cause) : error)
 
 const property = (error: Error, name: string): string | null => {
   const value: unknown = Reflect.get(error, name)
@@ -59,14 +59,15 @@ export const databaseError = (query: string, cause: unknown): DatabaseError => {
   const root = rootOf(cause)
   const code = property(root, "code")
   const constraint = property(root, "constraint_name")
-  const reason = code === null
-    ? "unexpected"
-    : UNREACHABLE.has(code)
-    ? "unavailable"
-    : isSqlState(code) && code.startsWith("23")
-    ? "conflict"
-    : isSqlState(code) && passes(code)
-    ? "unavailable"
-    : "unexpected"
+  const reason =
+    code === null
+      ? "unexpected"
+      : UNREACHABLE.has(code)
+        ? "unavailable"
+        : isSqlState(code) && code.startsWith("23")
+          ? "conflict"
+          : isSqlState(code) && passes(code)
+            ? "unavailable"
+            : "unexpected"
   return new DatabaseError({ query, reason, constraint: reason === "conflict" ? constraint : null, cause })
 }

@@ -25,28 +25,31 @@ export interface ByteRange {
   readonly end: number
 }
 
-export class ObjectStore extends Context.Service<ObjectStore, {
-  /** Null when there is no such object. */
-  head(key: string): Effect.Effect<ObjectInfo | null, ObjectStoreError>
-  get(key: string, range?: ByteRange): Stream.Stream<Uint8Array, ObjectStoreError>
-  /** For small objects: plans, manifests, indexes. */
-  getBytes(key: string): Effect.Effect<Uint8Array, ObjectStoreError>
-  /** Visible only when whole; replaces. Returns the bytes written. */
-  put<E>(key: string, bytes: Stream.Stream<Uint8Array, E>): Effect.Effect<number, ObjectStoreError | E>
-  /** Conditional put: false (and nothing changed) when the key exists already. */
-  putIfAbsent(key: string, bytes: Uint8Array): Effect.Effect<boolean, ObjectStoreError>
-  /** Moves a finished local file in, whole or not at all; replaces. A rename where the file is on the store's file system. */
-  putFile(key: string, path: string): Effect.Effect<void, ObjectStoreError>
-  /** The same bytes under another name: a hard link, or a copy in the store. Does nothing when `to` exists. */
-  link(from: string, to: string): Effect.Effect<void, ObjectStoreError>
-  remove(key: string): Effect.Effect<void, ObjectStoreError>
-  /** Every object whose key starts with `prefix` (which ends in `/`). */
-  removeAll(prefix: string): Effect.Effect<void, ObjectStoreError>
-  list(prefix: string): Stream.Stream<ObjectInfo, ObjectStoreError>
-  /** The object as a local file, for as long as the scope lives. Read only. */
-  fetch(key: string): Effect.Effect<string, ObjectStoreError, Scope.Scope>
-  /** A folder of one's own on the store's file system where there is one, emptied and removed with the scope. */
-  readonly workspace: Effect.Effect<string, ObjectStoreError, Scope.Scope>
-  /** Bytes that can still be written; null where that has no answer. */
-  readonly freeBytes: Effect.Effect<number | null, ObjectStoreError>
-}>()("@reelay/platform/ObjectStore") {}
+export class ObjectStore extends Context.Service<
+  ObjectStore,
+  {
+    /** Null when there is no such object. */
+    head(key: string): Effect.Effect<ObjectInfo | null, ObjectStoreError>
+    get(key: string, range?: ByteRange): Stream.Stream<Uint8Array, ObjectStoreError>
+    /** For small objects: plans, manifests, indexes. */
+    getBytes(key: string): Effect.Effect<Uint8Array, ObjectStoreError>
+    /** Visible only when whole; replaces. Returns the bytes written. */
+    put<E>(key: string, bytes: Stream.Stream<Uint8Array, E>): Effect.Effect<number, ObjectStoreError | E>
+    /** Conditional put: false (and nothing changed) when the key exists already. */
+    putIfAbsent(key: string, bytes: Uint8Array): Effect.Effect<boolean, ObjectStoreError>
+    /** Moves a finished local file in, whole or not at all; replaces. A rename where the file is on the store's file system. */
+    putFile(key: string, path: string): Effect.Effect<void, ObjectStoreError>
+    /** The same bytes under another name: a hard link, or a copy in the store. Does nothing when `to` exists. */
+    link(from: string, to: string): Effect.Effect<void, ObjectStoreError>
+    remove(key: string): Effect.Effect<void, ObjectStoreError>
+    /** Every object whose key starts with `prefix` (which ends in `/`). */
+    removeAll(prefix: string): Effect.Effect<void, ObjectStoreError>
+    list(prefix: string): Stream.Stream<ObjectInfo, ObjectStoreError>
+    /** The object as a local file, for as long as the scope lives. Read only. */
+    fetch(key: string): Effect.Effect<string, ObjectStoreError, Scope.Scope>
+    /** A folder of one's own on the store's file system where there is one, emptied and removed with the scope. */
+    readonly workspace: Effect.Effect<string, ObjectStoreError, Scope.Scope>
+    /** Bytes that can still be written; null where that has no answer. */
+    readonly freeBytes: Effect.Effect<number | null, ObjectStoreError>
+  }
+>()("@reelay/platform/ObjectStore") {}

@@ -1,13 +1,23 @@
 import { NodeStream } from "@effect/platform-node"
-import { Config, Duration, Effect, Layer, Stream } from "effect"
+import { Config, Effect, Layer, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { copyFile, link, mkdir, open, opendir, readdir, readFile, realpath, rename, rm, rmdir, stat, statfs, unlink } from "node:fs/promises"
+import { mkdir, open, opendir, readFile, realpath, rename, rm, stat, statfs, unlink } from "node:fs/promises"
 import { dirname, join } from "node:path"
+import {
+  codeOf,
+  copyDurably,
+  isMissing,
+  linkIfAbsent,
+  place,
+  pruneEmpty,
+  sweepTemporaries,
+  sync
+} from "./DurableFiles.ts"
 import { ObjectStore, ObjectStoreError } from "./ObjectStore.ts"
 import type { ObjectInfo } from "./ObjectStore.ts"
 import { checkKey, checkPrefix, TEMPORARIES } from "./ObjectStoreKey.ts"
-import { hasEnded, ownIdentity } from "./ProcessIdentity.ts"
+import { ownIdentity } from "./ProcessIdentity.ts"
 
 /**
  * Objects as files under one folder, which several processes (and hosts, over a shared mount) use at once. An object
@@ -16,54 +26,23 @@ import { hasEnded, ownIdentity } from "./ProcessIdentity.ts"
  */
 const LOOK_BYTES = 32 * 1024 * 1024
 const READ_BYTES = 256 * 1024
-/** A folder may be pruned while it is made, and between its making and the move into it. */
-const PLACE_ATTEMPTS = 50
 const DEFAULT_RESERVE = 256 * 1024 * 1024
 
-const codeOf = (cause: unknown): string =>
-  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : ""
-
-const isMissing = (cause: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(cause))
-
-const failed = (operation: string, key: string) => (cause: unknown): ObjectStoreError => {
-  const code = codeOf(cause)
-  const reason = isMissing(cause)
-    ? "not_found"
-    : code === "EEXIST"
-    ? "exists"
-    : code === "ENOSPC" || code === "EDQUOT"
-    ? "no_space"
-    : "io"
-  return new ObjectStoreError({ operation, key, reason, cause })
-}
-
-/** Bytes are on the disk when their file is; a name, when its folder is. */
-const sync = async (path: string): Promise<void> => {
-  const handle = await open(path, "r")
-  await handle.sync().finally(() => handle.close())
-}
-
-/** Makes the folder of `target`, moves something there by `move`, and has both on the disk. */
-const place = async (target: string, move: () => Promise<void>): Promise<void> => {
-  const folder = dirname(target)
-  for (let attempt = 1;; attempt++) {
-    let made: string | undefined
-    try {
-      made = await mkdir(folder, { recursive: true })
-      await move()
-    } catch (cause) {
-      if (isMissing(cause) && attempt < PLACE_ATTEMPTS) continue
-      throw cause
-    }
-    await sync(folder)
-    if (made !== undefined) {
-      for (let above = folder; above.length >= made.length; above = dirname(above)) await sync(dirname(above))
-    }
-    return
+const failed =
+  (operation: string, key: string) =>
+  (cause: unknown): ObjectStoreError => {
+    const code = codeOf(cause)
+    const reason = isMissing(cause)
+      ? "not_found"
+      : code === "EEXIST"
+        ? "exists"
+        : code === "ENOSPC" || code === "EDQUOT"
+          ? "no_space"
+          : "io"
+    return new ObjectStoreError({ operation, key, reason, cause })
   }
-}
 
-const make = Effect.fnUntraced(function*(given: string, reserve: number) {
+const make = Effect.fnUntraced(function* (given: string, reserve: number) {
   const { root, temporaries } = yield* Effect.tryPromise({
     try: async () => {
       await mkdir(join(given, TEMPORARIES), { recursive: true })
@@ -100,12 +79,6 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
       )
     )
 
-  const prune = async (folder: string): Promise<void> => {
-    if (!folder.startsWith(`${root}/`)) return
-    const gone = await rmdir(folder).then(() => true, isMissing)
-    if (gone) await prune(dirname(folder))
-  }
-
   const infoOf = (key: string) =>
     stat(pathOf(key)).then(
       (found): ObjectInfo | null =>
@@ -120,7 +93,9 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
   const found = (operation: string, key: string) =>
     head(key).pipe(
       Effect.flatMap((info) =>
-        info === null ? Effect.fail(new ObjectStoreError({ operation, key, reason: "not_found" })) : Effect.succeed(info)
+        info === null
+          ? Effect.fail(new ObjectStoreError({ operation, key, reason: "not_found" }))
+          : Effect.succeed(info)
       )
     )
 
@@ -129,11 +104,7 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
     checkKey(operation, key).pipe(
       Effect.andThen(requireSpace(operation, key)),
       Effect.andThen(
-        Effect.acquireUseRelease(
-          Effect.sync(temporary),
-          use,
-          (path) => Effect.promise(() => rm(path, { force: true }))
-        )
+        Effect.acquireUseRelease(Effect.sync(temporary), use, (path) => Effect.promise(() => rm(path, { force: true })))
       )
     )
 
@@ -145,7 +116,7 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
         let looked = 0
         return bytes.pipe(
           Stream.runForEach((chunk) =>
-            Effect.gen(function*() {
+            Effect.gen(function* () {
               if (written - looked >= LOOK_BYTES) {
                 looked = written
                 yield* requireSpace(operation, key)
@@ -160,19 +131,6 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
       },
       (file) => Effect.promise(() => file.close())
     )
-
-  /** False when the target was there already. */
-  const linkIfAbsent = (path: string, target: string): Promise<boolean> =>
-    place(target, () => link(path, target)).then(() => true, (cause) => {
-      if (codeOf(cause) === "EEXIST") return false
-      throw cause
-    })
-
-  /** The bytes of a file on another file system, or of one that may not be linked: a copy that is whole on the disk. */
-  const copied = async (from: string, path: string) => {
-    await copyFile(from, path)
-    await sync(path)
-  }
 
   async function* walk(prefix: string): AsyncGenerator<ObjectInfo> {
     const folder = await opendir(pathOf(prefix)).catch((cause: unknown) => {
@@ -191,15 +149,7 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
     }
   }
 
-  const sweep = async () => {
-    for (const name of await readdir(temporaries)) {
-      const path = join(temporaries, name)
-      const ended = hasEnded(name)
-      const old = () => stat(path).then((found) => Date.now() - found.mtimeMs > Duration.toMillis("1 day"), () => false)
-      if (ended ?? (await old())) await rm(path, { recursive: true, force: true })
-    }
-  }
-  yield* Effect.tryPromise(sweep).pipe(
+  yield* Effect.tryPromise(() => sweepTemporaries(temporaries)).pipe(
     Effect.tapCause((cause) => Effect.logWarning("sweeping temporaries failed", cause)),
     Effect.ignore,
     Effect.forkScoped
@@ -212,10 +162,12 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
         Effect.map((info) => {
           const start = range?.start ?? 0
           const end = Math.min(range?.end ?? info.size, info.size)
-          return start >= end ? Stream.empty : NodeStream.fromReadable<Uint8Array, ObjectStoreError>({
-            evaluate: () => createReadStream(pathOf(key), { start, end: end - 1, highWaterMark: READ_BYTES }),
-            onError: failed("get", key)
-          })
+          return start >= end
+            ? Stream.empty
+            : NodeStream.fromReadable<Uint8Array, ObjectStoreError>({
+                evaluate: () => createReadStream(pathOf(key), { start, end: end - 1, highWaterMark: READ_BYTES }),
+                onError: failed("get", key)
+              })
         }),
         Stream.unwrap
       ),
@@ -226,15 +178,19 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
       withTemporary("put", key, (path) =>
         write("put", key, path, bytes).pipe(
           Effect.tap(at("put", key, (target) => place(target, () => rename(path, target))))
-        ))
+        )
+      )
     ),
     putIfAbsent: Effect.fn("ObjectStore.putIfAbsent")((key: string, bytes: Uint8Array) =>
       head(key).pipe(
         Effect.flatMap((present) =>
-          present !== null ? Effect.succeed(false) : withTemporary("putIfAbsent", key, (path) =>
-            write("putIfAbsent", key, path, Stream.make(bytes)).pipe(
-              Effect.andThen(at("putIfAbsent", key, (target) => linkIfAbsent(path, target)))
-            ))
+          present !== null
+            ? Effect.succeed(false)
+            : withTemporary("putIfAbsent", key, (path) =>
+                write("putIfAbsent", key, path, Stream.make(bytes)).pipe(
+                  Effect.andThen(at("putIfAbsent", key, (target) => linkIfAbsent(path, target)))
+                )
+              )
         )
       )
     ),
@@ -250,28 +206,40 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
         }
       }).pipe(
         Effect.flatMap((moved) =>
-          moved ? Effect.void : withTemporary("putFile", key, (path) =>
-            at("putFile", key, async (target) => {
-              await copied(file, path)
-              await place(target, () => rename(path, target))
-              await unlink(file)
-            }))
+          moved
+            ? Effect.void
+            : withTemporary("putFile", key, (path) =>
+                at("putFile", key, async (target) => {
+                  await copyDurably(file, path)
+                  await place(target, () => rename(path, target))
+                  await unlink(file)
+                })
+              )
         )
       )
     ),
     link: Effect.fn("ObjectStore.link")((from: string, to: string) =>
       found("link", from).pipe(
-        Effect.andThen(at("link", to, (target) =>
-          linkIfAbsent(pathOf(from), target).then(() => true, (cause) => {
-            if (["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP"].includes(codeOf(cause))) return false
-            throw cause
-          }))),
+        Effect.andThen(
+          at("link", to, (target) =>
+            linkIfAbsent(pathOf(from), target).then(
+              () => true,
+              (cause) => {
+                if (["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP"].includes(codeOf(cause))) return false
+                throw cause
+              }
+            )
+          )
+        ),
         Effect.flatMap((linked) =>
-          linked ? Effect.void : withTemporary("link", to, (path) =>
-            at("link", to, async (target) => {
-              await copied(pathOf(from), path)
-              await linkIfAbsent(path, target)
-            }))
+          linked
+            ? Effect.void
+            : withTemporary("link", to, (path) =>
+                at("link", to, async (target) => {
+                  await copyDurably(pathOf(from), path)
+                  await linkIfAbsent(path, target)
+                })
+              )
         )
       )
     ),
@@ -280,7 +248,7 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
         await unlink(path).catch((cause: unknown) => {
           if (!isMissing(cause)) throw cause
         })
-        await prune(dirname(path))
+        await pruneEmpty(root, dirname(path))
       })
     ),
     removeAll: Effect.fn("ObjectStore.removeAll")((prefix: string) =>
@@ -289,13 +257,15 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
           (checked) => checked !== "",
           () => new ObjectStoreError({ operation: "removeAll", key: prefix, reason: "invalid_key" })
         ),
-        Effect.andThen(Effect.tryPromise({
-          try: async () => {
-            await rm(pathOf(prefix), { recursive: true, force: true, maxRetries: 5 })
-            await prune(dirname(pathOf(prefix.slice(0, -1))))
-          },
-          catch: failed("removeAll", prefix)
-        }))
+        Effect.andThen(
+          Effect.tryPromise({
+            try: async () => {
+              await rm(pathOf(prefix), { recursive: true, force: true, maxRetries: 5 })
+              await pruneEmpty(root, dirname(pathOf(prefix.slice(0, -1))))
+            },
+            catch: failed("removeAll", prefix)
+          })
+        )
       )
     ),
     list: (prefix) =>
@@ -303,9 +273,7 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
         Effect.map(() => Stream.fromAsyncIterable(walk(prefix), failed("list", prefix))),
         Stream.unwrap
       ),
-    fetch: Effect.fn("ObjectStore.fetch")((key: string) =>
-      found("fetch", key).pipe(Effect.map(() => pathOf(key)))
-    ),
+    fetch: Effect.fn("ObjectStore.fetch")((key: string) => found("fetch", key).pipe(Effect.map(() => pathOf(key)))),
     workspace: Effect.acquireRelease(
       Effect.tryPromise({
         try: async () => {
@@ -327,7 +295,7 @@ const make = Effect.fnUntraced(function*(given: string, reserve: number) {
  */
 export const layer = Layer.effect(
   ObjectStore,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const root = yield* Config.NonEmptyString("REELAY_STORE")
     const reserve = yield* Config.Int("REELAY_STORE_RESERVE_BYTES").pipe(Config.withDefault(DEFAULT_RESERVE))
     return yield* make(root, reserve)

@@ -9,16 +9,21 @@ const MAX_KEY_BYTES = 1024
 const MAX_SEGMENT_BYTES = 255
 
 const isSegment = (segment: string): boolean =>
-  segment !== "" && segment !== "." && segment !== ".." && Buffer.byteLength(segment) <= MAX_SEGMENT_BYTES &&
+  segment !== ""
+  && segment !== "."
+  && segment !== ".."
+  && Buffer.byteLength(segment) <= MAX_SEGMENT_BYTES
   // Control characters and lone surrogates name no file that can be named again.
   // oxlint-disable-next-line no-control-regex
-  !/[\u0000-\u001f\u007f\\]/.test(segment) && segment.isWellFormed()
+  && !/[\u0000-\u001f\u007f\\]/.test(segment)
+  && segment.isWellFormed()
 
 /** Whether a key is one that every store can hold: relative, without empty or dotted segments, not too long. */
 export const isKey = (key: string): boolean => {
   const segments = key.split("/")
-  return Buffer.byteLength(key) <= MAX_KEY_BYTES && segments.every(isSegment) &&
-    segments[0]?.toLowerCase() !== TEMPORARIES
+  return (
+    Buffer.byteLength(key) <= MAX_KEY_BYTES && segments.every(isSegment) && segments[0]?.toLowerCase() !== TEMPORARIES
+  )
 }
 
 const refuse = (operation: string, key: string) =>

@@ -57,20 +57,22 @@ export const makeConnection = (url: string, settings: SessionSettings): Postgres
   const closed = Deferred.await(ended)
 
   /** What `run` throws takes back what it did. Statements: how it begins, is kept, is taken back. */
-  const bracket = (begin: string, keep: string, takeBack: string) => async <A>(run: (sql: postgres.Sql) => Promise<A>) => {
-    await sql.unsafe(begin)
-    try {
-      const result = await run(sql)
-      await sql.unsafe(keep)
-      return result
-    } catch (cause) {
-      if (!isClosed()) {
-        // A statement that is sent while the connection breaks is never answered.
-        await Promise.race([sql.unsafe(takeBack), Effect.runPromise(closed)]).catch(() => Effect.runPromise(close))
+  const bracket =
+    (begin: string, keep: string, takeBack: string) =>
+    async <A>(run: (sql: postgres.Sql) => Promise<A>) => {
+      await sql.unsafe(begin)
+      try {
+        const result = await run(sql)
+        await sql.unsafe(keep)
+        return result
+      } catch (cause) {
+        if (!isClosed()) {
+          // A statement that is sent while the connection breaks is never answered.
+          await Promise.race([sql.unsafe(takeBack), Effect.runPromise(closed)]).catch(() => Effect.runPromise(close))
+        }
+        throw cause
       }
-      throw cause
     }
-  }
   const begin = bracket("begin", "commit", "rollback")
   let savepoints = 0
   const savepoint = <A>(run: (sql: postgres.Sql) => Promise<A>) => {
@@ -78,7 +80,7 @@ export const makeConnection = (url: string, settings: SessionSettings): Postgres
     return bracket(`savepoint ${name}`, `release ${name}`, `rollback to ${name}`)(run)
   }
   const sql: postgres.Sql = new Proxy(client, {
-    apply: (target, self, args) => isClosed() ? refuse() : Reflect.apply(target, self, args),
+    apply: (target, self, args) => (isClosed() ? refuse() : Reflect.apply(target, self, args)),
     get: (target, name) => {
       // drizzle's transactions and nested ones.
       if (name === "begin") return begin

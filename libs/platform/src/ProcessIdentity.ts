@@ -16,7 +16,7 @@ export const startOf = (pid: number): string | null => {
       // The second field is the program's name in brackets and may contain anything; the start time is the 22nd.
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
       // A zombie has ended: only its parent has not taken notice, and where that is a careless init, never will.
-      return fields[0] === "Z" || fields[0] === "X" ? null : fields[19] ?? null
+      return fields[0] === "Z" || fields[0] === "X" ? null : (fields[19] ?? null)
     }
     const began = execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim()
     return began === "" ? null : began.replaceAll(/[^A-Za-z0-9]/g, "")

@@ -24,13 +24,22 @@ const decode = <S extends Schema.Constraint>(schema: S, table: string, id: strin
 
 /** Postgres' text of an instant (`2026-11-20 05:59:00.123456+00`) as RFC 3339. */
 export const instantOf = (timestamp: string): string =>
-  timestamp.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00").replace("+00:00", "Z")
+  timestamp
+    .replace(" ", "T")
+    .replace(/([+-]\d\d)$/, "$1:00")
+    .replace("+00:00", "Z")
 
-const instantOrNull = (timestamp: string | null) => timestamp === null ? null : instantOf(timestamp)
+const instantOrNull = (timestamp: string | null) => (timestamp === null ? null : instantOf(timestamp))
 
 // What to select. A spec or a plan may be a megabyte: only who needs one asks for it.
-const { spec: _spec, plan: _plan, requestDigest: _digest, idempotencyKey: _key, nodeLabels: _labels, ...lean } =
-  getTableColumns(exports_)
+const {
+  spec: _spec,
+  plan: _plan,
+  requestDigest: _digest,
+  idempotencyKey: _key,
+  nodeLabels: _labels,
+  ...lean
+} = getTableColumns(exports_)
 
 /** `select(exportColumns).from(exports_)`: what exportOf needs, and nothing large. */
 export const exportColumns = lean
@@ -46,8 +55,7 @@ export const clipColumns = {
   edits: clipVersions.edits
 }
 export const clipVersionHolds = and(eq(clipVersions.clipId, clips.id), eq(clipVersions.version, clips.version))
-export type ClipRow =
-  & Pick<InferSelectModel<typeof clips>, "id" | "projectId" | "videoId" | "position" | "version">
+export type ClipRow = Pick<InferSelectModel<typeof clips>, "id" | "projectId" | "videoId" | "position" | "version">
   & Pick<InferSelectModel<typeof clipVersions>, "edits">
 
 export type VideoRow = InferSelectModel<typeof videos>
@@ -55,7 +63,7 @@ export type ProjectRow = InferSelectModel<typeof projects>
 export type AttemptRow = InferSelectModel<typeof attempts>
 
 /** A video as clients see it. `sign` makes a path of the api one that needs no token. */
-export const videoOf = Effect.fnUntraced(function*(row: VideoRow, sign: (path: string) => string) {
+export const videoOf = Effect.fnUntraced(function* (row: VideoRow, sign: (path: string) => string) {
   const media = yield* mediaOf(row)
   return yield* decode(Video, "videos", row.id, {
     id: row.id,
@@ -86,10 +94,14 @@ const clipFields = ({ edits, ...row }: ClipRow) => ({ ...edits, ...row })
 export const clipOf = (row: ClipRow) => decode(Clip, "clips", row.id, clipFields(row))
 
 /** `clipRows` in order of position. */
-export const projectOf = (row: ProjectRow, clipRows: ReadonlyArray<ClipRow>, exports: {
-  readonly active: ExportId | null
-  readonly latest: ExportId | null
-}) =>
+export const projectOf = (
+  row: ProjectRow,
+  clipRows: ReadonlyArray<ClipRow>,
+  exports: {
+    readonly active: ExportId | null
+    readonly latest: ExportId | null
+  }
+) =>
   decode(Project, "projects", row.id, {
     id: row.id,
     name: row.name,

@@ -9,33 +9,39 @@ const logLevel = Config.String("REELAY_LOG_LEVEL").pipe(
 )
 
 /** Effect exports nothing that is not named, where the specification's default is all of it. */
-const exporters = ConfigProvider.layerAdd(ConfigProvider.fromUnknown({
-  OTEL_TRACES_EXPORTER: "otlp",
-  OTEL_METRICS_EXPORTER: "otlp",
-  OTEL_LOGS_EXPORTER: "otlp"
-}))
+const exporters = ConfigProvider.layerAdd(
+  ConfigProvider.fromUnknown({
+    OTEL_TRACES_EXPORTER: "otlp",
+    OTEL_METRICS_EXPORTER: "otlp",
+    OTEL_LOGS_EXPORTER: "otlp"
+  })
+)
 
 /**
  * What a service says of itself: JSON log lines on stdout from REELAY_LOG_LEVEL on (Info), and traces, metrics and logs
  * to an OpenTelemetry collector where OTEL_EXPORTER_OTLP_ENDPOINT names one.
  */
 export const layer = (serviceName: string) =>
-  Layer.unwrap(Effect.gen(function*() {
-    const level = yield* logLevel
-    const endpoint = yield* Config.option(Config.NonEmptyString("OTEL_EXPORTER_OTLP_ENDPOINT"))
-    const console = Layer.merge(
-      Logger.layer([Logger.consoleJson]),
-      Layer.succeed(References.MinimumLogLevel, level ?? "Info")
-    )
-    if (level === undefined) {
-      yield* Effect.logWarning(`REELAY_LOG_LEVEL is none of ${LogLevel.values.join(", ")}`).pipe(Effect.provide(console))
-    }
-    if (Option.isNone(endpoint)) return console
-    return Otlp.layerFromConfig({ resource: { serviceName } }).pipe(
-      Layer.provide([OtlpSerialization.layerJson, FetchHttpClient.layer, exporters]),
-      Layer.provideMerge(console)
-    )
-  }))
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const level = yield* logLevel
+      const endpoint = yield* Config.option(Config.NonEmptyString("OTEL_EXPORTER_OTLP_ENDPOINT"))
+      const console = Layer.merge(
+        Logger.layer([Logger.consoleJson]),
+        Layer.succeed(References.MinimumLogLevel, level ?? "Info")
+      )
+      if (level === undefined) {
+        yield* Effect.logWarning(`REELAY_LOG_LEVEL is none of ${LogLevel.values.join(", ")}`).pipe(
+          Effect.provide(console)
+        )
+      }
+      if (Option.isNone(endpoint)) return console
+      return Otlp.layerFromConfig({ resource: { serviceName } }).pipe(
+        Layer.provide([OtlpSerialization.layerJson, FetchHttpClient.layer, exporters]),
+        Layer.provideMerge(console)
+      )
+    })
+  )
 
 /** `GET /metrics` for Prometheus: everything that Effect's Metric counts in this process. */
 export const metricsRoute = PrometheusMetrics.layerHttp()

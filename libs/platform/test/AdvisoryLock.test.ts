@@ -7,7 +7,7 @@ import { execa } from "execa"
 import { ownPostgres } from "./OwnPostgres.ts"
 
 /** Held for the length of a scope of its own. */
-const hold = Effect.fnUntraced(function*(name: string) {
+const hold = Effect.fnUntraced(function* (name: string) {
   const database = yield* Database
   const scope = yield* Scope.make()
   const lock = yield* database.advisoryLock(name).pipe(Scope.provide(scope))
@@ -17,19 +17,20 @@ const hold = Effect.fnUntraced(function*(name: string) {
 const standBy = (name: string) => hold(name).pipe(Effect.forkChild({ startImmediately: true }))
 
 /** Sessions that Postgres knows of for a lock: the holder's and those that wait. */
-const sessions = Effect.fnUntraced(function*(name: string) {
+const sessions = Effect.fnUntraced(function* (name: string) {
   const database = yield* Database
   return yield* database.query("sessions", (db) =>
     db.execute<{ pid: number; holds: boolean }>(sql`
       select pid, exists (select from pg_locks l where l.pid = a.pid and locktype = 'advisory' and granted) as holds
-      from pg_stat_activity a where application_name = ${`reelay-lock-${name}`} and datname = current_database()`))
+      from pg_stat_activity a where application_name = ${`reelay-lock-${name}`} and datname = current_database()`)
+  )
 })
 
 const untilTwo = (name: string) => sessions(name).pipe(Effect.repeat({ until: (found) => found.length === 2 }))
 
 layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestServices: true })("advisory lock", (it) => {
   it.effect("one holds it; the next takes over when it is given back", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const first = yield* hold("one")
       const waiting = yield* standBy("one")
       yield* untilTwo("one")
@@ -39,10 +40,11 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       const held = (yield* sessions("one")).filter((session) => session.holds)
       assert.strictEqual(held.length, 1)
       yield* second.release
-    }))
+    })
+  )
 
   it.effect("whose session is ended hears of it at once, and the standby takes over", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const first = yield* hold("two")
       const holder = (yield* sessions("two")).find((session) => session.holds)
@@ -61,10 +63,11 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       yield* first.lost
       yield* second.release
       yield* first.release
-    }))
+    })
+  )
 
   it.effect("different names do not meet; who gives up waiting leaves nothing behind", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const first = yield* hold("three")
       const other = yield* hold("four")
       const waiting = yield* standBy("three")
@@ -73,13 +76,14 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       yield* sessions("three").pipe(Effect.repeat({ until: (found) => found.length === 1 }))
       yield* first.release
       yield* other.release
-    }))
+    })
+  )
 
   it.effect("waits through the absence of Postgres, loses it with Postgres", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const own = yield* ownPostgres
       const configuration = ConfigProvider.layer(ConfigProvider.fromUnknown({ DATABASE_URL: own.url }))
-      yield* Effect.gen(function*() {
+      yield* Effect.gen(function* () {
         const first = yield* hold("five")
         yield* own.server().kill
         yield* first.lost
@@ -88,12 +92,15 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
         const second = yield* Fiber.join(waiting)
         yield* second.release
       }).pipe(Effect.provide(Database.layer.pipe(Layer.provide(configuration)), { local: true }))
-    }))
+    })
+  )
 
-  it.effect("a holder that is stopped loses it to another, and hears of it when it goes on", () =>
-    Effect.gen(function*() {
-      const { databaseUrl } = yield* Infra
-      const program = `
+  it.effect(
+    "a holder that is stopped loses it to another, and hears of it when it goes on",
+    () =>
+      Effect.gen(function* () {
+        const { databaseUrl } = yield* Infra
+        const program = `
         import { Database } from "@reelay/platform/Database"
         import { Effect } from "effect"
         await Effect.gen(function*() {
@@ -103,19 +110,21 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
           yield* lock.lost
           console.log("lost")
         }).pipe(Effect.scoped, Effect.provide(Database.layer), Effect.runPromise)`
-      const holder = execa(process.execPath, ["--input-type=module", "-e", program], {
-        cwd: import.meta.dirname,
-        env: { DATABASE_URL: databaseUrl },
-        reject: false
-      })
-      const lines = holder.iterable()
-      const said = Effect.promise(() => lines.next().then(({ value }) => value))
-      yield* Effect.addFinalizer(() => Effect.sync(() => holder.kill("SIGKILL")))
-      assert.strictEqual(yield* said, "held")
-      holder.kill("SIGSTOP")
-      const second = yield* hold("six")
-      holder.kill("SIGCONT")
-      assert.strictEqual(yield* said, "lost")
-      yield* second.release
-    }), 40_000)
+        const holder = execa(process.execPath, ["--input-type=module", "-e", program], {
+          cwd: import.meta.dirname,
+          env: { DATABASE_URL: databaseUrl },
+          reject: false
+        })
+        const lines = holder.iterable()
+        const said = Effect.promise(() => lines.next().then(({ value }) => value))
+        yield* Effect.addFinalizer(() => Effect.sync(() => holder.kill("SIGKILL")))
+        assert.strictEqual(yield* said, "held")
+        holder.kill("SIGSTOP")
+        const second = yield* hold("six")
+        holder.kill("SIGCONT")
+        assert.strictEqual(yield* said, "lost")
+        yield* second.release
+      }),
+    40_000
+  )
 })

@@ -30,75 +30,99 @@ const silentServer = Effect.acquireRelease(
       sockets.push(socket)
       arrived()
     }).listen(0, "127.0.0.1", () =>
-      resume(Effect.succeed({
-        url: `postgres://nobody@127.0.0.1:${(server.address() as AddressInfo).port}/none`,
-        connected,
-        close: () => {
-          for (const socket of sockets) socket.destroy()
-          server.close()
-        }
-      })))
+      resume(
+        Effect.succeed({
+          url: `postgres://nobody@127.0.0.1:${(server.address() as AddressInfo).port}/none`,
+          connected,
+          close: () => {
+            for (const socket of sockets) socket.destroy()
+            server.close()
+          }
+        })
+      )
+    )
   }),
   ({ close }) => Effect.sync(close)
 )
 
 describe("Database without Postgres", () => {
-  it.live("fails at once while it is away, works at once when it is back, and nothing is left of a broken transaction", () =>
-    Effect.gen(function*() {
-      const own = yield* ownPostgres
-      yield* on(own.url, Effect.gen(function*() {
-        const database = yield* Database
-        yield* database.migrate
-        // Every connection of the pool has been used, so each of them is broken below.
-        yield* Effect.all(Array.from({ length: 20 }, () => database.ping), { concurrency: "unbounded" })
+  it.live(
+    "fails at once while it is away, works at once when it is back, and nothing is left of a broken transaction",
+    () =>
+      Effect.gen(function* () {
+        const own = yield* ownPostgres
+        yield* on(
+          own.url,
+          Effect.gen(function* () {
+            const database = yield* Database
+            yield* database.migrate
+            // Every connection of the pool has been used, so each of them is broken below.
+            yield* Effect.all(
+              Array.from({ length: 20 }, () => database.ping),
+              { concurrency: "unbounded" }
+            )
 
-        const reached = Promise.withResolvers<void>()
-        const gone = Promise.withResolvers<void>()
-        const inStatement = yield* database.query("sleeps", (db) => db.execute(sql`select pg_sleep(8)`)).pipe(
-          Effect.flip,
-          Effect.forkChild({ startImmediately: true })
+            const reached = Promise.withResolvers<void>()
+            const gone = Promise.withResolvers<void>()
+            const inStatement = yield* database
+              .query("sleeps", (db) => db.execute(sql`select pg_sleep(8)`))
+              .pipe(Effect.flip, Effect.forkChild({ startImmediately: true }))
+            const betweenStatements = yield* database
+              .transaction("pauses", async (tx) => {
+                await tx.update(farm).set({ paused: true })
+                reached.resolve()
+                await gone.promise
+                await tx.execute(sql`select 1`)
+              })
+              .pipe(Effect.flip, Effect.forkChild({ startImmediately: true }))
+            yield* Effect.promise(() => reached.promise)
+            yield* own.server().kill
+            isUnavailable(yield* Fiber.join(inStatement))
+            isUnavailable(yield* Fiber.join(betweenStatements))
+            gone.resolve()
+
+            const begun = performance.now()
+            const errors = yield* Effect.all(
+              Array.from({ length: 20 }, () => Effect.flip(database.ping)),
+              { concurrency: 20 }
+            )
+            errors.forEach(isUnavailable)
+            isUnavailable(yield* Effect.flip(database.migrate))
+            assert.isBelow(performance.now() - begun, 2000)
+
+            yield* own.start
+            const answers = Array.from({ length: 20 }, () => database.query("farm", (db) => db.select().from(farm)))
+            for (const rows of yield* Effect.all(answers, { concurrency: 20 })) {
+              assert.deepStrictEqual(rows, [{ id: true, paused: false }])
+            }
+          })
         )
-        const betweenStatements = yield* database.transaction("pauses", async (tx) => {
-          await tx.update(farm).set({ paused: true })
-          reached.resolve()
-          await gone.promise
-          await tx.execute(sql`select 1`)
-        }).pipe(Effect.flip, Effect.forkChild({ startImmediately: true }))
-        yield* Effect.promise(() => reached.promise)
-        yield* own.server().kill
-        isUnavailable(yield* Fiber.join(inStatement))
-        isUnavailable(yield* Fiber.join(betweenStatements))
-        gone.resolve()
-
-        const begun = performance.now()
-        const errors = yield* Effect.all(Array.from({ length: 20 }, () => Effect.flip(database.ping)), { concurrency: 20 })
-        errors.forEach(isUnavailable)
-        isUnavailable(yield* Effect.flip(database.migrate))
-        assert.isBelow(performance.now() - begun, 2000)
-
-        yield* own.start
-        const answers = Array.from({ length: 20 }, () => database.query("farm", (db) => db.select().from(farm)))
-        for (const rows of yield* Effect.all(answers, { concurrency: 20 })) {
-          assert.deepStrictEqual(rows, [{ id: true, paused: false }])
-        }
-      }))
-    }))
+      })
+  )
 
   it.effect("gives up on a server that accepts and says nothing", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const silent = yield* silentServer
-      yield* on(silent.url, Effect.gen(function*() {
-        const database = yield* Database
-        const asking = yield* database.ping.pipe(Effect.flip, Effect.forkChild({ startImmediately: true }))
-        yield* Effect.promise(() => silent.connected)
-        yield* TestClock.adjust("10 seconds")
-        isUnavailable(yield* Fiber.join(asking))
-      }))
-    }))
+      yield* on(
+        silent.url,
+        Effect.gen(function* () {
+          const database = yield* Database
+          const asking = yield* database.ping.pipe(Effect.flip, Effect.forkChild({ startImmediately: true }))
+          yield* Effect.promise(() => silent.connected)
+          yield* TestClock.adjust("10 seconds")
+          isUnavailable(yield* Fiber.join(asking))
+        })
+      )
+    })
+  )
 
   it.live("names a server that is nowhere", () =>
-    on("postgres://nobody@127.0.0.1:1/none", Effect.gen(function*() {
-      const database = yield* Database
-      isUnavailable(yield* Effect.flip(database.ping))
-    })))
+    on(
+      "postgres://nobody@127.0.0.1:1/none",
+      Effect.gen(function* () {
+        const database = yield* Database
+        isUnavailable(yield* Effect.flip(database.ping))
+      })
+    )
+  )
 })

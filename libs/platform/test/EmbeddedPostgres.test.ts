@@ -20,7 +20,7 @@ const query = <A>(url: string, run: (sql: postgres.Sql) => Promise<A>) =>
 
 const isAlive = (pid: number) => startOf(pid) !== null
 
-const server = Effect.gen(function*() {
+const server = Effect.gen(function* () {
   const folder = yield* openFolder
   const dataDirectory = join(folder, "data")
   yield* Effect.addFinalizer(() => Effect.ignore(stopPostgres(dataDirectory)))
@@ -30,7 +30,7 @@ const server = Effect.gen(function*() {
 
 describe("embedded Postgres", () => {
   it.live("starts on nothing, keeps what was committed through a stop and through kill -9", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { start, dataDirectory } = yield* server
       const first = yield* start()
       yield* query(first.url, (sql) => sql`create table kept (n int)`)
@@ -46,10 +46,11 @@ describe("embedded Postgres", () => {
 
       const third = yield* start(first.port)
       assert.deepStrictEqual([...(yield* query(third.url, (sql) => sql`select n from kept`))], [{ n: 1 }])
-    }))
+    })
+  )
 
   it.live("stops a server that its dead starter left on the same data", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { start, dataDirectory } = yield* server
       const program = `
         import { startPostgres } from "@reelay/platform/embedded/Postgres"
@@ -62,7 +63,14 @@ import { Effect } from "effect"
         cwd: import.meta.dirname,
         reject: false
       })
-      const left = Number(yield* Effect.promise(() => starter.iterable().next().then(({ value }) => value)))
+      const left = Number(
+        yield* Effect.promise(() =>
+          starter
+            .iterable()
+            .next()
+            .then(({ value }) => value)
+        )
+      )
       starter.kill("SIGKILL")
       yield* Effect.promise(() => starter)
       assert.isTrue(isAlive(left))
@@ -73,10 +81,11 @@ import { Effect } from "effect"
       yield* second.exited
       // Nothing runs: nothing to do.
       yield* stopPostgres(dataDirectory)
-    }))
+    })
+  )
 
   it.live("is not fooled by a process number that is another's by now", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { start, dataDirectory } = yield* server
       const first = yield* start()
       yield* first.kill
@@ -86,37 +95,46 @@ import { Effect } from "effect"
       yield* Effect.promise(() => writeFile(file, written.replace(/^\d+/, String(process.pid))))
       const second = yield* start()
       yield* query(second.url, (sql) => sql`select 1`)
-    }))
+    })
+  )
 
   it.live("wants its password, listens on loopback only, and has no socket in a shared folder", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { start, dataDirectory } = yield* server
       const { url } = yield* start()
       const wrong = new URL(url)
       wrong.password = "guess"
       const refused = yield* Effect.promise(() =>
-        postgres(wrong.href, { max: 1 })`select 1`.then(() => "let in", (error: Error) => error.message)
+        postgres(wrong.href, { max: 1 })`select 1`.then(
+          () => "let in",
+          (error: Error) => error.message
+        )
       )
       assert.include(refused, "password authentication failed")
-      const [settings] = yield* query(url, (sql) =>
-        sql`select current_setting('listen_addresses') as addresses, current_setting('unix_socket_directories') as sockets,
-          current_setting('server_encoding') as encoding`)
+      const [settings] = yield* query(
+        url,
+        (sql) =>
+          sql`select current_setting('listen_addresses') as addresses, current_setting('unix_socket_directories') as sockets,
+          current_setting('server_encoding') as encoding`
+      )
       assert.deepInclude(settings, { addresses: "127.0.0.1", sockets: "", encoding: "UTF8" })
       const { mode } = yield* Effect.promise(() => stat(join(dataDirectory, "reelay.password")))
       assert.strictEqual(mode & 0o077, 0)
-    }))
+    })
+  )
 
   it.live("says what is wrong when it cannot start", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { start } = yield* server
       const other = yield* server
       const first = yield* start()
       const error = yield* Effect.flip(other.start(first.port))
       assert.include(error.message, "could not bind")
-    }))
+    })
+  )
 
   it.live("runs where its user may not go: elsewhere, linked, and says so", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* openFolder
       const home = join(folder, "home")
       yield* Effect.promise(async () => {
@@ -137,6 +155,10 @@ import { Effect } from "effect"
       const linked = yield* Effect.promise(() => lstat(dataDirectory).then((found) => found.isSymbolicLink()))
       // Only root runs it as another user, who may then be shut out.
       assert.strictEqual(linked, process.getuid?.() === 0)
-      assert.strictEqual(notes.some((line) => line.includes(home) && line.includes(place)), linked)
-    }))
+      assert.strictEqual(
+        notes.some((line) => line.includes(home) && line.includes(place)),
+        linked
+      )
+    })
+  )
 })

@@ -34,9 +34,12 @@ const rowsOf = (url: string) =>
 
 describe("migrations", () => {
   it.live("four processes at once do it once", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const url = yield* emptyDatabase(inject("reelay").databases)
-      yield* Effect.all(Array.from({ length: 4 }, () => migrateInProcess(url)), { concurrency: 4 })
+      yield* Effect.all(
+        Array.from({ length: 4 }, () => migrateInProcess(url)),
+        { concurrency: 4 }
+      )
       const files = (yield* Effect.promise(() => readdir(migrationsFolder))).filter((name) => name.endsWith(".sql"))
       const { applied, farm } = yield* rowsOf(url)
       assert.strictEqual(applied.length, files.length)
@@ -45,10 +48,11 @@ describe("migrations", () => {
       yield* migrateDatabase(url)
       assert.isBelow(performance.now() - begun, 1000)
       assert.strictEqual((yield* rowsOf(url)).applied.length, files.length)
-    }))
+    })
+  )
 
   it.live("say what Tables.ts says: generating again makes nothing", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* Effect.acquireRelease(
         Effect.promise(() => mkdtemp(join(tmpdir(), "reelay-drift-"))),
         (made) => Effect.promise(() => rm(made, { recursive: true }))
@@ -58,12 +62,17 @@ describe("migrations", () => {
       const before = yield* names()
       const kit = join(dirname(createRequire(import.meta.url).resolve("drizzle-kit")), "bin.cjs")
       yield* Effect.promise(() =>
-        execa(process.execPath, [kit, "generate", "--dialect", "postgresql", "--schema", "src/Tables.ts", "--out", folder], {
-          cwd: platform
-        })
+        execa(
+          process.execPath,
+          [kit, "generate", "--dialect", "postgresql", "--schema", "src/Tables.ts", "--out", folder],
+          {
+            cwd: platform
+          }
+        )
       )
       assert.deepStrictEqual((yield* names()).toSorted(), before.toSorted())
-    }))
+    })
+  )
 
   it("an error that is not the database's is unexpected", () => {
     assert.strictEqual(databaseError("x", "thrown text").reason, "unexpected")

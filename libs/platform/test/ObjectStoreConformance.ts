@@ -12,7 +12,10 @@ const bytesOf = (text: string) => new TextEncoder().encode(text)
 const whole = <E>(stream: Stream.Stream<Uint8Array, E>) =>
   Stream.runCollect(stream).pipe(Effect.map((chunks) => Buffer.concat(chunks).toString()))
 const reasonOf = <A>(effect: Effect.Effect<A, ObjectStoreError>) =>
-  effect.pipe(Effect.flip, Effect.map((error) => error.reason))
+  effect.pipe(
+    Effect.flip,
+    Effect.map((error) => error.reason)
+  )
 
 const folder = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "reelay-objects-"))),
@@ -23,7 +26,7 @@ const folder = Effect.acquireRelease(
 export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectStore, unknown>) =>
   layer(store, { excludeTestServices: true })(name, (it) => {
     it.effect("holds what was put, whole, until it is replaced or removed", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const objects = yield* ObjectStore
         assert.isNull(yield* objects.head("a/b/c"))
         assert.strictEqual(yield* objects.put("a/b/c", Stream.make(bytesOf("one "), bytesOf("two"))), 7)
@@ -39,10 +42,11 @@ export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectSt
         assert.isNull(yield* objects.head("a/b/c"))
         assert.strictEqual(yield* objects.put("empty", Stream.empty), 0)
         assert.strictEqual(yield* whole(objects.get("empty")), "")
-      }))
+      })
+    )
 
     it.effect("says not_found for what is not there, and for what only looks like a folder", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const objects = yield* ObjectStore
         yield* objects.put("n/x/file", Stream.make(bytesOf("x")))
         for (const key of ["n/absent", "n/x", "n/x/file/below"]) {
@@ -53,12 +57,13 @@ export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectSt
           assert.strictEqual(yield* reasonOf(objects.link(key, "n/elsewhere")), "not_found", key)
         }
         assert.isNull(yield* objects.head("n/elsewhere"))
-      }))
+      })
+    )
 
     it.effect("reads any range", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const objects = yield* ObjectStore
-        const text = Array.from({ length: 600_000 }, (_, n) => String.fromCharCode(97 + n % 26)).join("")
+        const text = Array.from({ length: 600_000 }, (_, n) => String.fromCharCode(97 + (n % 26))).join("")
         yield* objects.put("ranges", Stream.make(bytesOf(text)))
         const context = yield* Effect.context<ObjectStore>()
         const property = fc.asyncProperty(fc.nat(650_000), fc.nat(650_000), async (start, end) => {
@@ -66,10 +71,11 @@ export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectSt
           assert.strictEqual(read, start < end ? text.slice(start, end) : "")
         })
         yield* Effect.promise(() => fc.assert(property, { numRuns: 50 }))
-      }))
+      })
+    )
 
     it.effect("puts conditionally: of many, one wins, and what it put is what is there", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const objects = yield* ObjectStore
         const wins = yield* Effect.forEach(
           Array.from({ length: 20 }, (_, n) => n),
@@ -80,14 +86,15 @@ export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectSt
         assert.strictEqual(yield* whole(objects.get("race/key")), `writer ${wins.indexOf(true)}`)
         assert.isFalse(yield* objects.putIfAbsent("race/key", bytesOf("late")))
         assert.strictEqual(yield* whole(objects.get("race/key")), `writer ${wins.indexOf(true)}`)
-      }))
+      })
+    )
 
     it.effect("shows nothing of a put that failed or was given up", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const objects = yield* ObjectStore
-        const broken = yield* objects.put("half", Stream.make(bytesOf("half")).pipe(Stream.concat(Stream.fail("broken" as const)))).pipe(
-          Effect.flip
-        )
+        const broken = yield* objects
+          .put("half", Stream.make(bytesOf("half")).pipe(Stream.concat(Stream.fail("broken" as const))))
+          .pipe(Effect.flip)
         assert.strictEqual(broken, "broken")
         const started = Promise.withResolvers<void>()
         const slow = Stream.make(bytesOf("half")).pipe(
@@ -99,25 +106,35 @@ export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectSt
         assert.isNull(yield* objects.head("half"))
         yield* Fiber.interrupt(putting)
         assert.isNull(yield* objects.head("half"))
-        assert.deepStrictEqual((yield* Stream.runCollect(objects.list(""))).filter(({ key }) => key.startsWith("half")), [])
-      }))
+        assert.deepStrictEqual(
+          (yield* Stream.runCollect(objects.list(""))).filter(({ key }) => key.startsWith("half")),
+          []
+        )
+      })
+    )
 
     it.effect("takes local files over, and gives objects as local files", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const objects = yield* ObjectStore
         const path = join(yield* folder, "made")
         yield* Effect.promise(() => writeFile(path, "from a file"))
         yield* objects.putFile("files/one", path)
         assert.strictEqual(yield* whole(objects.get("files/one")), "from a file")
-        yield* Effect.promise(() => stat(path).then(() => assert.fail("it was moved"), () => {}))
+        yield* Effect.promise(() =>
+          stat(path).then(
+            () => assert.fail("it was moved"),
+            () => {}
+          )
+        )
         const local = yield* objects.fetch("files/one")
         assert.strictEqual(yield* Effect.promise(() => readFile(local, "utf8")), "from a file")
         assert.strictEqual(yield* reasonOf(objects.putFile("files/two", join(path, "absent"))), "not_found")
         assert.isNull(yield* objects.head("files/two"))
-      }))
+      })
+    )
 
     it.effect("gives folders to work in, on the way into the store, gone with their scope", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const objects = yield* ObjectStore
         const scope = yield* Scope.make()
         const place = yield* objects.workspace.pipe(Scope.provide(scope))
@@ -127,13 +144,22 @@ export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectSt
         yield* Effect.promise(() => writeFile(join(place, "rest"), "left over"))
         yield* objects.putFile("worked/result", join(place, "result"))
         yield* Scope.close(scope, Exit.void)
-        yield* Effect.promise(() => stat(place).then(() => assert.fail("it is gone"), () => {}))
+        yield* Effect.promise(() =>
+          stat(place).then(
+            () => assert.fail("it is gone"),
+            () => {}
+          )
+        )
         assert.strictEqual(yield* whole(objects.get("worked/result")), "made here")
-        assert.deepStrictEqual((yield* Stream.runCollect(objects.list("worked/"))).map(({ key }) => key), ["worked/result"])
-      }))
+        assert.deepStrictEqual(
+          (yield* Stream.runCollect(objects.list("worked/"))).map(({ key }) => key),
+          ["worked/result"]
+        )
+      })
+    )
 
     it.effect("links: the same bytes under another name, which outlive the first; what is there stays", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const objects = yield* ObjectStore
         yield* objects.put("links/from", Stream.make(bytesOf("linked")))
         yield* objects.put("links/taken", Stream.make(bytesOf("mine")))
@@ -148,10 +174,11 @@ export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectSt
         yield* objects.link("links/deep/er/to", "links/twin")
         yield* objects.put("links/twin", Stream.make(bytesOf("replaced")))
         assert.strictEqual(yield* whole(objects.get("links/deep/er/to")), "linked")
-      }))
+      })
+    )
 
     it.effect("lists and removes by prefix, and nothing else", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const objects = yield* ObjectStore
         const keys = ["t/one/a", "t/one/b/c", "t/one/b/d", "t/onetwo/e", "t/f"]
         yield* Effect.forEach(keys, (key) => objects.put(key, Stream.make(bytesOf(key))))
@@ -164,23 +191,28 @@ export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectSt
         yield* objects.removeAll("t/one/")
         yield* objects.removeAll("t/one/")
         assert.deepStrictEqual(yield* listed("t/"), ["t/f", "t/onetwo/e"])
-      }))
+      })
+    )
 
     it.effect("survives puts and prunes in the same folders", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const objects = yield* ObjectStore
         const rounds = Array.from({ length: 60 }, (_, n) => n)
-        yield* Effect.all([
-          Effect.forEach(rounds, (n) => objects.put(`busy/a/b/${n}`, Stream.make(bytesOf("x"))), { concurrency: 4 }),
-          Effect.forEach(rounds, (n) => objects.remove(`busy/a/b/${n - 3}`), { concurrency: 4 }),
-          Effect.forEach(rounds, () => objects.removeAll("busy/other/"), { concurrency: 4 })
-        ], { concurrency: 3 })
+        yield* Effect.all(
+          [
+            Effect.forEach(rounds, (n) => objects.put(`busy/a/b/${n}`, Stream.make(bytesOf("x"))), { concurrency: 4 }),
+            Effect.forEach(rounds, (n) => objects.remove(`busy/a/b/${n - 3}`), { concurrency: 4 }),
+            Effect.forEach(rounds, () => objects.removeAll("busy/other/"), { concurrency: 4 })
+          ],
+          { concurrency: 3 }
+        )
         yield* objects.removeAll("busy/")
         assert.deepStrictEqual(yield* Stream.runCollect(objects.list("busy/")), [])
-      }))
+      })
+    )
 
     it.effect("refuses every key that could mean another place", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const objects = yield* ObjectStore
         const bad = [
           "",
@@ -218,5 +250,6 @@ export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectSt
         assert.strictEqual(yield* reasonOf(Stream.runDrain(objects.list("a/b"))), "invalid_key")
         yield* objects.put("names/ünï côde 'quoted' $HOME;.mp4", Stream.make(bytesOf("x")))
         assert.strictEqual((yield* objects.head("names/ünï côde 'quoted' $HOME;.mp4"))?.size, 1)
-      }))
+      })
+    )
   })

@@ -16,9 +16,11 @@ const freshFolder = Effect.acquireRelease(
 
 const storeIn = (folder: string, reserve = 0) =>
   ObjectStoreDirectory.layer.pipe(
-    Layer.provide(ConfigProvider.layer(
-      ConfigProvider.fromUnknown({ REELAY_STORE: folder, REELAY_STORE_RESERVE_BYTES: String(reserve) })
-    ))
+    Layer.provide(
+      ConfigProvider.layer(
+        ConfigProvider.fromUnknown({ REELAY_STORE: folder, REELAY_STORE_RESERVE_BYTES: String(reserve) })
+      )
+    )
   )
 const inStore = (folder: string, reserve = 0) => Effect.provide(storeIn(folder, reserve), { local: true })
 
@@ -46,10 +48,12 @@ const temporaries = (folder: string) => Effect.promise(() => readdir(join(folder
 
 describe("ObjectStore in a directory that processes share", () => {
   it.live("lets one process win a conditional put", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* freshFolder
       const racers = Array.from({ length: 4 }, (_, n) => {
-        const racer = inProcess(folder, `
+        const racer = inProcess(
+          folder,
+          `
           console.log("ready")
           yield* Effect.promise(() => new Promise((go) => process.stdin.once("data", go)))
           const wins = []
@@ -57,7 +61,8 @@ describe("ObjectStore in a directory that processes share", () => {
             if (yield* objects.putIfAbsent("race/" + n, new TextEncoder().encode("${n}"))) wins.push(n)
           }
           console.log(JSON.stringify(wins))
-          process.stdin.destroy()`)
+          process.stdin.destroy()`
+        )
         return { racer, lines: racer.iterable() }
       })
       const next = ({ lines }: (typeof racers)[number]) => lines.next().then(({ value }) => String(value))
@@ -76,36 +81,41 @@ describe("ObjectStore in a directory that processes share", () => {
       for (const [key, n] of winnerOf) {
         assert.strictEqual(yield* Effect.promise(() => readFile(join(folder, "race", String(key)), "utf8")), String(n))
       }
-    }))
+    })
+  )
 
   it.live("shows nothing of a writer that was killed, and sweeps what it left", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* freshFolder
-      const writer = inProcess(folder, `
+      const writer = inProcess(
+        folder,
+        `
         yield* objects.workspace
         yield* objects.put("big/object", Stream.make(new Uint8Array(1_000_000)).pipe(
           Stream.concat(Stream.fromEffect(Effect.sync(() => { console.log("half"); return new Uint8Array(1) }))),
-          Stream.concat(Stream.fromEffect(Effect.never))))`)
+          Stream.concat(Stream.fromEffect(Effect.never))))`
+      )
       yield* Effect.promise(() => writer.iterable().next())
       assert.strictEqual((yield* temporaries(folder)).length, 2)
       // A living process' temporaries are its own.
-      yield* Effect.gen(function*() {
+      yield* Effect.gen(function* () {
         const objects = yield* ObjectStore
         assert.isNull(yield* objects.head("big/object"))
       }).pipe(inStore(folder))
       assert.strictEqual((yield* temporaries(folder)).length, 2)
       writer.kill("SIGKILL")
       yield* Effect.promise(() => writer)
-      yield* Effect.gen(function*() {
+      yield* Effect.gen(function* () {
         const objects = yield* ObjectStore
         assert.isNull(yield* objects.head("big/object"))
         assert.deepStrictEqual(yield* Stream.runCollect(objects.list("")), [])
         yield* temporaries(folder).pipe(Effect.repeat({ until: (names) => names.length === 0 }))
       }).pipe(inStore(folder))
-    }))
+    })
+  )
 
   it.live("sweeps a stranger's temporaries only when they are old", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* freshFolder
       const place = join(folder, ".tmp")
       const stranger = "0123456789ab-1-1"
@@ -122,12 +132,13 @@ describe("ObjectStore in a directory that processes share", () => {
         Effect.map((names) => assert.deepStrictEqual(names, [`${stranger}-new`])),
         inStore(folder)
       )
-    }))
+    })
+  )
 
   it.live("refuses to fill the disk", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* freshFolder
-      yield* Effect.gen(function*() {
+      yield* Effect.gen(function* () {
         const objects = yield* ObjectStore
         const error = yield* Effect.flip(objects.put("x", Stream.make(new Uint8Array(1))))
         assert.strictEqual(error._tag, "ObjectStoreError")
@@ -136,18 +147,19 @@ describe("ObjectStore in a directory that processes share", () => {
         assert.strictEqual(yield* objects.freeBytes, 0)
         assert.deepStrictEqual(yield* temporaries(folder), [])
       }).pipe(inStore(folder, Number.MAX_SAFE_INTEGER))
-      yield* Effect.gen(function*() {
+      yield* Effect.gen(function* () {
         assert.isAbove((yield* (yield* ObjectStore).freeBytes) ?? 0, 0)
       }).pipe(inStore(folder))
-    }))
+    })
+  )
 
   it.live("stops a put in the middle when the disk fills meanwhile", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* freshFolder
-      yield* Effect.gen(function*() {
+      yield* Effect.gen(function* () {
         const free = (yield* (yield* ObjectStore).freeBytes) ?? 0
         // So little above the reserve that the first look passes and the second does not.
-        yield* Effect.gen(function*() {
+        yield* Effect.gen(function* () {
           const objects = yield* ObjectStore
           const chunk = new Uint8Array(1024 * 1024)
           const error = yield* Effect.flip(objects.put("x", Stream.range(1, 200).pipe(Stream.map(() => chunk))))
@@ -155,12 +167,13 @@ describe("ObjectStore in a directory that processes share", () => {
           assert.isNull(yield* objects.head("x"))
         }).pipe(inStore(folder, free - 24 * 1024 * 1024))
       }).pipe(inStore(folder))
-    }))
+    })
+  )
 
   it.live("has links that are links, and prunes the folders that it emptied", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* freshFolder
-      yield* Effect.gen(function*() {
+      yield* Effect.gen(function* () {
         const objects = yield* ObjectStore
         yield* objects.put("a/b/c/file", Stream.make(new Uint8Array(10)))
         yield* objects.put("a/other", Stream.make(new Uint8Array(10)))
@@ -173,10 +186,11 @@ describe("ObjectStore in a directory that processes share", () => {
         yield* objects.removeAll("a/")
         assert.deepStrictEqual(yield* Effect.promise(() => readdir(folder)), [".tmp"])
       }).pipe(inStore(folder))
-    }))
+    })
+  )
 
   it.live("takes files over from another file system, whole", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const folder = yield* freshFolder
       const elsewhere = yield* Effect.acquireRelease(
         Effect.promise(() => mkdtemp("/dev/shm/reelay-")),
@@ -185,14 +199,15 @@ describe("ObjectStore in a directory that processes share", () => {
       const [here, there] = yield* Effect.promise(() => Promise.all([stat(folder), stat(elsewhere)]))
       assert.notStrictEqual(here.dev, there.dev, "this test needs two file systems")
       yield* Effect.promise(() => writeFile(join(elsewhere, "file"), "moved"))
-      yield* Effect.gen(function*() {
+      yield* Effect.gen(function* () {
         const objects = yield* ObjectStore
         yield* objects.putFile("moved/file", join(elsewhere, "file"))
         assert.strictEqual(Buffer.from(yield* objects.getBytes("moved/file")).toString(), "moved")
         assert.deepStrictEqual(yield* Effect.promise(() => readdir(elsewhere)), [])
         assert.deepStrictEqual(yield* temporaries(folder), [])
       }).pipe(inStore(folder))
-    }))
+    })
+  )
 })
 
 describe("process identity", () => {

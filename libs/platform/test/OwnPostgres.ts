@@ -17,7 +17,7 @@ export const openFolder = Effect.acquireRelease(
 )
 
 /** A server of the test's own, to be killed and started at will, always on the same port. */
-export const ownPostgres = Effect.gen(function*() {
+export const ownPostgres = Effect.gen(function* () {
   const folder = yield* openFolder
   const options = { dataDirectory: join(folder, "data"), durable: false }
   let server: PostgresServer = yield* startPostgres({ ...options, port: 0 })
@@ -27,10 +27,12 @@ export const ownPostgres = Effect.gen(function*() {
     url,
     dataDirectory: options.dataDirectory,
     server: () => server,
-    start: startPostgres({ ...options, port }).pipe(Effect.tap((started) =>
-      Effect.sync(() => {
-        server = started
-      })
-    ))
+    start: startPostgres({ ...options, port }).pipe(
+      Effect.tap((started) =>
+        Effect.sync(() => {
+          server = started
+        })
+      )
+    )
   }
 })

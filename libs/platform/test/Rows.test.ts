@@ -29,7 +29,7 @@ describe("instants", () => {
 
 layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestServices: true })("rows", (it) => {
   it.effect("a video, with its paths signed", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const id = yield* database.query("video", (db) => Fixtures.insertVideo(db, user))
       const [row] = yield* database.query("row", (db) => db.select().from(videos).where(eq(videos.id, id)))
@@ -52,10 +52,11 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       assert.deepStrictEqual(yield* Rows.locationOf(row), Fixtures.spec(user, id).sources[0]?.location)
       const silent = yield* Rows.videoOf({ ...row, media: { ...row.media, sound: null } }, sign)
       assert.deepInclude(silent, { audioCodec: null, hasAudio: false })
-    }))
+    })
+  )
 
   it.effect("a project with its clips, each at the version that holds", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const { projectId, exportId } = yield* database.query("rows", async (db) => {
         const videoId = await Fixtures.insertVideo(db, user)
@@ -64,32 +65,43 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
         await Fixtures.insertClip(db, user, projectId, videoId, 0)
         return { projectId, exportId: await Fixtures.insertExport(db, user, videoId, projectId) }
       })
-      const [row] = yield* database.query("project", (db) => db.select().from(projects).where(eq(projects.id, projectId)))
+      const [row] = yield* database.query("project", (db) =>
+        db.select().from(projects).where(eq(projects.id, projectId))
+      )
       const clipRows = yield* database.query("clips", (db) =>
-        db.select(Rows.clipColumns).from(clips).innerJoin(clipVersions, Rows.clipVersionHolds)
-          .where(eq(clips.projectId, projectId)).orderBy(clips.position))
+        db
+          .select(Rows.clipColumns)
+          .from(clips)
+          .innerJoin(clipVersions, Rows.clipVersionHolds)
+          .where(eq(clips.projectId, projectId))
+          .orderBy(clips.position)
+      )
       assert.isDefined(row)
       const project = yield* Rows.projectOf(row, clipRows, { active: exportId, latest: exportId })
-      assert.deepStrictEqual(project.clips.map(({ position, version, name }) => ({ position, version, name })), [
-        { position: 0, version: 1, name: Fixtures.edits.name },
-        { position: 1, version: 1, name: Fixtures.edits.name }
-      ])
+      assert.deepStrictEqual(
+        project.clips.map(({ position, version, name }) => ({ position, version, name })),
+        [
+          { position: 0, version: 1, name: Fixtures.edits.name },
+          { position: 1, version: 1, name: Fixtures.edits.name }
+        ]
+      )
       assert.deepInclude(project, { id: projectId, name: "summer", aspect: "source", activeExport: exportId })
       const [first] = clipRows
       assert.isDefined(first)
       assert.deepStrictEqual(yield* Rows.clipOf(first), project.clips[0])
-    }))
+    })
+  )
 
   it.effect("an export through its life, with what is live added only where the row agrees", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const { id, videoId } = yield* database.query("rows", async (db) => {
         const videoId = await Fixtures.insertVideo(db, user)
         return { videoId, id: await Fixtures.insertExport(db, user, videoId) }
       })
-      const row = database.query("row", (db) => db.select(Rows.exportColumns).from(exports_).where(eq(exports_.id, id))).pipe(
-        Effect.flatMap(([found]) => Effect.fromNullishOr(found))
-      )
+      const row = database
+        .query("row", (db) => db.select(Rows.exportColumns).from(exports_).where(eq(exports_.id, id)))
+        .pipe(Effect.flatMap(([found]) => Effect.fromNullishOr(found)))
       const change = (values: Partial<typeof exports_.$inferInsert>) =>
         database.query("change", (db) => db.update(exports_).set(values).where(eq(exports_.id, id)))
       const progress = {
@@ -118,7 +130,11 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       assert.deepInclude(running, { status: "processing", queuePosition: null, progress, encoder: "software" })
 
       const [kept] = yield* database.query("kept", (db) =>
-        db.select({ id: exports_.id, spec: exports_.spec, plan: exports_.plan }).from(exports_).where(eq(exports_.id, id)))
+        db
+          .select({ id: exports_.id, spec: exports_.spec, plan: exports_.plan })
+          .from(exports_)
+          .where(eq(exports_.id, id))
+      )
       assert.isDefined(kept)
       assert.deepStrictEqual(yield* Rows.specOf(kept), spec)
       assert.deepStrictEqual(yield* Rows.planOf(kept), Fixtures.plan(id, spec))
@@ -136,36 +152,42 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       assert.deepInclude(completed, { status: "completed", outputs: [Fixtures.output.output], error: null, epoch: 2 })
       assert.isNotNull(completed.completedAt)
       assert.deepStrictEqual(yield* Rows.outputsOf(yield* row), [Fixtures.output])
-    }))
+    })
+  )
 
   it.effect("an attempt", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const [row] = yield* database.query("attempt", async (db) => {
         const exportId = await Fixtures.insertExport(db, user, await Fixtures.insertVideo(db, user))
-        return db.insert(attempts).values({
-          id: newId(AttemptId),
-          exportId,
-          userId: user,
-          epoch: 1,
-          task: "chunk",
-          kind: "encoder",
-          nodeId: "node-1",
-          family: "nvenc",
-          error: problem,
-          log: "the end",
-          seconds: 1.5
-        }).returning()
+        return db
+          .insert(attempts)
+          .values({
+            id: newId(AttemptId),
+            exportId,
+            userId: user,
+            epoch: 1,
+            task: "chunk",
+            kind: "encoder",
+            nodeId: "node-1",
+            family: "nvenc",
+            error: problem,
+            log: "the end",
+            seconds: 1.5
+          })
+          .returning()
       })
       assert.isDefined(row)
       assert.deepInclude(yield* Rows.attemptOf(row), { epoch: 1, family: "nvenc", error: problem, seconds: 1.5 })
-    }))
+    })
+  )
 
   it.effect("a row that is not what it should be is an error, not a lie", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const id = yield* database.query("rows", async (db) =>
-        Fixtures.insertExport(db, user, await Fixtures.insertVideo(db, user)))
+        Fixtures.insertExport(db, user, await Fixtures.insertVideo(db, user))
+      )
       const [row] = yield* database.query("row", (db) => db.select().from(exports_).where(eq(exports_.id, id)))
       assert.isDefined(row)
       const broken = yield* Effect.all([
@@ -173,32 +195,41 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
         Effect.flip(Rows.planOf({ id, plan: {} })),
         Effect.flip(Rows.exportOf({ ...row, delivery: "by hand" }, Rows.NOT_LIVE))
       ])
-      for (const error of broken) assert.deepStrictEqual([error._tag, error.table, error.id], ["RowError", "exports", id])
-    }))
+      for (const error of broken)
+        assert.deepStrictEqual([error._tag, error.table, error.id], ["RowError", "exports", id])
+    })
+  )
 
   it.effect("JSON comes back as it went, encoded once", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const context = yield* Effect.context<Database>()
       // Postgres knows no U+0000, and half a surrogate pair is no text.
       const text = fc.string({ unit: "binary", maxLength: 40 }).filter((s) => !s.includes("\u0000") && s.isWellFormed())
-      const property = fc.asyncProperty(text, fc.double({ noNaN: true, noDefaultInfinity: true, min: 0, max: 1e6 }), (name, start) =>
-        Effect.gen(function*() {
-          const edits = { ...Fixtures.edits, name, timing: { start, end: start + 1 } }
-          const rows = yield* database.transaction("clip", async (tx) => {
-            const clipId = await Fixtures.insertClip(
-              tx,
-              user,
-              await Fixtures.insertProject(tx, user),
-              await Fixtures.insertVideo(tx, user),
-              0,
-              edits
-            )
-            return tx.select({ edits: clipVersions.edits, type: sql<string>`jsonb_typeof(${clipVersions.edits})` })
-              .from(clipVersions).where(eq(clipVersions.clipId, clipId))
-          })
-          assert.deepStrictEqual(rows, [{ edits, type: "object" }])
-        }).pipe(Effect.provideContext(context), Effect.runPromise))
+      const property = fc.asyncProperty(
+        text,
+        fc.double({ noNaN: true, noDefaultInfinity: true, min: 0, max: 1e6 }),
+        (name, start) =>
+          Effect.gen(function* () {
+            const edits = { ...Fixtures.edits, name, timing: { start, end: start + 1 } }
+            const rows = yield* database.transaction("clip", async (tx) => {
+              const clipId = await Fixtures.insertClip(
+                tx,
+                user,
+                await Fixtures.insertProject(tx, user),
+                await Fixtures.insertVideo(tx, user),
+                0,
+                edits
+              )
+              return tx
+                .select({ edits: clipVersions.edits, type: sql<string>`jsonb_typeof(${clipVersions.edits})` })
+                .from(clipVersions)
+                .where(eq(clipVersions.clipId, clipId))
+            })
+            assert.deepStrictEqual(rows, [{ edits, type: "object" }])
+          }).pipe(Effect.provideContext(context), Effect.runPromise)
+      )
       yield* Effect.promise(() => fc.assert(property, { numRuns: 60 }))
-    }))
+    })
+  )
 })

@@ -20,7 +20,7 @@ const secretFile = (bytes: number) =>
 
 const configuration = (file: string) => ConfigProvider.layer(ConfigProvider.fromUnknown({ REELAY_SECRET_FILE: file }))
 
-const signedUrls = Effect.gen(function*() {
+const signedUrls = Effect.gen(function* () {
   const { file } = yield* secretFile(32)
   return yield* SignedUrl.pipe(
     Effect.provide(SignedUrl.layer.pipe(Layer.provide(configuration(file))), { local: true })
@@ -31,7 +31,7 @@ const queryOf = (url: string) => Object.fromEntries(new URL(url, "http://x").sea
 
 describe("signed URLs", () => {
   it.effect("let in what they name until they expire, and nothing else", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { sign, verify } = yield* signedUrls
       const path = "/api/videos/1/content"
       const url = sign(path, 3600)
@@ -43,7 +43,9 @@ describe("signed URLs", () => {
       assert.isFalse(yield* verify(path, { ...query, expires: " 3600" }))
       assert.isFalse(yield* verify(path, { ...query, signature: "" }))
       assert.isFalse(yield* verify(path, { ...query, signature: `${query["signature"]}AA` }))
-      assert.isFalse(yield* verify(path, { ...query, signature: query["signature"]?.replace(/^./, (c) => c === "A" ? "B" : "A") }))
+      assert.isFalse(
+        yield* verify(path, { ...query, signature: query["signature"]?.replace(/^./, (c) => (c === "A" ? "B" : "A")) })
+      )
       assert.isFalse(yield* verify(path, { expires: "3600" }))
       assert.isFalse(yield* verify(path, {}))
       assert.isFalse(yield* (yield* signedUrls).verify(path, query))
@@ -51,10 +53,11 @@ describe("signed URLs", () => {
       assert.isTrue(yield* verify(path, query))
       yield* TestClock.adjust("1 seconds")
       assert.isFalse(yield* verify(path, query))
-    }))
+    })
+  )
 
   it.effect("need a secret that is one", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const short = yield* secretFile(31)
       for (const file of [short.file, join(short.folder, "absent")]) {
         const error = yield* secretKey("test").pipe(Effect.provide(configuration(file)), Effect.flip)
@@ -62,8 +65,13 @@ describe("signed URLs", () => {
       }
       const { file } = yield* secretFile(32)
       const keys = yield* Effect.forEach(["a", "a", "b"], (purpose) =>
-        secretKey(purpose).pipe(Effect.provide(configuration(file)), Effect.map((key) => key.toString("hex"))))
+        secretKey(purpose).pipe(
+          Effect.provide(configuration(file)),
+          Effect.map((key) => key.toString("hex"))
+        )
+      )
       assert.strictEqual(keys[0], keys[1])
       assert.notStrictEqual(keys[0], keys[2])
-    }))
+    })
+  )
 })

@@ -8,10 +8,12 @@ import type { AddressInfo } from "node:net"
 
 const service = (environment: Readonly<Record<string, string>>) =>
   Effect.promise(() =>
-    execa(process.execPath, [
-      "--input-type=module",
-      "-e",
-      `import { Effect } from "effect"
+    execa(
+      process.execPath,
+      [
+        "--input-type=module",
+        "-e",
+        `import { Effect } from "effect"
        import * as Telemetry from "@reelay/platform/Telemetry"
        await Effect.logDebug("quiet").pipe(
          Effect.andThen(Effect.logInfo("heard")),
@@ -19,48 +21,72 @@ const service = (environment: Readonly<Record<string, string>>) =>
          Effect.annotateLogs({ exportId: "1" }),
          Effect.provide(Telemetry.layer("tested")),
          Effect.runPromise)`
-    ], { cwd: import.meta.dirname, env: environment })
-  ).pipe(Effect.map(({ stdout }) =>
-    stdout.split("\n").map((line): { readonly message: string; readonly level: string } => JSON.parse(line))
-  ))
+      ],
+      { cwd: import.meta.dirname, env: environment }
+    )
+  ).pipe(
+    Effect.map(({ stdout }) =>
+      stdout.split("\n").map((line): { readonly message: string; readonly level: string } => JSON.parse(line))
+    )
+  )
 
 /** An OpenTelemetry collector that remembers what it was told, by path. */
 const collector = Effect.acquireRelease(
-  Effect.callback<{ readonly url: string; readonly told: Map<string, string>; readonly close: () => void }>((resume) => {
-    const told = new Map<string, string>()
-    const server = createServer((request, response) => {
-      const chunks: Array<Buffer> = []
-      request.on("data", (chunk: Buffer) => chunks.push(chunk)).on("end", () => {
-        told.set(request.url ?? "", Buffer.concat(chunks).toString())
-        response.writeHead(200, { "content-type": "application/json" }).end("{}")
-      })
-    }).listen(0, "127.0.0.1", () =>
-      resume(Effect.succeed({
-        url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-        told,
-        close: () => server.close()
-      })))
-  }),
+  Effect.callback<{ readonly url: string; readonly told: Map<string, string>; readonly close: () => void }>(
+    (resume) => {
+      const told = new Map<string, string>()
+      const server = createServer((request, response) => {
+        const chunks: Array<Buffer> = []
+        request
+          .on("data", (chunk: Buffer) => chunks.push(chunk))
+          .on("end", () => {
+            told.set(request.url ?? "", Buffer.concat(chunks).toString())
+            response.writeHead(200, { "content-type": "application/json" }).end("{}")
+          })
+      }).listen(0, "127.0.0.1", () =>
+        resume(
+          Effect.succeed({
+            url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+            told,
+            close: () => server.close()
+          })
+        )
+      )
+    }
+  ),
   ({ close }) => Effect.sync(close)
 )
 
 describe("telemetry", () => {
   it.live("logs lines of JSON from the level on that was asked for", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lines = yield* service({})
-      assert.deepStrictEqual(lines.map(({ message, level }) => [message, level]), [["heard", "INFO"]])
+      assert.deepStrictEqual(
+        lines.map(({ message, level }) => [message, level]),
+        [["heard", "INFO"]]
+      )
       assert.deepNestedInclude(lines[0], { "annotations.exportId": "1" })
       const debugged = yield* service({ REELAY_LOG_LEVEL: "debug" })
-      assert.deepStrictEqual(debugged.map(({ message }) => message), ["quiet", "heard"])
+      assert.deepStrictEqual(
+        debugged.map(({ message }) => message),
+        ["quiet", "heard"]
+      )
       const unclear = yield* service({ REELAY_LOG_LEVEL: "loud" })
-      assert.deepStrictEqual(unclear.map(({ level }) => level), ["WARN", "INFO"])
-    }))
+      assert.deepStrictEqual(
+        unclear.map(({ level }) => level),
+        ["WARN", "INFO"]
+      )
+    })
+  )
 
   it.live("tells a collector where one is named, and the console as well", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { url, told } = yield* collector
       const lines = yield* service({ OTEL_EXPORTER_OTLP_ENDPOINT: url })
-      assert.deepStrictEqual(lines.map(({ message }) => message), ["heard"])
+      assert.deepStrictEqual(
+        lines.map(({ message }) => message),
+        ["heard"]
+      )
       assert.include(told.get("/v1/traces"), "a span")
       assert.include(told.get("/v1/logs"), "heard")
       assert.include(told.get("/v1/logs"), "tested")
@@ -68,14 +94,16 @@ describe("telemetry", () => {
       yield* service({ OTEL_EXPORTER_OTLP_ENDPOINT: quiet.url, OTEL_TRACES_EXPORTER: "none" })
       assert.isFalse(quiet.told.has("/v1/traces"))
       assert.isTrue(quiet.told.has("/v1/logs"))
-    }))
+    })
+  )
 
   it.live("shows metrics to Prometheus", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       yield* Metric.update(Metric.counter("reelay_test_total"), 3)
       const { handler, dispose } = HttpRouter.toWebHandler(metricsRoute, { disableLogger: true })
       yield* Effect.addFinalizer(() => Effect.promise(dispose))
       const response = yield* Effect.promise(() => handler(new Request("http://x/metrics")))
       assert.match(yield* Effect.promise(() => response.text()), /^reelay_test_total 3$/m)
-    }))
+    })
+  )
 })

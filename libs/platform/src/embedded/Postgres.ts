@@ -3,7 +3,20 @@ import { execa } from "execa"
 import { spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { chown, lstat, mkdir, mkdtemp, open, readFile, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises"
+import {
+  chown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  open,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile
+} from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
@@ -61,7 +74,11 @@ const PASSWORD_FILE = "reelay.password"
 const RETRIES_MILLIS = 15_000
 const ENVIRONMENT = { PATH: "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" }
 
-const exists = (path: string) => stat(path).then(() => true, () => false)
+const exists = (path: string) =>
+  stat(path).then(
+    () => true,
+    () => false
+  )
 
 const freePort = () =>
   new Promise<number>((found, failed) => {
@@ -69,7 +86,9 @@ const freePort = () =>
     server.once("error", failed)
     server.listen(0, "127.0.0.1", () => {
       const address = server.address()
-      server.close(() => typeof address === "object" && address !== null ? found(address.port) : failed(new Error("no port")))
+      server.close(() =>
+        typeof address === "object" && address !== null ? found(address.port) : failed(new Error("no port"))
+      )
     })
   })
 
@@ -82,9 +101,10 @@ const postmaster = async (dataDir: string) => {
 
 /** Whether the process is a server on this data: after a crash the number may be anybody's. */
 const serves = async (pid: number, dataDir: string): Promise<boolean> => {
-  const command = process.platform === "linux"
-    ? await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")
-    : (await execa("ps", ["-o", "command=", "-p", String(pid)], { reject: false })).stdout
+  const command =
+    process.platform === "linux"
+      ? await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")
+      : (await execa("ps", ["-o", "command=", "-p", String(pid)], { reject: false })).stdout
   return command.includes("postgres") && command.split(/[\0 ]/).includes(dataDir)
 }
 
@@ -128,17 +148,21 @@ const initialise = async (programs: string, place: string, account: Account | nu
     if (account !== null) {
       for (const path of [making, secrets, passwordFile]) await chown(path, account.uid, account.gid)
     }
-    await execa(join(programs, "bin", "initdb"), [
-      `--pgdata=${making}`,
-      `--username=${SUPERUSER}`,
-      `--pwfile=${passwordFile}`,
-      "--auth=scram-sha-256",
-      "--encoding=UTF8",
-      "--locale=C",
-      "--locale-provider=builtin",
-      "--builtin-locale=C.UTF-8",
-      ...(durable ? [] : ["--no-sync"])
-    ], { ...(account ?? {}), cwd: "/", env: ENVIRONMENT, extendEnv: false })
+    await execa(
+      join(programs, "bin", "initdb"),
+      [
+        `--pgdata=${making}`,
+        `--username=${SUPERUSER}`,
+        `--pwfile=${passwordFile}`,
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        ...(durable ? [] : ["--no-sync"])
+      ],
+      { ...account, cwd: "/", env: ENVIRONMENT, extendEnv: false }
+    )
     // Beside the data, so that neither is ever there without the other.
     await rename(passwordFile, join(making, PASSWORD_FILE)).catch(() =>
       writeFile(join(making, PASSWORD_FILE), password, { mode: 0o600 })
@@ -153,7 +177,10 @@ const initialise = async (programs: string, place: string, account: Account | nu
 /** A folder for the data that `account` can reach; `dataDir` becomes a link to it when it cannot be there itself. */
 const prepare = async (dataDir: string, account: Account | null, note: (line: string) => void): Promise<string> => {
   await mkdir(dirname(dataDir), { recursive: true })
-  const linked = await lstat(dataDir).then((found) => found.isSymbolicLink(), () => false)
+  const linked = await lstat(dataDir).then(
+    (found) => found.isSymbolicLink(),
+    () => false
+  )
   if (linked) return placeOf(dataDir)
   const closed = account === null ? null : await closedFolder(dirname(dataDir), account)
   if (closed === null) return resolve(dataDir)
@@ -180,13 +207,19 @@ const settingsOf = (options: PostgresOptions, port: number): Readonly<Record<str
   ...options.settings
 })
 
-const launch = async (programs: string, place: string, account: Account | null, logFile: string, settings: Readonly<Record<string, string>>) => {
+const launch = async (
+  programs: string,
+  place: string,
+  account: Account | null,
+  logFile: string,
+  settings: Readonly<Record<string, string>>
+) => {
   const log = await open(logFile, "a", 0o600)
   const logged = (await log.stat()).size
   const child = spawn(
     join(programs, "bin", "postgres"),
     ["-D", place, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
-    { ...(account ?? {}), cwd: "/", env: ENVIRONMENT, detached: true, stdio: ["ignore", log.fd, log.fd] }
+    { ...account, cwd: "/", env: ENVIRONMENT, detached: true, stdio: ["ignore", log.fd, log.fd] }
   )
   const exited = new Promise<void>((done) => {
     child.once("exit", () => done())
@@ -218,7 +251,7 @@ const start = async (options: PostgresOptions): Promise<PostgresServer> => {
   if (!(await exists(join(place, "PG_VERSION")))) await initialise(programs, place, account, options.durable !== false)
 
   const logFile = options.logFile ?? `${resolve(options.dataDirectory)}.log`
-  for (const begun = performance.now();;) {
+  for (const begun = performance.now(); ;) {
     const port = options.port === 0 ? await freePort() : options.port
     const { child, exited, said } = await launch(programs, place, account, logFile, settingsOf(options, port))
     const { pid } = child
@@ -245,8 +278,9 @@ const start = async (options: PostgresOptions): Promise<PostgresServer> => {
     }
     const words = await said()
     // Children of a killed server hold its memory for a moment; another process may have taken the free port.
-    const passes = /shared memory block|postmaster\.pid.* already exists/.test(words) ||
-      (options.port === 0 && /could not bind|could not create any TCP/.test(words))
+    const passes =
+      /shared memory block|postmaster\.pid.* already exists/.test(words)
+      || (options.port === 0 && /could not bind|could not create any TCP/.test(words))
     if (!passes || performance.now() - begun > RETRIES_MILLIS) {
       throw new Error(`Postgres ended while starting (port ${port}): ${words}`)
     }
@@ -257,8 +291,7 @@ const start = async (options: PostgresOptions): Promise<PostgresServer> => {
 const attempt = <A>(run: () => Promise<A>) =>
   Effect.tryPromise({
     try: run,
-    catch: (cause) =>
-      new PostgresServerError({ detail: cause instanceof Error ? cause.message : String(cause), cause })
+    catch: (cause) => new PostgresServerError({ detail: cause instanceof Error ? cause.message : String(cause), cause })
   })
 
 /** Starts a server and returns when it accepts connections (recovery after a crash may take its time). No scope ends it. */

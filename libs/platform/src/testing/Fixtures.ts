@@ -64,26 +64,30 @@ export const spec = (tenant: UserId, videoId: VideoId): RenderSpec => ({
     loudness: null,
     sound: true
   },
-  sources: [{
-    videoId,
-    sha256: digest,
-    location: { _tag: "object", key: sourceMedia(tenant, videoId) },
-    indexKey: sourceIndex(tenant, videoId),
-    media
-  }],
-  clips: [{
-    clipId: null,
-    version: null,
-    name: "holiday",
-    source: 0,
-    start: microsOf(0),
-    end: microsOf(10),
-    frames: 250,
-    crop: null,
-    speed: [],
-    transition: CUT,
-    overlays: []
-  }]
+  sources: [
+    {
+      videoId,
+      sha256: digest,
+      location: { _tag: "object", key: sourceMedia(tenant, videoId) },
+      indexKey: sourceIndex(tenant, videoId),
+      media
+    }
+  ],
+  clips: [
+    {
+      clipId: null,
+      version: null,
+      name: "holiday",
+      source: 0,
+      start: microsOf(0),
+      end: microsOf(10),
+      frames: 250,
+      crop: null,
+      speed: [],
+      transition: CUT,
+      overlays: []
+    }
+  ]
 })
 
 /** The least plan: all in one task. */
@@ -96,14 +100,16 @@ export const plan = (exportId: ExportId, of: RenderSpec): Plan => {
     spec: of,
     family: "software",
     build,
-    tasks: [{
-      key,
-      pool: videoPool("software", of.target.codec, build),
-      needs: [],
-      frames: 250,
-      weight: 1,
-      work: { _tag: "chunk", clip: 0, from: 0, to: 250, seek: null, hold: 0 }
-    }],
+    tasks: [
+      {
+        key,
+        pool: videoPool("software", of.target.codec, build),
+        needs: [],
+        frames: 250,
+        weight: 1,
+        work: { _tag: "chunk", clip: 0, from: 0, to: 250, seek: null, hold: 0 }
+      }
+    ],
     final: key,
     reasons: []
   }
@@ -144,7 +150,14 @@ export const insertProject = async (db: Db | Transaction, user: UserId) => {
   return id
 }
 
-export const edits: typeof clipVersions.$inferInsert.edits = { name: "beach", timing: { start: 1, end: 3 }, crop: null, speed: [], transition: CUT, overlays: [] }
+export const edits: typeof clipVersions.$inferInsert.edits = {
+  name: "beach",
+  timing: { start: 1, end: 3 },
+  crop: null,
+  speed: [],
+  transition: CUT,
+  overlays: []
+}
 
 /** A clip and its first version. */
 export const insertClip = (
@@ -163,7 +176,12 @@ export const insertClip = (
   })
 
 /** A pending export of a whole video. */
-export const insertExport = async (db: Db | Transaction, user: UserId, videoId: VideoId, projectId: ProjectId | null = null) => {
+export const insertExport = async (
+  db: Db | Transaction,
+  user: UserId,
+  videoId: VideoId,
+  projectId: ProjectId | null = null
+) => {
   const id = newId(ExportId)
   await db.insert(exports_).values({
     id,

@@ -20,7 +20,7 @@ export interface TestInfra {
   readonly environment: (role: Role) => Readonly<Record<string, string>>
 }
 
-const infra = Effect.gen(function*() {
+const infra = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "reelay-file-"))),
     (made) => Effect.promise(() => rm(made, { recursive: true, force: true, maxRetries: 5 }))
@@ -32,10 +32,9 @@ const infra = Effect.gen(function*() {
     await writeFile(secretFile, randomBytes(32), { mode: 0o600 })
   })
   const { databases, nats } = inject("reelay")
-  const [databaseUrl, server] = yield* Effect.all([
-    cloneDatabase(databases),
-    freshNats(nats, join(folder, "nats"))
-  ], { concurrency: 2 })
+  const [databaseUrl, server] = yield* Effect.all([cloneDatabase(databases), freshNats(nats, join(folder, "nats"))], {
+    concurrency: 2
+  })
   const made: TestInfra = {
     databaseUrl,
     natsUrl: server.url,
@@ -60,12 +59,14 @@ export class Infra extends Context.Service<Infra, TestInfra>()("@reelay/platform
   /** The configuration is the given role's, too, so that `Database.layer` and `Bus.layer` just work on it. */
   static readonly layerAs = (role: Role) =>
     Layer.unwrap(
-      infra.pipe(Effect.map((made) =>
-        Layer.merge(
-          Layer.succeed(Infra, made),
-          ConfigProvider.layer(ConfigProvider.fromUnknown(made.environment(role)))
+      infra.pipe(
+        Effect.map((made) =>
+          Layer.merge(
+            Layer.succeed(Infra, made),
+            ConfigProvider.layer(ConfigProvider.fromUnknown(made.environment(role)))
+          )
         )
-      ))
+      )
     )
 
   /** As the scheduler, who may do everything. */

@@ -67,7 +67,8 @@ const given = (url: string) =>
   Effect.promise(async (): Promise<NatsForTests> => {
     const { host, username, password } = new URL(url)
     const server = `nats://${host}`
-    const credentials = username === "" ? {} : { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
+    const credentials =
+      username === "" ? {} : { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
     const connection = await connect({ servers: server, ...credentials })
     try {
       const manager = await jetstreamManager(connection)
@@ -79,10 +80,12 @@ const given = (url: string) =>
       url: server,
       environment: () => ({
         REELAY_NATS_URL: server,
-        ...(username === "" ? {} : {
-          REELAY_NATS_USER: decodeURIComponent(username),
-          REELAY_NATS_PASSWORD: decodeURIComponent(password)
-        })
+        ...(username === ""
+          ? {}
+          : {
+              REELAY_NATS_USER: decodeURIComponent(username),
+              REELAY_NATS_PASSWORD: decodeURIComponent(password)
+            })
       })
     }
   })

@@ -90,9 +90,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     throw new Error("REELAY_TEST_NATS_URL is one server for all test files: run with --maxWorkers=1")
   }
   const given = process.env["REELAY_TEST_DATABASE_URL"]
-  const server = given !== undefined
-    ? { adminUrl: given, stop: () => Promise.resolve() }
-    : await (containers ? container() : embedded())
+  const server =
+    given !== undefined
+      ? { adminUrl: given, stop: () => Promise.resolve() }
+      : await (containers ? container() : embedded())
   const databases = await makeTemplate(server.adminUrl)
   project.provide("reelay", { databases, nats })
   return async () => {

@@ -1,0 +1,82 @@
+import { copyFile, link, mkdir, open, readdir, rm, rmdir, stat } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { hasEnded } from "./ProcessIdentity.ts"
+
+/** Files that appear whole or not at all, and are still there after the machine has lost its power. */
+
+/** A folder may be pruned while it is made, and between its making and the move into it. */
+const PLACE_ATTEMPTS = 50
+const DAY_MILLIS = 86_400_000
+
+export const codeOf = (cause: unknown): string =>
+  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : ""
+
+export const isMissing = (cause: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(cause))
+
+/** Bytes are on the disk when their file is; a name, when its folder is. */
+export const sync = async (path: string): Promise<void> => {
+  const handle = await open(path, "r")
+  await handle.sync().finally(() => handle.close())
+}
+
+/** A folder that is gone again needs no syncing. */
+const syncFolder = (path: string): Promise<void> =>
+  sync(path).catch((cause: unknown) => {
+    if (!isMissing(cause)) throw cause
+  })
+
+/** Makes the folder of `target`, has something appear there by `move` (a rename or a link), and has both on the disk. */
+export const place = async (target: string, move: () => Promise<void>): Promise<void> => {
+  const folder = dirname(target)
+  for (let attempt = 1; ; attempt++) {
+    let made: string | undefined
+    try {
+      made = await mkdir(folder, { recursive: true })
+      await move()
+    } catch (cause) {
+      if (isMissing(cause) && attempt < PLACE_ATTEMPTS) continue
+      throw cause
+    }
+    await syncFolder(folder)
+    if (made !== undefined) {
+      for (let above = folder; above.length >= made.length; above = dirname(above)) await syncFolder(dirname(above))
+    }
+    return
+  }
+}
+
+/** A second name for the file; false, and nothing changed, when the target was there already. */
+export const linkIfAbsent = (path: string, target: string): Promise<boolean> =>
+  place(target, () => link(path, target)).then(
+    () => true,
+    (cause: unknown) => {
+      if (codeOf(cause) === "EEXIST") return false
+      throw cause
+    }
+  )
+
+/** For a file on another file system, or one that may not be linked. */
+export const copyDurably = async (from: string, to: string): Promise<void> => {
+  await copyFile(from, to)
+  await sync(to)
+}
+
+/** Removes `folder` and those above it as far as they are empty, up to `root`, which stays. */
+export const pruneEmpty = async (root: string, folder: string): Promise<void> => {
+  if (!folder.startsWith(`${root}/`)) return
+  const gone = await rmdir(folder).then(() => true, isMissing)
+  if (gone) await pruneEmpty(root, dirname(folder))
+}
+
+/** Removes what ended processes left in `folder` (names begin with their identity), and what nobody here knows after a day. */
+export const sweepTemporaries = async (folder: string): Promise<void> => {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name)
+    const isOld = () =>
+      stat(path).then(
+        (found) => Date.now() - found.mtimeMs > DAY_MILLIS,
+        () => false
+      )
+    if (hasEnded(name) ?? (await isOld())) await rm(path, { recursive: true, force: true })
+  }
+}
