@@ -92,4 +92,3 @@ export const openLink = (options: LinkOptions) => {
     }
   }
 }
-export type Link = ReturnType<typeof openLink>

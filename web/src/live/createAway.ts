@@ -70,4 +70,3 @@ export const createAway = (keep: Keep, exports: Exports) => {
     dismiss: () => setEnded([])
   }
 }
-export type Away = ReturnType<typeof createAway>

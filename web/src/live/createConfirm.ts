@@ -25,4 +25,3 @@ export const createConfirm = () => {
     }
   }
 }
-export type Confirm = ReturnType<typeof createConfirm>

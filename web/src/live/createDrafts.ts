@@ -174,4 +174,3 @@ export const createDrafts = (options: DraftsOptions) => {
       })
   }
 }
-export type Drafts = ReturnType<typeof createDrafts>

@@ -24,7 +24,12 @@ export const createLive = (options: LiveOptions) => {
   const [asking, setAsking] = createSignal(false)
   const [online, setOnline] = createSignal(navigator.onLine)
 
-  const ask = () => exports.refresh()
+  /** Socket, poll and person may want the list in the same moment: one question does for all. */
+  let asked: ReturnType<Exports["refresh"]> | null = null
+  const ask = () =>
+    (asked ??= exports.refresh().finally(() => {
+      asked = null
+    }))
   const poller = makePoller(() => (session.needed() ? Promise.resolve("same") : ask()))
 
   const hear = (message: ServerMessage) => {
@@ -115,4 +120,3 @@ export const createLive = (options: LiveOptions) => {
     })
   }
 }
-export type Live = ReturnType<typeof createLive>
