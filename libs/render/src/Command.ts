@@ -1,3 +1,4 @@
+import type { Format } from "@reelay/contracts/Export"
 import type { MadeFile, Plan, Task, Work } from "@reelay/contracts/Plan"
 import type { Rational } from "@reelay/contracts/Quantity"
 import { soundCodec } from "./Compile.ts"
@@ -7,7 +8,7 @@ import { frameGrid } from "./FrameGrid.ts"
 import { contentTypeOf } from "./Names.ts"
 import { fileUrl, mediaInput, ownInput, RUN } from "./Safety.ts"
 import { heard, silenceGraph, soundGraph, soundSeek, soundtrackGraph } from "./SoundGraph.ts"
-import { SAMPLE_RATE, secondsAt } from "./Timeline.ts"
+import { microsAt, SAMPLE_RATE, secondsAt } from "./Timeline.ts"
 import { outputColor, videoGraph } from "./VideoGraph.ts"
 
 /** One ffmpeg process: pure data, compared literally by golden tests. */
@@ -189,18 +190,18 @@ const soundtrackCommand = (plan: Plan, work: WorkOf<"soundtrack">, places: Place
   const codec = soundCodec(plan.spec)
   const list = `${places.folder}/sound.list`
   const graph = `${places.folder}/soundtrack.graph`
-  const path = `${places.folder}/soundtrack.${codec === "aac" ? "m4a" : "ogg"}`
+  const path = `${places.folder}/soundtrack.${codec === "aac" ? "m4a" : "webm"}`
   const encoder = codec === "aac" ? ["-c:a", "aac"] : ["-c:a", "libopus"]
   return {
     files: [
-      { path: list, text: concatList(work.pieces.map(places.made)) },
+      { path: list, text: concatList(work.pieces.map((key) => ({ path: places.made(key) }))) },
       { path: graph, text: soundtrackGraph(work.samples) }
     ],
     steps: [{
       argv: [
         ...RUN, ...joined(list), "-filter_complex_threads", "1", "-filter_complex_script", graph,
         "-map", "[a]", "-vn", ...encoder, "-b:a", String(SOUND_BITRATE[codec]), "-ar", String(SAMPLE_RATE), "-bitexact",
-        ...stripped, "-f", codec === "aac" ? "mp4" : "ogg", fileUrl(path)
+        ...stripped, "-f", codec === "aac" ? "mp4" : "webm", fileUrl(path)
       ],
       frames: 0
     }],
@@ -208,7 +209,7 @@ const soundtrackCommand = (plan: Plan, work: WorkOf<"soundtrack">, places: Place
       path,
       role: "media",
       name: "",
-      contentType: codec === "aac" ? "audio/mp4" : "audio/ogg",
+      contentType: codec === "aac" ? "audio/mp4" : "audio/webm",
       video: null,
       audio: { codec, samples: work.samples }
     }]
@@ -222,6 +223,21 @@ const CONTAINER = {
   webm: ["-cues_to_front", "1", "-f", "webm"]
 } as const
 
+/**
+ * The joints of chunks are reckoned in microseconds: in MP4 each time stamp goes back to the frame's own tick. WebM
+ * rounds to milliseconds anyway; there the last packet of Opus is padded, which must not outlast the picture.
+ */
+const exactTimes = (format: Format, rate: Rational, samples: number | null): ReadonlyArray<string> => {
+  if (format === "webm") {
+    if (samples === null) return []
+    const end = Math.round((samples * 1000) / SAMPLE_RATE)
+    return ["-bsf:a", `setts=duration='min(DURATION,max(1,${end}-PTS))'`]
+  }
+  const scale = timescale(rate)
+  const frame = (scale / rate.num) * rate.den
+  return ["-bsf:v", `setts=pts='round(PTS/${frame})*${frame}':dts='round(DTS/${frame})*${frame}'`, "-video_track_timescale", String(scale)]
+}
+
 const POSTER_WIDTH = 640
 
 /** Chunks and soundtrack into the finished file, without encoding anything again; then its poster. */
@@ -233,18 +249,16 @@ const muxCommand = (plan: Plan, work: WorkOf<"mux">, places: Places): TaskComman
   const poster = `${places.folder}/poster.jpg`
   const size = posterSize(target.width, target.height)
   const sound = work.soundtrack === null ? null : places.made(work.soundtrack)
-  // Joints are reckoned in microseconds: each time stamp goes back to the frame's own tick.
-  const tick = `(TB*${rate.num}/${rate.den})`
+  const samples = sound === null ? 0 : samplesOf(plan, work)
   return {
-    files: [{ path: list, text: concatList(work.chunks.map(places.made)) }],
+    files: [{ path: list, text: concatList(chunkParts(plan, work, places)) }],
     steps: [
       {
         argv: [
           ...RUN, ...joined(list), ...(sound === null ? [] : [...ownInput, "-i", fileUrl(sound)]),
           "-map", "0:v:0", ...(sound === null ? [] : ["-map", "1:a:0"]), "-c", "copy",
-          "-bsf:v", `setts=pts='round(round(PTS*${tick})/${tick})':dts='round(round(DTS*${tick})/${tick})'`,
+          ...exactTimes(target.format, rate, sound === null ? null : samples),
           ...(target.codec === "hevc" ? ["-tag:v", "hvc1"] : []),
-          ...(target.format === "webm" ? [] : ["-video_track_timescale", String(timescale(rate))]),
           ...stripped, ...CONTAINER[target.format], fileUrl(path)
         ],
         frames: 0
@@ -265,7 +279,7 @@ const muxCommand = (plan: Plan, work: WorkOf<"mux">, places: Places): TaskComman
         name: work.name,
         contentType: contentTypeOf(target.format),
         video: { codec: target.codec, width: target.width, height: target.height, frames: work.frames, rate },
-        audio: sound === null ? null : { codec: soundCodec(plan.spec), samples: samplesOf(plan, work) }
+        audio: sound === null ? null : { codec: soundCodec(plan.spec), samples }
       },
       {
         path: poster,
@@ -297,6 +311,32 @@ const joined = (list: string): ReadonlyArray<string> => [
   ...ownInput, "-f", "concat", "-safe", "0", "-auto_convert", "0", "-i", fileUrl(list)
 ]
 
+interface Part {
+  readonly path: string
+  /** Whole microseconds; absent: what the file says, which for MP4 is rounded to milliseconds. */
+  readonly duration?: number
+}
+
 /** A script of the concat demuxer. */
-const concatList = (paths: ReadonlyArray<string>): string =>
-  ["ffconcat version 1.0", ...paths.map((path) => `file '${fileUrl(path).replaceAll("'", "'\\''")}'`), ""].join("\n")
+const concatList = (parts: ReadonlyArray<Part>): string =>
+  [
+    "ffconcat version 1.0",
+    ...parts.flatMap(({ path, duration }) => [
+      `file '${fileUrl(path).replaceAll("'", "'\\''")}'`,
+      ...(duration === undefined ? [] : [`duration ${micros(duration)}`])
+    ]),
+    ""
+  ].join("\n")
+
+/** Chunks with their lengths, rounded where they end on the file's clock: no error adds up. */
+const chunkParts = (plan: Plan, work: WorkOf<"mux">, places: Places): ReadonlyArray<Part> => {
+  const frames = new Map(plan.tasks.map((task) => [task.key, task.frames]))
+  const rate = plan.spec.target.frameRate
+  let [end, clock] = [0, 0]
+  return work.chunks.map((key) => {
+    const start = clock
+    end += frames.get(key) ?? 0
+    clock = microsAt(end, rate)
+    return { path: places.made(key), duration: clock - start }
+  })
+}

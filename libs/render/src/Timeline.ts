@@ -26,3 +26,7 @@ export const samplesBefore = (frame: number, rate: Rational): number =>
 
 /** Seconds at which output frame `frame` begins. For estimates and display; never to cut by. */
 export const secondsAt = (frame: number, rate: Rational): number => (frame * rate.den) / rate.num
+
+/** The same, to the nearest whole microsecond. */
+export const microsAt = (frame: number, rate: Rational): number =>
+  Number(roundDivide(BigInt(frame) * BigInt(rate.den) * MICROS_PER_SECOND, BigInt(rate.num)))

@@ -107,8 +107,8 @@ export class PacketTally {
   }
 }
 
-/** Time stamps are printed to the microsecond, and WebM keeps milliseconds. */
-const CLOCK = 0.0011
+/** Time stamps are printed to the microsecond; WebM keeps whole milliseconds. Seconds. */
+const clockOf = (contentType: string): number => (contentType === "video/webm" ? 0.000_6 : 0.000_001)
 /** A codec's frame of sound: what a container may round a soundtrack's length to (AAC 1024, Opus 960 samples), twice. */
 const SOUND_SLACK = 2048 / SAMPLE_RATE
 
@@ -119,6 +119,7 @@ export const differences = (
   packets: ReadonlyMap<number, StreamTally>
 ): ReadonlyArray<string> => {
   const found: Array<string> = []
+  const clock = clockOf(expected.contentType)
   const check = (what: string, want: unknown, got: unknown) => {
     if (want !== got) found.push(`${what}: ${String(want)} expected, ${String(got)} found`)
   }
@@ -140,7 +141,7 @@ export const differences = (
     check("rotation", 0, video.side_data_list?.find((data) => data.rotation !== undefined)?.rotation ?? 0)
     if (expected.role === "media" && tally !== undefined) {
       if (tally.keyFrames === 0) found.push("no key frame")
-      found.push(...unevenTimes(tally.times, want.rate))
+      found.push(...unevenTimes(tally.times, want.rate, clock))
     }
   }
 
@@ -153,7 +154,7 @@ export const differences = (
     check("channels", 2, audio.channels)
     const end = tally?.end ?? 0
     const wanted = want.samples / SAMPLE_RATE
-    const slack = want.codec.startsWith("pcm_") ? CLOCK : SOUND_SLACK
+    const slack = want.codec.startsWith("pcm_") ? 1 / SAMPLE_RATE : SOUND_SLACK
     if (Math.abs(end - wanted) > slack) found.push(`sound: ${wanted.toFixed(4)} s expected, ${end.toFixed(4)} s found`)
     if (Math.abs(audio.start_time ?? 0) > SOUND_SLACK) found.push(`sound starts at ${audio.start_time} s`)
   }
@@ -163,9 +164,10 @@ export const differences = (
 /** Frame n must be shown at n/R: the first that is not, if any. */
 const unevenTimes = (
   times: ReadonlyArray<number>,
-  rate: { readonly num: number; readonly den: number }
+  rate: { readonly num: number; readonly den: number },
+  clock: number
 ): ReadonlyArray<string> => {
-  const frame = times.findIndex((time, n) => Math.abs(time - secondsAt(n, rate)) > CLOCK)
+  const frame = times.findIndex((time, n) => Math.abs(time - secondsAt(n, rate)) > clock)
   return frame < 0
     ? []
     : [`frame ${frame} is shown at ${times[frame]?.toFixed(6)} s instead of ${secondsAt(frame, rate).toFixed(6)} s`]

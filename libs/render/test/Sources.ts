@@ -15,11 +15,13 @@ export interface SourceRecipe {
   readonly codec?: ReadonlyArray<string>
   /** Filters of the picture, after `pts`. */
   readonly filters?: string
-  /** An audio source as lavfi. */
-  readonly sound?: string
+  /** Input options and input of the sound. */
+  readonly sound?: ReadonlyArray<string>
   readonly soundCodec?: ReadonlyArray<string>
   /** Options of the muxer. */
   readonly output?: ReadonlyArray<string>
+  /** Copied from this second on: frames before it are kept, but hidden by an edit list. */
+  readonly copiedFrom?: number
 }
 
 export const H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "20", "-g", "50", "-bf", "2", "-pix_fmt", "yuv420p"]
@@ -33,7 +35,7 @@ export const makeSource = async (folder: string, name: string, recipe: SourceRec
   await execa("ffmpeg", [
     "-v", "error", "-y",
     "-f", "rawvideo", "-pix_fmt", "gray", "-s", `${width}x${height}`, "-r", rate, "-i", "pipe:0",
-    ...(recipe.sound === undefined ? [] : ["-f", "lavfi", "-i", recipe.sound, "-map", "0:v", "-map", "1:a"]),
+    ...(recipe.sound === undefined ? [] : [...recipe.sound, "-map", "0:v", "-map", "1:a"]),
     ...(filters.length === 0 ? [] : ["-vf", filters.join(",")]),
     ...(recipe.pts === undefined ? [] : ["-fps_mode", "passthrough", "-enc_time_base", "1:90000"]),
     ...(recipe.codec ?? H264),
@@ -41,5 +43,8 @@ export const makeSource = async (folder: string, name: string, recipe: SourceRec
     ...(recipe.output ?? []),
     path
   ], { input: raw })
-  return path
+  if (recipe.copiedFrom === undefined) return path
+  const cut = `${folder}/${name}-cut.${recipe.extension}`
+  await execa("ffmpeg", ["-v", "error", "-y", "-ss", String(recipe.copiedFrom), "-i", path, "-c", "copy", cut])
+  return cut
 }
