@@ -5,7 +5,7 @@ import { taskFolder, taskManifest } from "@reelay/contracts/ObjectKeys"
 import type { TaskProgress, TaskResult } from "@reelay/contracts/messages/Messages"
 import type { Plan, Task } from "@reelay/contracts/Plan"
 import { Infra } from "@reelay/platform/testing/Infra"
-import { Effect, Fiber, Queue, Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Queue, Stream } from "effect"
 import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { readdir, rm, stat, truncate, unlink, utimes } from "node:fs/promises"
@@ -51,12 +51,32 @@ const unfinished = Effect.gen(function* () {
 /** Enough to do for this machine to be stopped in the middle of it. */
 const LONG = { width: 1920, height: 1080, mode: "quality" } as const
 
-layer(Farm.layer, { excludeTestServices: true })("Worker", (it) => {
+/** The encoder that most tests use; probing hardware for each would take longer than the work. */
+class Node extends Context.Service<Node, Effect.Success<ReturnType<typeof startEncoder>>>()(
+  "@reelay/encoder/test/Node"
+) {
+  static readonly layer = Layer.effect(Node, startEncoder({ nodeId: nodeId("node") })).pipe(
+    Layer.provideMerge(Farm.layer)
+  )
+}
+
+/** For tests that bring encoders of their own: that one takes nothing meanwhile. */
+const alone = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const { claim } = yield* Node
+    return yield* Effect.acquireUseRelease(
+      claim.accept(false),
+      () => effect,
+      () => claim.accept(true)
+    )
+  })
+
+layer(Node.layer, { excludeTestServices: true })("Worker", (it) => {
   it.effect("makes everything of a plan, as its manifests say, and leaves nothing else", () =>
     Effect.gen(function* () {
       const farm = yield* Farm
       const { store } = yield* Infra
-      const { capabilities } = yield* startEncoder()
+      const { capabilities } = yield* Node
       const source = yield* aSource()
       const plan = yield* aPlan({
         source,
@@ -107,7 +127,7 @@ layer(Farm.layer, { excludeTestServices: true })("Worker", (it) => {
   it.effect("packs clips into an archive", () =>
     Effect.gen(function* () {
       const { store } = yield* Infra
-      const { capabilities } = yield* startEncoder()
+      const { capabilities } = yield* Node
       const source = yield* aSource({ frames: 40, silent: true })
       const clips = [
         { end: 0.4, name: "eins: größer" },
@@ -139,7 +159,7 @@ layer(Farm.layer, { excludeTestServices: true })("Worker", (it) => {
   it.effect("finds done what was done, and mends what is no longer there", () =>
     Effect.gen(function* () {
       const farm = yield* Farm
-      const { capabilities } = yield* startEncoder()
+      const { capabilities } = yield* Node
       const plan = yield* aPlan({ source: yield* aSource(), clips: [{ end: 0.4 }], build: capabilities.build })
       const chunk = first(plan, "chunk")
       yield* farm.dispatch(plan, chunk)
@@ -160,7 +180,7 @@ layer(Farm.layer, { excludeTestServices: true })("Worker", (it) => {
   it.effect("uses footage where it lies, if it is still the same", () =>
     Effect.gen(function* () {
       const farm = yield* Farm
-      const { capabilities } = yield* startEncoder()
+      const { capabilities } = yield* Node
       const source = yield* aSource()
       const info = yield* Effect.promise(() => stat(source.path))
       const location = {
@@ -202,7 +222,7 @@ layer(Farm.layer, { excludeTestServices: true })("Worker", (it) => {
     Effect.gen(function* () {
       const farm = yield* Farm
       const { store } = yield* Infra
-      const { capabilities } = yield* startEncoder()
+      const { capabilities } = yield* Node
       const source = yield* aSource()
       const plan = yield* aPlan({ source, clips: [{ end: 0.4 }, { start: 0.4, end: 1 }], build: capabilities.build })
 
@@ -231,7 +251,7 @@ layer(Farm.layer, { excludeTestServices: true })("Worker", (it) => {
   it.effect("throws away what is not as planned", () =>
     Effect.gen(function* () {
       const farm = yield* Farm
-      const { capabilities } = yield* startEncoder()
+      const { capabilities } = yield* Node
       const plan = yield* aPlan({ source: yield* aSource(), clips: [{ end: 1 }], build: capabilities.build })
       // A plan that promises more frames than there are.
       const lie = (task: Task): Task =>
@@ -251,42 +271,44 @@ layer(Farm.layer, { excludeTestServices: true })("Worker", (it) => {
   )
 
   it.effect("two workers on one task: one manifest, and the loser's files are gone", () =>
-    Effect.gen(function* () {
-      const farm = yield* Farm
-      const one = yield* startEncoder({ nodeId: nodeId("one"), slots: 1 })
-      yield* startEncoder({ nodeId: nodeId("two"), slots: 1 })
-      const plan = yield* aPlan({
-        source: yield* aSource({ frames: 60 }),
-        clips: [{ end: 2 }],
-        build: one.capabilities.build,
-        target: { width: 640, height: 360 }
+    alone(
+      Effect.gen(function* () {
+        const farm = yield* Farm
+        const one = yield* startEncoder({ nodeId: nodeId("one"), slots: 1 })
+        yield* startEncoder({ nodeId: nodeId("two"), slots: 1 })
+        const plan = yield* aPlan({
+          source: yield* aSource({ frames: 60 }),
+          clips: [{ end: 2 }],
+          build: one.capabilities.build,
+          target: { width: 640, height: 360 }
+        })
+        const chunk = first(plan, "chunk")
+        yield* farm.dispatch(plan, chunk)
+        yield* farm.dispatch(plan, chunk)
+        const results = [yield* nextResult, yield* nextResult]
+        assert.sameMembers(
+          results.map((result) => result.nodeId),
+          ["one", "two"]
+        )
+        const outcomes = results.map(doneBy)
+        assert.sameMembers(
+          outcomes.map((outcome) => outcome.reused),
+          [true, false]
+        )
+        assert.deepStrictEqual(outcomes[0]?.manifest, outcomes[1]?.manifest)
+        assert.sameMembers(
+          [...(yield* objectsOf(chunk))],
+          [taskManifest(USER, chunk.key), outcomes[0]?.manifest.files[0]?.object ?? ""]
+        )
       })
-      const chunk = first(plan, "chunk")
-      yield* farm.dispatch(plan, chunk)
-      yield* farm.dispatch(plan, chunk)
-      const results = [yield* nextResult, yield* nextResult]
-      assert.sameMembers(
-        results.map((result) => result.nodeId),
-        ["one", "two"]
-      )
-      const outcomes = results.map(doneBy)
-      assert.sameMembers(
-        outcomes.map((outcome) => outcome.reused),
-        [true, false]
-      )
-      assert.deepStrictEqual(outcomes[0]?.manifest, outcomes[1]?.manifest)
-      assert.sameMembers(
-        [...(yield* objectsOf(chunk))],
-        [taskManifest(USER, chunk.key), outcomes[0]?.manifest.files[0]?.object ?? ""]
-      )
-    })
+    )
   )
 
   it.effect("says how far it is, at most four times a second, and stops at once when cancelled", () =>
     Effect.gen(function* () {
       const farm = yield* Farm
       const { store } = yield* Infra
-      const { capabilities } = yield* startEncoder()
+      const { capabilities } = yield* Node
       const plan = yield* aPlan({
         source: yield* aSource({ frames: 250 }),
         clips: [{ end: 5.9 }],
@@ -320,73 +342,77 @@ layer(Farm.layer, { excludeTestServices: true })("Worker", (it) => {
   )
 
   it.effect("an operator's stop hands the work to another node", () =>
-    Effect.gen(function* () {
-      const farm = yield* Farm
-      const one = yield* startEncoder({ nodeId: nodeId("stopped") })
-      const other = yield* startEncoder({ nodeId: nodeId("takes-over") })
-      yield* other.claim.accept(false)
-      const plan = yield* aPlan({
-        source: yield* aSource({ frames: 60 }),
-        clips: [{ end: 2 }],
-        build: one.capabilities.build,
-        target: { ...LONG, mode: "fast" }
-      })
-      const began = yield* farm.bus
-        .subscribe(taskProgress)
-        .pipe(Stream.take(1), Stream.runDrain, Effect.forkChild({ startImmediately: true }))
-      const news = yield* Queue.unbounded<string>()
-      yield* farm.bus.nodes.pipe(
-        Stream.runForEach(({ advertisement, id }) => Queue.offer(news, `${id} ${advertisement?.status}`)),
-        Effect.forkScoped
-      )
-      const untilSaid = (text: string) =>
-        Effect.gen(function* () {
-          while ((yield* Queue.take(news)) !== text) continue
+    alone(
+      Effect.gen(function* () {
+        const farm = yield* Farm
+        const one = yield* startEncoder({ nodeId: nodeId("stopped") })
+        const other = yield* startEncoder({ nodeId: nodeId("takes-over") })
+        yield* other.claim.accept(false)
+        const plan = yield* aPlan({
+          source: yield* aSource({ frames: 60 }),
+          clips: [{ end: 2 }],
+          build: one.capabilities.build,
+          target: { ...LONG, mode: "fast" }
         })
-      yield* untilSaid("stopped active")
-      yield* farm.dispatch(plan, first(plan, "chunk"))
-      yield* Fiber.join(began)
-      yield* other.claim.accept(true)
-      yield* farm.bus.broadcast(control, { _tag: "Stop", v: 1, nodeId: nodeId("stopped") })
-      const result = yield* nextResult
-      assert.strictEqual(result.nodeId, "takes-over")
-      assert.isFalse(doneBy(result).reused)
-      yield* untilSaid("stopped draining")
-      yield* farm.bus.broadcast(control, { _tag: "Resume", v: 1, nodeId: nodeId("stopped") })
-      yield* untilSaid("stopped active")
-    })
+        const began = yield* farm.bus
+          .subscribe(taskProgress)
+          .pipe(Stream.take(1), Stream.runDrain, Effect.forkChild({ startImmediately: true }))
+        const news = yield* Queue.unbounded<string>()
+        yield* farm.bus.nodes.pipe(
+          Stream.runForEach(({ advertisement, id }) => Queue.offer(news, `${id} ${advertisement?.status}`)),
+          Effect.forkScoped
+        )
+        const untilSaid = (text: string) =>
+          Effect.gen(function* () {
+            while ((yield* Queue.take(news)) !== text) continue
+          })
+        yield* untilSaid("stopped active")
+        yield* farm.dispatch(plan, first(plan, "chunk"))
+        yield* Fiber.join(began)
+        yield* other.claim.accept(true)
+        yield* farm.bus.broadcast(control, { _tag: "Stop", v: 1, nodeId: nodeId("stopped") })
+        const result = yield* nextResult
+        assert.strictEqual(result.nodeId, "takes-over")
+        assert.isFalse(doneBy(result).reused)
+        yield* untilSaid("stopped draining")
+        yield* farm.bus.broadcast(control, { _tag: "Resume", v: 1, nodeId: nodeId("stopped") })
+        yield* untilSaid("stopped active")
+      })
+    )
   )
 
   it.effect("with a stand-in for hardware: waits while its sessions are taken, fails when it breaks", () =>
-    Effect.gen(function* () {
-      const farm = yield* Farm
-      const { become, ffmpeg } = yield* standIn("works")
-      const { capabilities } = yield* startEncoder({ ffmpeg, forceSoftware: false, families: ["nvenc", "software"] })
-      const source = yield* aSource()
-      const plan = yield* aPlan({
-        source,
-        clips: [{ end: 0.4 }, { start: 0.4, end: 1 }],
-        build: capabilities.build,
-        family: "nvenc"
-      })
-      const [one, two] = tasksOf(plan, "chunk")
-      if (one === undefined || two === undefined) throw new Error("two chunks were planned")
-      assert.match(one.pool, /^nvenc-h264-/)
-      yield* become("busy")
-      yield* farm.dispatch(plan, one)
-      const early = yield* nextResult.pipe(Effect.timeoutOption("1 second"))
-      assert.strictEqual(early._tag, "None")
-      yield* become("works")
-      assert.strictEqual(doneBy(yield* nextResult).manifest.family, "nvenc")
+    alone(
+      Effect.gen(function* () {
+        const farm = yield* Farm
+        const { become, ffmpeg } = yield* standIn("works")
+        const { capabilities } = yield* startEncoder({ ffmpeg, forceSoftware: false, families: ["nvenc", "software"] })
+        const source = yield* aSource()
+        const plan = yield* aPlan({
+          source,
+          clips: [{ end: 0.4 }, { start: 0.4, end: 1 }],
+          build: capabilities.build,
+          family: "nvenc"
+        })
+        const [one, two] = tasksOf(plan, "chunk")
+        if (one === undefined || two === undefined) throw new Error("two chunks were planned")
+        assert.match(one.pool, /^nvenc-h264-/)
+        yield* become("busy")
+        yield* farm.dispatch(plan, one)
+        const early = yield* nextResult.pipe(Effect.timeoutOption("1 second"))
+        assert.strictEqual(early._tag, "None")
+        yield* become("works")
+        assert.strictEqual(doneBy(yield* nextResult).manifest.family, "nvenc")
 
-      yield* become("broken")
-      yield* farm.dispatch(plan, two)
-      const broken = failure(yield* nextResult)
-      assert.deepStrictEqual(
-        [broken.kind, broken.message],
-        ["encoder", "The video encoder of this node does not work."]
-      )
-      while ((yield* capabilities.families)[0]?.state !== "broken") yield* Effect.sleep("20 millis")
-    })
+        yield* become("broken")
+        yield* farm.dispatch(plan, two)
+        const broken = failure(yield* nextResult)
+        assert.deepStrictEqual(
+          [broken.kind, broken.message],
+          ["encoder", "The video encoder of this node does not work."]
+        )
+        while ((yield* capabilities.families)[0]?.state !== "broken") yield* Effect.sleep("20 millis")
+      })
+    )
   )
 })
