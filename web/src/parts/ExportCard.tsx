@@ -55,7 +55,8 @@ export const ExportCard = (props: { readonly id: ExportId }) => {
                 </A>
               </h3>
               <p class="meta card-facts">
-                {facts()} ·{" "}
+                {facts()}
+                <span class="dot"> · </span>
                 <time datetime={DateTime.formatIso(at())} title={momentText(DateTime.toEpochMillis(at()))}>
                   {agoText(DateTime.toEpochMillis(at()), now())}
                 </time>
