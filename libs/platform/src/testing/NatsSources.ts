@@ -42,9 +42,10 @@ const container = (image: string, version: string) =>
       })
       return new GenericContainer(image)
         .withCopyContentToContainer([{ content, target: "/tmp/nats-server.conf" }])
-        .withCommand(["nats-server", "-c", "/tmp/nats-server.conf"])
+        .withCommand(["-c", "/tmp/nats-server.conf"])
         .withExposedPorts(CONTAINER_PORT)
-        .withWaitStrategy(Wait.forListeningPorts())
+        // Not by looking at its ports from inside: the image may have nothing to look with.
+        .withWaitStrategy(Wait.forLogMessage(/Server is ready/))
         .start()
     }),
     (started) => Effect.promise(() => started.stop())
