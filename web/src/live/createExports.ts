@@ -3,10 +3,21 @@ import type { ExportId } from "@reelay/contracts/Ids"
 import { createMemo, createSignal } from "solid-js"
 import type { Client } from "../api/Client.ts"
 import { type Failure, failureOf } from "../api/Problem.ts"
-import { shownIds, viewOf } from "../state/ExportView.ts"
-import { type Action, empty, knownRows, type LiveEvent, type LiveState, reduce } from "../state/LiveState.ts"
+import { type ExportView, shownIds, viewOf } from "../state/ExportView.ts"
+import {
+  type Action,
+  empty,
+  type Entry,
+  knownRows,
+  type LiveEvent,
+  type LiveState,
+  reduce
+} from "../state/LiveState.ts"
 
 const PAGE = 50
+
+const sameItems = <A>(a: ReadonlyArray<A>, b: ReadonlyArray<A>): boolean =>
+  a.length === b.length && a.every((item, i) => item === b[i])
 
 /** The exports: what is known of them, and what can be done with them. */
 export const createExports = (client: Client) => {
@@ -17,9 +28,12 @@ export const createExports = (client: Client) => {
   const [loadingOlder, setLoadingOlder] = createSignal(false)
   const [notes, setNotes] = createSignal<ReadonlyMap<ExportId, string>>(new Map())
 
-  const dispatch = (event: LiveEvent): boolean => {
+  /** An entry that did not change keeps its view: news of one export disturb no other's picture. */
+  const views = new WeakMap<Entry, ExportView | null>()
+  /** Answers whether anything changed. However many events, the page is drawn once. */
+  const dispatch = (...events: ReadonlyArray<LiveEvent>): boolean => {
     const before = state()
-    return setState((known) => reduce(known, event)) !== before
+    return setState((known) => events.reduce(reduce, known)) !== before
   }
   const note = (id: ExportId, text: string | null) =>
     setNotes((all) => {
@@ -88,20 +102,26 @@ export const createExports = (client: Client) => {
     }
   }
 
-  const rows = createMemo(() =>
-    [...state().entries.values()].flatMap((entry) => (entry.row === null ? [] : [entry.row]))
+  /** Progress changes no row, so it wakes nobody who looks at rows. */
+  const rows = createMemo(
+    () => [...state().entries.values()].flatMap((entry) => (entry.row === null ? [] : [entry.row])),
+    [],
+    { equals: sameItems }
   )
 
   return {
     dispatch,
     /** Every known row, in no order. */
     rows,
-    ids: createMemo(() => shownIds(state()), [], {
-      equals: (a, b) => a.length === b.length && a.every((id, i) => id === b[i])
-    }),
+    ids: createMemo(() => shownIds(state()), [], { equals: sameItems }),
     view: (id: ExportId) => {
       const entry = state().entries.get(id)
-      return entry === undefined ? null : viewOf(entry)
+      if (entry === undefined) return null
+      const known = views.get(entry)
+      if (known !== undefined) return known
+      const view = viewOf(entry)
+      views.set(entry, view)
+      return view
     },
     active: createMemo(() => rows().filter((row) => !isTerminal(row.status)).length),
     loaded,

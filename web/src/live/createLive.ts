@@ -1,10 +1,14 @@
 import type { ServerMessage } from "@reelay/contracts/Socket"
 import { createEffect, createMemo, createSignal, onCleanup } from "solid-js"
 import type { TokenSource } from "../api/Token.ts"
+import type { LiveEvent } from "../state/LiveState.ts"
 import type { Exports } from "./createExports.ts"
 import type { Session } from "./createSession.ts"
 import { openLink } from "./Link.ts"
 import { makePoller } from "./Poller.ts"
+
+/** Milliseconds of news that are drawn at once. */
+const DRAWN = 100
 
 export type Connection = "connecting" | "live" | "polling" | "offline" | "signed-out"
 
@@ -32,22 +36,34 @@ export const createLive = (options: LiveOptions) => {
     }))
   const poller = makePoller(() => (session.needed() ? Promise.resolve("same") : ask()))
 
+  // Forty exports speak a hundred and sixty times a second; nobody sees more than a few pictures of that.
+  const news: Array<LiveEvent> = []
+  let cursor: string | null = null
+  let waiting: ReturnType<typeof setTimeout> | undefined
+  const tell = () => {
+    waiting = undefined
+    exports.dispatch(...news.splice(0))
+    if (cursor !== null) options.onCursor(cursor)
+  }
+  const note = (event: LiveEvent, at: string | null) => {
+    news.push(event)
+    cursor = at ?? cursor
+    waiting ??= setTimeout(tell, DRAWN)
+  }
+
   const hear = (message: ServerMessage) => {
     switch (message.type) {
       case "snapshot":
-        exports.dispatch({ type: "rows", exports: message.exports })
-        options.onCursor(message.cursor)
+        note({ type: "rows", exports: message.exports }, message.cursor)
         // A snapshot comes without what was deleted meanwhile, and the list says that.
         if (exports.loaded()) void ask().catch(() => {})
         return
       case "state":
-        exports.dispatch({ type: "rows", exports: [message.export] })
-        return options.onCursor(message.cursor)
+        return note({ type: "rows", exports: [message.export] }, message.cursor)
       case "gone":
-        exports.dispatch({ type: "gone", exportId: message.exportId })
-        return options.onCursor(message.cursor)
+        return note({ type: "gone", exportId: message.exportId }, message.cursor)
       case "progress":
-        return void exports.dispatch({ type: "progress", exportId: message.exportId, progress: message.progress })
+        return note({ type: "progress", exportId: message.exportId, progress: message.progress }, null)
       case "error":
         if (message.code === "unauthorized") session.onUnauthorized()
         return
@@ -104,6 +120,7 @@ export const createLive = (options: LiveOptions) => {
     forget()
     poller.stop()
     link.close()
+    clearTimeout(waiting)
   })
 
   return {
