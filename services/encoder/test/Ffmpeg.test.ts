@@ -7,6 +7,7 @@ import { Deferred, Effect, Fiber, Schedule } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { bubblewrapWorks, encodeArgv, ffmpegWith, processesIn, programOf, temporary } from "./support/Harness.ts"
 
 /** An encode that goes on for minutes, at real speed. */
@@ -204,9 +205,13 @@ describe("after kill -9 of the encoder", () => {
 const startInChild = (folder: string, state: string) =>
   Effect.acquireRelease(
     Effect.callback<ChildProcess, Error>((resume) => {
-      const child = spawn(process.execPath, [join(import.meta.dirname, "support", "RunFfmpeg.ts"), folder, state], {
-        stdio: ["ignore", "pipe", "inherit"]
-      })
+      const child = spawn(
+        process.execPath,
+        [fileURLToPath(new URL("./support/RunFfmpeg.ts", import.meta.url)), folder, state],
+        {
+          stdio: ["ignore", "pipe", "inherit"]
+        }
+      )
       child.stdout.once("data", () => resume(Effect.succeed(child)))
       child.once("error", (error) => resume(Effect.fail(error)))
     }),

@@ -270,6 +270,22 @@ layer(Node.layer, { excludeTestServices: true })("Worker", (it) => {
     })
   )
 
+  it.effect("does not begin what the disk cannot hold", () =>
+    alone(
+      Effect.gen(function* () {
+        const farm = yield* Farm
+        const { capabilities } = yield* startEncoder(
+          {},
+          { REELAY_STORE_RESERVE_BYTES: String(Number.MAX_SAFE_INTEGER) }
+        )
+        const plan = yield* aPlan({ source: yield* aSource(), clips: [{ end: 0.4 }], build: capabilities.build })
+        yield* farm.dispatch(plan, first(plan, "chunk"))
+        const full = failure(yield* nextResult)
+        assert.deepStrictEqual([full.kind, full.message], ["resource", "The encoder node ran out of disk space."])
+      })
+    )
+  )
+
   it.effect("two workers on one task: one manifest, and the loser's files are gone", () =>
     alone(
       Effect.gen(function* () {

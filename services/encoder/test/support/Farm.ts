@@ -92,7 +92,10 @@ export class Farm extends Context.Service<
 }
 
 /** An encoder of its own in this process, with the permissions of one, for the scope's length. */
-export const startEncoder = Effect.fn("startEncoder")(function* (settings: Partial<EncoderSettings> = {}) {
+export const startEncoder = Effect.fn("startEncoder")(function* (
+  settings: Partial<EncoderSettings> = {},
+  environment: Readonly<Record<string, string>> = {}
+) {
   const infra = yield* Infra
   const farm = yield* Farm
   const stateFolder = yield* temporary
@@ -102,7 +105,9 @@ export const startEncoder = Effect.fn("startEncoder")(function* (settings: Parti
         settingsWith({ forceSoftware: true, slots: 2, ackWaitSeconds: ACK_WAIT, stateFolder, ...settings })
       ),
       Layer.provide([Layer.fresh(Bus.layer), Layer.fresh(ObjectStoreDirectory.layer)]),
-      Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(infra.environment("encoder"))))
+      Layer.provide(
+        ConfigProvider.layer(ConfigProvider.fromUnknown({ ...infra.environment("encoder"), ...environment }))
+      )
     )
   )
   const capabilities = Context.get(context, Capabilities)
