@@ -151,11 +151,11 @@ const chunkCommand = (plan: Plan, work: WorkOf<"chunk">, places: Places): TaskCo
   }
 }
 
-/** A clip's sound as PCM. Wave64: four gigabytes of WAV are six hours. */
+/** A clip's sound as PCM. (Wave64 pads to eight bytes, which reads as one more sample; RF64 takes more than 4 GB.) */
 const soundCommand = (plan: Plan, work: WorkOf<"sound">, places: Places): TaskCommand => {
   const { clip, media } = clipOf(plan, work.clip)
   const graph = `${places.folder}/sound.graph`
-  const path = `${places.folder}/sound.w64`
+  const path = `${places.folder}/sound.wav`
   const opened = heard(media, clip, work.samples)
   const seek = soundSeek(media, clip)
   const input = opened
@@ -170,7 +170,7 @@ const soundCommand = (plan: Plan, work: WorkOf<"sound">, places: Places): TaskCo
     steps: [{
       argv: [
         ...RUN, "-copyts", ...input, "-filter_complex_threads", "1", "-filter_complex_script", graph,
-        "-map", "[a]", "-vn", "-c:a", "pcm_s16le", "-bitexact", ...stripped, "-f", "w64", fileUrl(path)
+        "-map", "[a]", "-vn", "-c:a", "pcm_s16le", "-bitexact", ...stripped, "-rf64", "auto", "-f", "wav", fileUrl(path)
       ],
       frames: 0
     }],
@@ -178,7 +178,7 @@ const soundCommand = (plan: Plan, work: WorkOf<"sound">, places: Places): TaskCo
       path,
       role: "media",
       name: "",
-      contentType: "audio/x-w64",
+      contentType: "audio/wav",
       video: null,
       audio: { codec: "pcm_s16le", samples: work.samples }
     }]

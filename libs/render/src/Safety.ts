@@ -14,7 +14,7 @@ export const MEDIA_FORMATS = [
 ].join(",")
 
 /** Demuxers for files that Reelay wrote itself. */
-export const OWN_FORMATS = ["concat", "mov", "matroska", "w64", "image2", "jpeg_pipe", "mjpeg"].join(",")
+export const OWN_FORMATS = ["concat", "mov", "matroska", "wav", "image2", "jpeg_pipe", "mjpeg"].join(",")
 
 /** Decoders stop at pictures larger than this: a 0.75 MB file can hold 16000² pixels, which take 873 MB. */
 export const MAX_PIXELS = 8192 * 8192

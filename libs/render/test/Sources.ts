@@ -22,6 +22,8 @@ export interface SourceRecipe {
   readonly output?: ReadonlyArray<string>
   /** Copied from this second on: frames before it are kept, but hidden by an edit list. */
   readonly copiedFrom?: number
+  /** Degrees clockwise by which a player is told to turn it. */
+  readonly turned?: number
 }
 
 export const H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "20", "-g", "50", "-bf", "2", "-pix_fmt", "yuv420p"]
@@ -43,8 +45,16 @@ export const makeSource = async (folder: string, name: string, recipe: SourceRec
     ...(recipe.output ?? []),
     path
   ], { input: raw })
-  if (recipe.copiedFrom === undefined) return path
-  const cut = `${folder}/${name}-cut.${recipe.extension}`
-  await execa("ffmpeg", ["-v", "error", "-y", "-ss", String(recipe.copiedFrom), "-i", path, "-c", "copy", cut])
-  return cut
+  const { copiedFrom, turned } = recipe
+  if (copiedFrom === undefined && turned === undefined) return path
+  const copy = `${folder}/${name}-copy.${recipe.extension}`
+  await execa("ffmpeg", [
+    "-v", "error", "-y", ...(copiedFrom === undefined ? [] : ["-ss", String(copiedFrom)]), "-i", path,
+    ...(turned === undefined ? [] : [
+      "-metadata:s:v:0",
+      // ffmpeg 5.1 writes what it is told the other way round; ffprobe shows what players do.
+      `rotate=${360 - turned}`
+    ]), "-c", "copy", copy
+  ])
+  return copy
 }

@@ -1,0 +1,136 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { execa } from "execa"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { ingest, type Ingested } from "./Ingest.ts"
+import { readNumbers } from "./Numbered.ts"
+import { runPlan } from "./RunPlan.ts"
+import { makeSource, type SourceRecipe } from "./Sources.ts"
+import { planOf, specOf } from "./Specs.ts"
+
+/** Upright, in square pixels, in the right colours; picture and sound together. */
+describe("a finished picture", () => {
+  let folder = ""
+  beforeAll(async () => {
+    folder = await mkdtemp(`${tmpdir()}/reelay-picture-`)
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  const source = async (name: string, recipe: Partial<SourceRecipe>): Promise<Ingested> =>
+    ingest(await makeSource(folder, name, { extension: "mp4", frames: 25, ...recipe }))
+
+  const finished = async (from: Ingested, target: Parameters<typeof specOf>[2] = {}): Promise<string> => {
+    const { outputs } = await runPlan(planOf(specOf([from], [{}], target), [from]), [from.path], folder)
+    return outputs[0]?.path ?? ""
+  }
+  const counted = Array.from({ length: 25 }, (_, n) => n)
+
+  // Stored turned the other way, with the order to turn it back: upright if and only if the order was followed once.
+  const TURNS = { 90: "transpose=cclock", 180: "hflip,vflip", 270: "transpose=clock" } as const
+  for (const [degrees, filters] of Object.entries(TURNS)) {
+    it(`is upright when the source says to turn it by ${degrees}°`, async () => {
+      const from = await source(`turned-${degrees}`, { filters, turned: Number(degrees) })
+      assert.strictEqual(from.media.picture.rotation, Number(degrees))
+      assert.deepStrictEqual([from.media.picture.width, from.media.picture.height], [96, 64])
+      assert.deepStrictEqual(await readNumbers(await finished(from), 96, 64), counted)
+    })
+  }
+
+  it("has square pixels when the source's are not", async () => {
+    const from = await source("anamorphic", { width: 72, height: 64, filters: "setsar=4/3" })
+    assert.deepStrictEqual([from.media.picture.width, from.media.picture.height], [96, 64])
+    assert.deepStrictEqual(await readNumbers(await finished(from), 96, 64), counted)
+  })
+
+  it("is larger than its source when that is asked for", async () => {
+    const from = await source("small", {})
+    assert.deepStrictEqual(await readNumbers(await finished(from, { width: 384, height: 256 }), 384, 256), counted)
+  })
+
+  /** The middle of the first frame as a player shows it that believes the tags: red, green, blue. */
+  const shownColor = async (path: string): Promise<ReadonlyArray<number>> => {
+    const { stdout } = await execa(
+      "ffmpeg",
+      ["-v", "error", "-i", path, "-frames:v", "1", "-vf", "crop=2:2,scale=in_color_matrix=bt709:flags=accurate_rnd,format=rgb24", "-f", "rawvideo", "pipe:1"],
+      { encoding: "buffer" }
+    )
+    return [...stdout.subarray(0, 3)]
+  }
+
+  // A saturated colour in which BT.601 and BT.709 are 20 levels apart.
+  const COLOR = [192, 64, 32] as const
+  const solid = async (name: string, width: number, height: number, matrix: string, codec: ReadonlyArray<string>) => {
+    const path = `${folder}/${name}.mkv`
+    await execa("ffmpeg", [
+      "-v", "error", "-y", "-f", "lavfi", "-i", `color=c=0xC04020:s=${width}x${height}:r=25:d=0.4,format=rgb24`,
+      "-vf", `scale=out_color_matrix=${matrix}:out_range=tv:flags=accurate_rnd+full_chroma_int,format=yuv420p`,
+      "-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", ...codec, path
+    ])
+    return ingest(path)
+  }
+  const KINDS = [
+    ["small and untagged: BT.601", 160, 120, "bt601", []],
+    ["large and untagged: BT.709", 1280, 720, "bt709", []],
+    ["small, tagged BT.709", 160, 120, "bt709", ["-colorspace", "bt709"]],
+    ["large, tagged BT.601", 1280, 720, "bt601", ["-colorspace", "smpte170m"]]
+  ] as const
+  for (const [name, width, height, matrix, codec] of KINDS) {
+    it(`has the colours of its source (${name})`, async () => {
+      const from = await solid(name.replaceAll(/\W+/g, "-"), width, height, matrix, codec)
+      const path = await finished(from)
+      for (const [i, value] of (await shownColor(path)).entries()) assert.closeTo(value, COLOR[i] ?? 0, 6)
+      const tags = await execa("ffprobe", ["-v", "error", "-show_entries", "stream=color_space,color_range,color_primaries,color_transfer,pix_fmt", "-of", "csv=p=0", path])
+      assert.strictEqual(tags.stdout, "yuv420p,tv,bt709,bt709,bt709")
+    })
+  }
+
+  // A flash and a beep in the same instant of the source, at 3.2 s.
+  for (const [format, codec, extension] of [["mp4", "h264", "mkv"], ["mov", "hevc", "ts"], ["webm", "vp9", "mp4"]] as const) {
+    it(`flashes when it beeps (${extension} → ${format})`, async () => {
+      const path = `${folder}/flash.${extension}`
+      await execa("ffmpeg", [
+        "-v", "error", "-y",
+        "-f", "lavfi", "-i", "color=c=black:s=96x64:r=25:d=6,drawbox=c=white:t=fill:enable='gte(n,80)'",
+        "-f", "lavfi", "-i", "aevalsrc='if(gte(t,3.2),0.5*cos(2*PI*1000*t),0)|if(gte(t,3.2),0.5*cos(2*PI*1000*t),0)':s=44100:d=6:c=stereo",
+        "-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-c:a", "aac", path
+      ])
+      const from = await ingest(path)
+      const frameRate = { num: 30000, den: 1001 }
+      const clips = [{ start: 1.13, end: 5.2 }, { start: 2.71, end: 4.9 }]
+      const spec = specOf([from], clips, { format, codec, frameRate })
+      const { outputs } = await runPlan(planOf(spec, [from]), [from.path], `${folder}/${format}`)
+      const output = outputs[0]?.path ?? ""
+      const [flashes, beeps] = [await onsets(output, "v"), await onsets(output, "a")]
+      assert.strictEqual(flashes.length, 2)
+      assert.strictEqual(beeps.length, 2)
+      const starts = [0, ((spec.clips[0]?.frames ?? 0) * 1001) / 30000]
+      for (const [i, clip] of clips.entries()) {
+        const wanted = (starts[i] ?? 0) + 3.2 - clip.start
+        assert.closeTo(flashes[i] ?? 0, wanted, 1 / 29.97 / 2 + 0.002, "flash")
+        assert.closeTo(beeps[i] ?? 0, wanted, 0.004, "beep")
+      }
+    })
+  }
+})
+
+/** Seconds at which a file turns from black to white, or from silence to sound, as a player would have it. */
+const onsets = async (path: string, kind: "v" | "a"): Promise<ReadonlyArray<number>> => {
+  const rate = kind === "v" ? 1000 : 48_000
+  const filter = kind === "v"
+    ? ["-vf", "fps=1000:start_time=0,scale=1:1,format=gray", "-f", "rawvideo"]
+    // Time stamps count: a soundtrack that starts late is padded, one that starts early is cut.
+    : ["-af", "aresample=48000:async=1:first_pts=0,pan=mono|c0=c0", "-f", "u8"]
+  const { stdout } = await execa("ffmpeg", ["-v", "error", "-copyts", "-i", path, "-map", `0:${kind}`, ...filter, "pipe:1"], {
+    encoding: "buffer",
+    maxBuffer: 1 << 28
+  })
+  const found: Array<number> = []
+  let quiet = rate
+  for (const [i, value] of stdout.entries()) {
+    const on = kind === "v" ? value > 125 : Math.abs(value - 128) > 2
+    // Half a second of nothing before it makes it an onset.
+    if (on && quiet >= rate / 4) found.push(i / rate)
+    quiet = on ? 0 : quiet + 1
+  }
+  return found
+}
