@@ -18,7 +18,7 @@ const NEWER_DELAY_MILLIS = { from: 5000, to: 10_000 }
 type Reader<A> = (data: Uint8Array) => Effect.Effect<Read<A>>
 
 /** A delivery of what can be read; what cannot is settled here (null). `settled` runs once, at the first settling. */
-const receive = Effect.fnUntraced(function*<A>(
+const receive = Effect.fnUntraced(function* <A>(
   link: NatsLink,
   nc: NatsConnection,
   raw: Msg,
@@ -54,13 +54,16 @@ const receive = Effect.fnUntraced(function*<A>(
         Effect.ignore,
         Effect.ensuring(once)
       ),
-    working: link.current("ack").pipe(Effect.map((nc) => working(nc, raw)), Effect.ignore)
+    working: link.current("ack").pipe(
+      Effect.map((nc) => working(nc, raw)),
+      Effect.ignore
+    )
   }
   return delivery
 })
 
 /** See Bus.pull. */
-export const pullFrom = Effect.fnUntraced(function*<A extends { readonly v: number }, I>(
+export const pullFrom = Effect.fnUntraced(function* <A extends { readonly v: number }, I>(
   link: NatsLink,
   consumer: ConsumerDeclaration,
   message: Message<A, I>,
@@ -73,13 +76,15 @@ export const pullFrom = Effect.fnUntraced(function*<A extends { readonly v: numb
     if (left <= 0) return null
     const nc = yield* link.current("consume")
     const delivery = yield* Effect.uninterruptibleMask((restore) =>
-      Effect.scoped(Effect.gen(function*() {
-        const pull = yield* openPull(nc, link.newInbox(), consumer, 1, left)
-        const raw = yield* restore(Queue.take(pull.messages)).pipe(Pull.catchDone(() => Effect.succeed(null)))
-        if (raw === null) return null
-        pull.claim(raw)
-        return { delivery: yield* receive(link, nc, raw, read, Effect.void) }
-      }))
+      Effect.scoped(
+        Effect.gen(function* () {
+          const pull = yield* openPull(nc, link.newInbox(), consumer, 1, left)
+          const raw = yield* restore(Queue.take(pull.messages)).pipe(Pull.catchDone(() => Effect.succeed(null)))
+          if (raw === null) return null
+          pull.claim(raw)
+          return { delivery: yield* receive(link, nc, raw, read, Effect.void) }
+        })
+      )
     )
     if (delivery === null) return null
     if (delivery.delivery !== null) return delivery.delivery
@@ -101,41 +106,45 @@ export const consumeFrom = <A extends { readonly v: number }, I>(
     /** Claimed, and not yet in the hands of the stream's reader. */
     const waiting = new Set<Delivery<A>>()
 
-    const deliveries = Stream.callback<Delivery<A>>(Effect.fnUntraced(function*(out) {
-      const roomAgain = yield* Queue.sliding<void>(1)
-      let inFlight = 0
-      const settled = Effect.suspend(() => {
-        inFlight -= 1
-        return Queue.offer(roomAgain, undefined)
-      })
-      yield* Effect.addFinalizer(() => Effect.forEach(waiting, (delivery) => delivery.giveBack(), { discard: true }))
+    const deliveries = Stream.callback<Delivery<A>>(
+      Effect.fnUntraced(function* (out) {
+        const roomAgain = yield* Queue.sliding<void>(1)
+        let inFlight = 0
+        const settled = Effect.suspend(() => {
+          inFlight -= 1
+          return Queue.offer(roomAgain, undefined)
+        })
+        yield* Effect.addFinalizer(() => Effect.forEach(waiting, (delivery) => delivery.giveBack(), { discard: true }))
 
-      const take = Effect.fnUntraced(function*(nc: NatsConnection, pull: OpenPull) {
-        const raw = yield* Queue.take(pull.messages)
-        yield* Effect.uninterruptible(Effect.gen(function*() {
-          pull.claim(raw)
-          inFlight += 1
-          const delivery = yield* receive(link, nc, raw, read, settled)
-          if (delivery === null) return
-          waiting.add(delivery)
-          yield* Queue.offer(out, delivery)
-        }))
-      })
+        const take = Effect.fnUntraced(function* (nc: NatsConnection, pull: OpenPull) {
+          const raw = yield* Queue.take(pull.messages)
+          yield* Effect.uninterruptible(
+            Effect.gen(function* () {
+              pull.claim(raw)
+              inFlight += 1
+              const delivery = yield* receive(link, nc, raw, read, settled)
+              if (delivery === null) return
+              waiting.add(delivery)
+              yield* Queue.offer(out, delivery)
+            })
+          )
+        })
 
-      const request = Effect.gen(function*() {
-        while (inFlight >= maxInFlight) yield* Queue.take(roomAgain)
-        const nc = yield* firstConnection(link)
-        const pull = yield* openPull(nc, link.newInbox(), consumer, maxInFlight - inFlight, CONSUME_EXPIRES_MILLIS)
-        yield* Effect.forever(take(nc, pull))
-      }).pipe(
-        Effect.scoped,
-        Pull.catchDone(() => Effect.void),
-        Effect.catch((error) =>
-          Effect.logDebug("consuming is interrupted", error.message).pipe(Effect.andThen(Effect.sleep(RETRY_MILLIS)))
+        const request = Effect.gen(function* () {
+          while (inFlight >= maxInFlight) yield* Queue.take(roomAgain)
+          const nc = yield* firstConnection(link)
+          const pull = yield* openPull(nc, link.newInbox(), consumer, maxInFlight - inFlight, CONSUME_EXPIRES_MILLIS)
+          yield* Effect.forever(take(nc, pull))
+        }).pipe(
+          Effect.scoped,
+          Pull.catchDone(() => Effect.void),
+          Effect.catch((error) =>
+            Effect.logDebug("consuming is interrupted", error.message).pipe(Effect.andThen(Effect.sleep(RETRY_MILLIS)))
+          )
         )
-      )
-      yield* Effect.forever(request)
-    }))
+        yield* Effect.forever(request)
+      })
+    )
 
     return deliveries.pipe(
       Stream.rechunk(1),

@@ -1,4 +1,12 @@
-import { AckPolicy, DeliverPolicy, DiscardPolicy, jetstream, JetStreamApiError, RetentionPolicy, StorageType } from "@nats-io/jetstream"
+import {
+  AckPolicy,
+  DeliverPolicy,
+  DiscardPolicy,
+  jetstream,
+  JetStreamApiError,
+  RetentionPolicy,
+  StorageType
+} from "@nats-io/jetstream"
 import type { JsMsg } from "@nats-io/jetstream"
 import { Kvm } from "@nats-io/kv"
 import { NodeId } from "@reelay/contracts/Ids"
@@ -13,9 +21,10 @@ import type { Msg, NatsConnection } from "nats"
 import type { Bus } from "./Bus.ts"
 import { BusError } from "./BusError.ts"
 import { consumeFrom, pullFrom } from "./BusConsume.ts"
-import { attempt, managerOf, perConnection, readStream, streamState } from "./BusRead.ts"
+import { managerOf, perConnection, readStream, streamState } from "./BusRead.ts"
 import { encode, readerOf } from "./BusWire.ts"
 import { makeNatsLink } from "./NatsLink.ts"
+import { attempt } from "./NatsRequest.ts"
 
 const PUBLISH_TIMEOUT_MILLIS = 5000
 const NANOS = 1_000_000_000
@@ -52,51 +61,53 @@ interface NodeNews {
   readonly advertisement: Advertisement | null
 }
 
-export const makeBus = Effect.gen(function*() {
+export const makeBus = Effect.gen(function* () {
   const replicas = yield* Config.Int("REELAY_NATS_REPLICAS").pipe(Config.withDefault(1))
   const link = yield* makeNatsLink
 
-  const ensureTopology = Effect.fn("Bus.ensureTopology")(function*() {
+  const ensureTopology = Effect.fn("Bus.ensureTopology")(function* () {
     const nc = yield* link.current("manage")
-    const manager = yield* attempt("manage", () => managerOf(nc))
+    const manager = yield* attempt(nc, "manage", () => managerOf(nc))
     for (const stream of STREAMS) {
       const config = streamConfig(stream, replicas)
-      yield* attempt("manage", () => manager.streams.add(config)).pipe(
+      yield* attempt(nc, "manage", () => manager.streams.add(config)).pipe(
         Effect.catchIf(
           (error) => error.cause instanceof JetStreamApiError && error.cause.code === STREAM_NAME_IN_USE,
-          () => attempt("manage", () => manager.streams.update(stream.name, config))
+          () => attempt(nc, "manage", () => manager.streams.update(stream.name, config))
         )
       )
     }
-    yield* attempt("manage", () =>
-      new Kvm(nc).create(NODES_BUCKET, { ttl: NODE_TTL * 1000, history: 1, storage: StorageType.Memory, replicas }))
+    yield* attempt(nc, "manage", () =>
+      new Kvm(nc).create(NODES_BUCKET, { ttl: NODE_TTL * 1000, history: 1, storage: StorageType.Memory, replicas })
+    )
   })
 
-  const ensureConsumer = Effect.fn("Bus.ensureConsumer")(function*(consumer: ConsumerDeclaration) {
+  const ensureConsumer = Effect.fn("Bus.ensureConsumer")(function* (consumer: ConsumerDeclaration) {
     const nc = yield* link.current("manage")
-    const manager = yield* attempt("manage", () => managerOf(nc))
+    const manager = yield* attempt(nc, "manage", () => managerOf(nc))
     const config = consumerConfig(consumer)
-    yield* attempt("manage", () => manager.consumers.add(consumer.stream, config)).pipe(
+    yield* attempt(nc, "manage", () => manager.consumers.add(consumer.stream, config)).pipe(
       // Old servers update by `add`; newer ones say that it exists otherwise.
       Effect.catchIf(
         (error) => error.cause instanceof JetStreamApiError && error.cause.code === CONSUMER_EXISTS,
-        () => attempt("manage", () => manager.consumers.update(consumer.stream, consumer.durable, config))
+        () => attempt(nc, "manage", () => manager.consumers.update(consumer.stream, consumer.durable, config))
       )
     )
   })
 
-  const publish = Effect.fn("Bus.publish")(function*<A extends { readonly v: number }, I>(
+  const publish = Effect.fn("Bus.publish")(function* <A extends { readonly v: number }, I>(
     message: Message<A, I>,
     body: A
   ) {
     const nc = yield* link.current("publish")
     const msgID = message.dedupeId?.(body)
-    yield* attempt("publish", () =>
+    yield* attempt(nc, "publish", () =>
       jetstream(nc, { timeout: PUBLISH_TIMEOUT_MILLIS }).publish(
         message.subject(body),
         encode(message, body),
         msgID === undefined ? {} : { msgID }
-      ))
+      )
+    )
   })
 
   const send = <A extends { readonly v: number }, I>(nc: NatsConnection, message: Message<A, I>, body: A) =>
@@ -104,36 +115,42 @@ export const makeBus = Effect.gen(function*() {
       try: () => nc.publish(message.subject(body), encode(message, body)),
       catch: (cause) => new BusError({ operation: "publish", cause })
     })
-  const broadcast = Effect.fn("Bus.broadcast")(function*<A extends { readonly v: number }, I>(
+  const broadcast = Effect.fn("Bus.broadcast")(function* <A extends { readonly v: number }, I>(
     message: Message<A, I>,
     body: A
   ) {
-    yield* link.current("publish").pipe(Effect.flatMap((nc) => send(nc, message, body)), Effect.ignore)
+    yield* link.current("publish").pipe(
+      Effect.flatMap((nc) => send(nc, message, body)),
+      Effect.ignore
+    )
   })
 
-  const withdraw = Effect.fn("Bus.withdraw")(function*(id: NodeId) {
+  const withdraw = Effect.fn("Bus.withdraw")(function* (id: NodeId) {
     const nc = yield* link.current("publish")
     const deletion = headers()
     deletion.set(KV_OPERATION, "DEL")
-    yield* attempt("publish", () =>
-      jetstream(nc, { timeout: PUBLISH_TIMEOUT_MILLIS }).publish(nodeSubject(id), "", { headers: deletion }))
+    yield* attempt(nc, "publish", () =>
+      jetstream(nc, { timeout: PUBLISH_TIMEOUT_MILLIS }).publish(nodeSubject(id), "", { headers: deletion })
+    )
   })
 
   const subscribe = <A extends { readonly v: number }, I>(message: Message<A, I>): Stream.Stream<A> => {
     const read = readerOf(message)
     return perConnection(link, (nc) => coreMessages(nc, message.filter)).pipe(
       Stream.mapEffect((raw) => read(raw.data)),
-      Stream.flatMap((result) => result._tag === "Ok" ? Stream.succeed(result.body) : Stream.empty)
+      Stream.flatMap((result) => (result._tag === "Ok" ? Stream.succeed(result.body) : Stream.empty))
     )
   }
 
   const watch: Bus["Service"]["watch"] = (stream, message) => {
     const read = readerOf(message)
     return perConnection(link, (nc) => readStream(nc, stream, message.filter, { _tag: "LastPerSubject" })).pipe(
-      Stream.mapEffect(Effect.fnUntraced(function*({ caughtUp, message: raw, snapshot }) {
-        const result = yield* read(raw.data)
-        return result._tag === "Ok" ? [{ body: result.body, sequence: raw.seq, snapshot, caughtUp }] : []
-      })),
+      Stream.mapEffect(
+        Effect.fnUntraced(function* ({ caughtUp, message: raw, snapshot }) {
+          const result = yield* read(raw.data)
+          return result._tag === "Ok" ? [{ body: result.body, sequence: raw.seq, snapshot, caughtUp }] : []
+        })
+      ),
       Stream.flattenIterable
     )
   }
@@ -143,31 +160,38 @@ export const makeBus = Effect.gen(function*() {
       const read = readerOf(message)
       let position = { incarnation: "", sequence: afterSequence }
       return perConnection(link, (nc) =>
-        Stream.unwrap(Effect.gen(function*() {
-          const state = yield* streamState(nc, stream)
-          // Another life of the stream: its sequences start anew, and so does the reader.
-          const known = position.incarnation === "" || position.incarnation === state.incarnation
-          position = {
-            incarnation: state.incarnation,
-            sequence: known ? Math.min(position.sequence, state.last) : 0
-          }
-          return readStream(nc, stream, message.filter, { _tag: "After", sequence: position.sequence }).pipe(
-            Stream.map(({ message }) => {
-              position = { incarnation: state.incarnation, sequence: message.seq }
-              return { raw: message, incarnation: state.incarnation }
-            })
-          )
-        }))).pipe(
-          Stream.mapEffect(Effect.fnUntraced(function*({ incarnation, raw }) {
-            const result = yield* read(raw.data)
-            return result._tag === "Ok" ? [{ body: result.body, sequence: raw.seq, incarnation, storedMillis: raw.time.getTime() }] : []
-          })),
-          Stream.flattenIterable
+        Stream.unwrap(
+          Effect.gen(function* () {
+            const state = yield* streamState(nc, stream)
+            // Another life of the stream: its sequences start anew, and so does the reader.
+            const known = position.incarnation === "" || position.incarnation === state.incarnation
+            position = {
+              incarnation: state.incarnation,
+              sequence: known ? Math.min(position.sequence, state.last) : 0
+            }
+            return readStream(nc, stream, message.filter, { _tag: "After", sequence: position.sequence }).pipe(
+              Stream.map(({ message }) => {
+                position = { incarnation: state.incarnation, sequence: message.seq }
+                return { raw: message, incarnation: state.incarnation }
+              })
+            )
+          })
         )
+      ).pipe(
+        Stream.mapEffect(
+          Effect.fnUntraced(function* ({ incarnation, raw }) {
+            const result = yield* read(raw.data)
+            return result._tag === "Ok"
+              ? [{ body: result.body, sequence: raw.seq, incarnation, storedMillis: raw.time.getTime() }]
+              : []
+          })
+        ),
+        Stream.flattenIterable
+      )
     })
 
   const readNode = readerOf(nodeAdvertisement)
-  const nodeOf = Effect.fnUntraced(function*(message: JsMsg) {
+  const nodeOf = Effect.fnUntraced(function* (message: JsMsg) {
     if (message.headers?.has(KV_OPERATION) === true) {
       const id = NodeId.makeOption(message.subject.slice(message.subject.lastIndexOf(".") + 1))
       return Option.map(id, (id): NodeNews => ({ id, advertisement: null }))
@@ -177,9 +201,8 @@ export const makeBus = Effect.gen(function*() {
       ? Option.some<NodeNews>({ id: result.body.id, advertisement: result.body })
       : Option.none<NodeNews>()
   })
-  const nodes = perConnection(
-    link,
-    (nc) => readStream(nc, NODES_STREAM, nodeAdvertisement.filter, { _tag: "LastPerSubject" })
+  const nodes = perConnection(link, (nc) =>
+    readStream(nc, NODES_STREAM, nodeAdvertisement.filter, { _tag: "LastPerSubject" })
   ).pipe(
     Stream.mapEffect(({ message }) => nodeOf(message)),
     Stream.flatMap(Option.match({ onNone: () => Stream.empty, onSome: (news) => Stream.succeed(news) }))
@@ -197,18 +220,19 @@ export const makeBus = Effect.gen(function*() {
     pull: Effect.fn("Bus.pull")((consumer, message, expiresMillis) => pullFrom(link, consumer, message, expiresMillis)),
     watch,
     follow,
-    streamState: Effect.fn("Bus.streamState")(function*(stream) {
+    streamState: Effect.fn("Bus.streamState")(function* (stream) {
       return yield* streamState(yield* link.current("read"), stream)
     }),
-    subjects: Effect.fn("Bus.subjects")(function*(stream, filter) {
+    subjects: Effect.fn("Bus.subjects")(function* (stream, filter) {
       const nc = yield* link.current("read")
-      const info = yield* attempt("read", async () =>
-        (await managerOf(nc)).streams.info(stream, { subjects_filter: filter }))
+      const info = yield* attempt(nc, "read", async () =>
+        (await managerOf(nc)).streams.info(stream, { subjects_filter: filter })
+      )
       return Object.keys(info.state.subjects ?? {})
     }),
-    purge: Effect.fn("Bus.purge")(function*(stream, filter) {
+    purge: Effect.fn("Bus.purge")(function* (stream, filter) {
       const nc = yield* link.current("manage")
-      yield* attempt("manage", async () => (await managerOf(nc)).streams.purge(stream, { filter }))
+      yield* attempt(nc, "manage", async () => (await managerOf(nc)).streams.purge(stream, { filter }))
     }),
     advertise: (advertisement) => publish(nodeAdvertisement, advertisement),
     withdraw,

@@ -1,9 +1,10 @@
-import { jetstreamManager } from "@nats-io/jetstream"
 import type { ConsumerDeclaration } from "@reelay/contracts/messages/Topology"
 import { Cause, Effect, Queue } from "effect"
 import type { Scope } from "effect"
 import type { Msg, NatsConnection } from "nats"
 import { BusError } from "./BusError.ts"
+import { managerOf } from "./BusRead.ts"
+import { attempt } from "./NatsRequest.ts"
 
 /**
  * One pull request to a durable consumer, at the protocol's level, because the client's own `fetch` drops what comes
@@ -25,7 +26,8 @@ const GRACE_MILLIS = 1000
 const ACK = "+ACK"
 const TERM = "+TERM"
 const WORKING = "+WPI"
-const nak = (delayMillis: number) => delayMillis > 0 ? `-NAK ${JSON.stringify({ delay: delayMillis * NANOS })}` : "-NAK"
+const nak = (delayMillis: number) =>
+  delayMillis > 0 ? `-NAK ${JSON.stringify({ delay: delayMillis * NANOS })}` : "-NAK"
 
 const settle = (nc: NatsConnection, message: Msg, how: string): void => {
   if (message.reply !== undefined && !nc.isClosed()) nc.publish(message.reply, how)
@@ -37,13 +39,10 @@ export const terminate = (nc: NatsConnection, message: Msg): void => settle(nc, 
 export const working = (nc: NatsConnection, message: Msg): void => settle(nc, message, WORKING)
 
 /** Double ack: returns when the server has it. Any connection will do, the message's own may be gone. */
-export const acknowledge = Effect.fnUntraced(function*(nc: NatsConnection, message: Msg, timeoutMillis: number) {
+export const acknowledge = Effect.fnUntraced(function* (nc: NatsConnection, message: Msg, timeoutMillis: number) {
   const reply = message.reply
   if (reply === undefined) return
-  yield* Effect.tryPromise({
-    try: () => nc.request(reply, ACK, { timeout: timeoutMillis }),
-    catch: (cause) => new BusError({ operation: "ack", cause })
-  })
+  yield* attempt(nc, "ack", () => nc.request(reply, ACK, { timeout: timeoutMillis }))
 })
 
 /** How often it was delivered: a token of the ack subject, whose form differs between servers. */
@@ -60,14 +59,11 @@ const answered = new WeakMap<NatsConnection, Set<string>>()
  * A request to a consumer that is not there is not answered at all, and only missing heartbeats would tell: so it is
  * asked for first, once a connection.
  */
-const checkConsumer = Effect.fnUntraced(function*(nc: NatsConnection, { durable, stream }: ConsumerDeclaration) {
+const checkConsumer = Effect.fnUntraced(function* (nc: NatsConnection, { durable, stream }: ConsumerDeclaration) {
   const known = answered.get(nc) ?? new Set()
   answered.set(nc, known)
   if (known.has(durable)) return
-  yield* Effect.tryPromise({
-    try: async () => (await jetstreamManager(nc, { checkAPI: false })).consumers.info(stream, durable),
-    catch: (cause) => new BusError({ operation: "consume", cause })
-  })
+  yield* attempt(nc, "consume", async () => (await managerOf(nc)).consumers.info(stream, durable))
   known.add(durable)
 })
 
@@ -83,7 +79,7 @@ export const openPull = (
   expiresMillis: number
 ): Effect.Effect<OpenPull, BusError, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       yield* checkConsumer(nc, consumer)
       const messages = yield* Queue.unbounded<Msg, BusError | Cause.Done>()
       const unclaimed = new Set<Msg>()
@@ -156,12 +152,14 @@ export const openPull = (
       return {
         messages,
         claim: (message: Msg) => void unclaimed.delete(message),
-        close: Effect.gen(function*() {
+        close: Effect.gen(function* () {
           clearInterval(watchdog)
           if (over) subscription.unsubscribe()
           else if (!nc.isClosed()) {
             // The server stops sending, and says so: until then messages may still come.
-            yield* Effect.promise(() => subscription.drain().catch(() => undefined)).pipe(Effect.timeoutOption("1 second"))
+            yield* Effect.promise(() => subscription.drain().catch(() => undefined)).pipe(
+              Effect.timeoutOption("1 second")
+            )
           }
           over = true
           for (const message of unclaimed) giveBack(nc, message, 0)

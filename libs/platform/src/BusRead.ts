@@ -4,6 +4,7 @@ import { Effect, Stream } from "effect"
 import type { NatsConnection } from "nats"
 import { BusError } from "./BusError.ts"
 import type { NatsLink } from "./NatsLink.ts"
+import { attempt, isUsable } from "./NatsRequest.ts"
 
 /** Reading streams without taking anything out of them: ordered consumers, made anew whenever anything is in doubt. */
 export type Start = { readonly _tag: "LastPerSubject" } | { readonly _tag: "After"; readonly sequence: number }
@@ -27,13 +28,10 @@ export interface Reading {
 const HEARTBEAT_MILLIS = 2000
 const RETRY_MILLIS = 250
 
-export const attempt = <A>(operation: BusError["operation"], run: () => Promise<A>): Effect.Effect<A, BusError> =>
-  Effect.tryPromise({ try: run, catch: (cause) => new BusError({ operation, cause }) })
-
 export const managerOf = (nc: NatsConnection) => jetstreamManager(nc, { checkAPI: false })
 
-export const streamState = Effect.fnUntraced(function*(nc: NatsConnection, stream: string) {
-  const info = yield* attempt("read", async () => (await managerOf(nc)).streams.info(stream))
+export const streamState = Effect.fnUntraced(function* (nc: NatsConnection, stream: string) {
+  const info = yield* attempt(nc, "read", async () => (await managerOf(nc)).streams.info(stream))
   const state: StreamState = { incarnation: info.created, first: info.state.first_seq, last: info.state.last_seq }
   return state
 })
@@ -45,39 +43,49 @@ export const readStream = (
   filter: string,
   start: Start
 ): Stream.Stream<Reading, BusError> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const consumer = yield* Effect.acquireRelease(
-      attempt("read", () =>
-        jetstream(nc).consumers.get(stream, {
-          filter_subjects: filter,
-          ...(start._tag === "LastPerSubject"
-            ? { deliver_policy: DeliverPolicy.LastPerSubject }
-            : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: start.sequence + 1 })
-        })),
-      (consumer) =>
-        Effect.promise(() => nc.isClosed() ? Promise.resolve(false) : consumer.delete().catch(() => false)).pipe(
-          Effect.timeoutOption("1 second")
-        )
-    )
-    const atStart = yield* attempt("read", () => consumer.info(true))
-    const messages = yield* Effect.acquireRelease(
-      attempt("read", () =>
-        consumer.consume({
-          max_messages: 500,
-          idle_heartbeat: HEARTBEAT_MILLIS,
-          abort_on_missing_resource: true
-        })),
-      (messages) => Effect.promise(() => messages.close().then(() => undefined, () => undefined))
-    )
-    let caughtUp = atStart.num_pending === 0
-    return Stream.fromAsyncIterable(messages, (cause) => new BusError({ operation: "read", cause })).pipe(
-      Stream.map((message) => {
-        const snapshot = !caughtUp
-        caughtUp = caughtUp || message.info.pending === 0
-        return { message, snapshot, caughtUp }
-      })
-    )
-  }))
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const consumer = yield* Effect.acquireRelease(
+        attempt(nc, "read", () =>
+          jetstream(nc).consumers.get(stream, {
+            filter_subjects: filter,
+            ...(start._tag === "LastPerSubject"
+              ? { deliver_policy: DeliverPolicy.LastPerSubject }
+              : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: start.sequence + 1 })
+          })
+        ),
+        (consumer) =>
+          Effect.promise(() => (nc.isClosed() ? Promise.resolve(false) : consumer.delete().catch(() => false))).pipe(
+            Effect.timeoutOption("1 second")
+          )
+      )
+      const atStart = yield* attempt(nc, "read", () => consumer.info(true))
+      const messages = yield* Effect.acquireRelease(
+        attempt(nc, "read", () =>
+          consumer.consume({
+            max_messages: 500,
+            idle_heartbeat: HEARTBEAT_MILLIS,
+            abort_on_missing_resource: true
+          })
+        ),
+        (messages) =>
+          Effect.promise(() =>
+            messages.close().then(
+              () => undefined,
+              () => undefined
+            )
+          )
+      )
+      let caughtUp = atStart.num_pending === 0
+      return Stream.fromAsyncIterable(messages, (cause) => new BusError({ operation: "read", cause })).pipe(
+        Stream.map((message) => {
+          const snapshot = !caughtUp
+          caughtUp = caughtUp || message.info.pending === 0
+          return { message, snapshot, caughtUp }
+        })
+      )
+    })
+  )
 
 /** The same on every connection, again and again: waits for what is missing, and never ends. */
 export const perConnection = <A>(
@@ -86,8 +94,10 @@ export const perConnection = <A>(
 ): Stream.Stream<A> =>
   link.connections.pipe(
     Stream.switchMap((nc) =>
-      Stream.suspend(() => nc.isClosed() ? Stream.never : read(nc)).pipe(
-        Stream.catch((error) => Stream.fromEffectDrain(Effect.logDebug("reading from NATS is interrupted", error.message))),
+      Stream.suspend(() => (isUsable(nc) ? read(nc) : Stream.never)).pipe(
+        Stream.catch((error) =>
+          Stream.fromEffectDrain(Effect.logDebug("reading from NATS is interrupted", error.message))
+        ),
         Stream.concat(Stream.fromEffectDrain(Effect.sleep(RETRY_MILLIS))),
         Stream.forever
       )

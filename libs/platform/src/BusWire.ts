@@ -31,13 +31,10 @@ export const readerOf = <A extends { readonly v: number }, I>(message: Message<A
     const body = decodeBody(json.value)
     return Exit.isSuccess(body) ? { _tag: "Ok", body: body.value } : { _tag: "Rejected", reason: "undecodable" }
   }
-  return Effect.fnUntraced(function*(data: Uint8Array) {
+  return Effect.fnUntraced(function* (data: Uint8Array) {
     const result = read(data)
     if (result._tag === "Rejected") {
-      yield* Metric.update(
-        Metric.withAttributes(rejectedMessages, { message: message.name, reason: result.reason }),
-        1
-      )
+      yield* Metric.update(Metric.withAttributes(rejectedMessages, { message: message.name, reason: result.reason }), 1)
     }
     return result
   })

@@ -5,16 +5,16 @@ import type { ExportProgress, QueueOrder } from "@reelay/contracts/messages/Mess
 import { NODE_TTL } from "@reelay/contracts/messages/Topology"
 import { Node } from "@reelay/contracts/Node"
 import type { Advertisement } from "@reelay/contracts/Node"
-import { DateTime } from "effect"
+import type { DateTime } from "effect"
 
 /** What changed in the view: enough to know what to look up again. */
 export type FarmChange =
   | {
-    readonly _tag: "Progress"
-    readonly exportId: ExportId
-    readonly userId: UserId
-    readonly progress: Progress
-  }
+      readonly _tag: "Progress"
+      readonly exportId: ExportId
+      readonly userId: UserId
+      readonly progress: Progress
+    }
   /** Positions in the queue. */
   | { readonly _tag: "Queue" }
   | { readonly _tag: "Node"; readonly id: NodeId }
@@ -78,7 +78,7 @@ export class FarmView {
           lastSeen: known.lastSeen
         })
       })
-      .sort((a, b) => a.id < b.id ? -1 : 1)
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   /** An older epoch changes nothing, and within one and the same run the percentage never falls. */
@@ -97,18 +97,23 @@ export class FarmView {
 
   /** `repeated`: it lay in the stream when we began to listen, which says nothing about who lives now. */
   onQueue({ waiting }: QueueOrder, repeated: boolean, now: number): ReadonlyArray<FarmChange> {
-    const same = waiting.length === this.#positions.size &&
-      waiting.every((id, index) => this.#positions.get(id) === index + 1)
+    const same =
+      waiting.length === this.#positions.size && waiting.every((id, index) => this.#positions.get(id) === index + 1)
     if (!same) this.#positions = new Map(waiting.map((id, index) => [id, index + 1]))
     const changes: Array<FarmChange> = same ? [] : [{ _tag: "Queue" }]
     if (repeated) return changes
     const seenBefore = this.schedulerSeen(now)
-    this.#scheduler = { since: seenBefore ? this.#scheduler?.since ?? now : now, last: now }
+    this.#scheduler = { since: seenBefore ? (this.#scheduler?.since ?? now) : now, last: now }
     return seenBefore ? changes : [...changes, { _tag: "Scheduler", seen: true }]
   }
 
   /** `null`: it withdrew. */
-  onNode(id: NodeId, advertisement: Advertisement | null, now: number, wallClock: DateTime.Utc): ReadonlyArray<FarmChange> {
+  onNode(
+    id: NodeId,
+    advertisement: Advertisement | null,
+    now: number,
+    wallClock: DateTime.Utc
+  ): ReadonlyArray<FarmChange> {
     const before = this.#nodes.get(id)
     this.#nodes.delete(id)
     if (advertisement !== null) {

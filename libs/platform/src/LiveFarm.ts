@@ -17,23 +17,26 @@ const CHANGES_KEPT = 8192
  * It is a view and never the truth: empty after a start, filled within seconds, and whole again by itself after NATS
  * was restarted or wiped.
  */
-export class LiveFarm extends Context.Service<LiveFarm, {
-  /** Of what waits or runs; null when nothing is known. Of which epoch it is, it says itself. */
-  progressOf(id: ExportId): Effect.Effect<Progress | null>
-  /** 1 is next; null when it does not wait. */
-  queuePosition(id: ExportId): Effect.Effect<number | null>
-  /** Both, as Rows.exportOf wants them. */
-  liveOf(id: ExportId): Effect.Effect<Live>
-  /** Sorted by id. Who has been silent for NODE_TTL is `gone`, and forgotten ten minutes later. */
-  readonly nodes: Effect.Effect<ReadonlyArray<Node>>
-  /** Whether a scheduler spoke within the last 15 s. */
-  readonly schedulerSeen: Effect.Effect<boolean>
-  /** From now on. A listener that falls far behind misses the oldest. */
-  readonly changes: Stream.Stream<FarmChange>
-}>()("@reelay/platform/LiveFarm") {
+export class LiveFarm extends Context.Service<
+  LiveFarm,
+  {
+    /** Of what waits or runs; null when nothing is known. Of which epoch it is, it says itself. */
+    progressOf(id: ExportId): Effect.Effect<Progress | null>
+    /** 1 is next; null when it does not wait. */
+    queuePosition(id: ExportId): Effect.Effect<number | null>
+    /** Both, as Rows.exportOf wants them. */
+    liveOf(id: ExportId): Effect.Effect<Live>
+    /** Sorted by id. Who has been silent for NODE_TTL is `gone`, and forgotten ten minutes later. */
+    readonly nodes: Effect.Effect<ReadonlyArray<Node>>
+    /** Whether a scheduler spoke within the last 15 s. */
+    readonly schedulerSeen: Effect.Effect<boolean>
+    /** From now on. A listener that falls far behind misses the oldest. */
+    readonly changes: Stream.Stream<FarmChange>
+  }
+>()("@reelay/platform/LiveFarm") {
   static readonly layer = Layer.effect(
     LiveFarm,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const bus = yield* Bus
       const view = new FarmView()
       const changes = yield* PubSub.sliding<FarmChange>(CHANGES_KEPT)
@@ -51,10 +54,12 @@ export class LiveFarm extends Context.Service<LiveFarm, {
         Effect.forkScoped
       )
       yield* bus.nodes.pipe(
-        Stream.runForEach(Effect.fnUntraced(function*({ advertisement, id }) {
-          const wallClock = yield* DateTime.now
-          yield* learn((now) => view.onNode(id, advertisement, now, wallClock))
-        })),
+        Stream.runForEach(
+          Effect.fnUntraced(function* ({ advertisement, id }) {
+            const wallClock = yield* DateTime.now
+            yield* learn((now) => view.onNode(id, advertisement, now, wallClock))
+          })
+        ),
         Effect.forkScoped
       )
       yield* learn((now) => view.onTick(now)).pipe(Effect.repeat(Schedule.spaced("1 second")), Effect.forkScoped)
@@ -62,8 +67,7 @@ export class LiveFarm extends Context.Service<LiveFarm, {
       return LiveFarm.of({
         progressOf: (id) => Effect.sync(() => view.progressOf(id)),
         queuePosition: (id) => Effect.sync(() => view.queuePosition(id)),
-        liveOf: (id) =>
-          Effect.sync(() => ({ progress: view.progressOf(id), queuePosition: view.queuePosition(id) })),
+        liveOf: (id) => Effect.sync(() => ({ progress: view.progressOf(id), queuePosition: view.queuePosition(id) })),
         nodes: Effect.map(monotonicSeconds, (now) => view.nodes(now)),
         schedulerSeen: Effect.map(monotonicSeconds, (now) => view.schedulerSeen(now)),
         changes: Stream.fromPubSub(changes)

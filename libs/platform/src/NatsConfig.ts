@@ -24,7 +24,10 @@ const SYNC_ALWAYS_SINCE = [2, 12] as const
 
 /** Whether the server can be told to have every acknowledged message on the disk (the default is every two minutes). */
 export const canSyncAlways = (version: string): boolean => {
-  const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map((part) => Number.parseInt(part, 10))
+  const [major = 0, minor = 0] = version
+    .replace(/^v/, "")
+    .split(".")
+    .map((part) => Number.parseInt(part, 10))
   return major > SYNC_ALWAYS_SINCE[0] || (major === SYNC_ALWAYS_SINCE[0] && minor >= SYNC_ALWAYS_SINCE[1])
 }
 

@@ -1,8 +1,9 @@
 import { inboxPrefix, ROLES } from "@reelay/contracts/messages/Topology"
-import { Config, Duration, Effect, Option, Random, Redacted, Stream, SubscriptionRef } from "effect"
+import { Config, Duration, Effect, Option, Queue, Random, Redacted, Stream, SubscriptionRef } from "effect"
 import { connect, createInbox } from "nats"
 import type { NatsConnection } from "nats"
 import { BusError } from "./BusError.ts"
+import { isUsable, markBroken } from "./NatsRequest.ts"
 
 /**
  * The connection, for ever: a new one after each loss, from the first second on, whether NATS is there yet or not. The
@@ -31,7 +32,24 @@ const settings = Config.all({
   password: Config.option(Config.Redacted("REELAY_NATS_PASSWORD"))
 })
 
-export const makeNatsLink = Effect.gen(function*() {
+const live = (nc: NatsConnection | null): nc is NatsConnection => nc !== null && isUsable(nc)
+
+/**
+ * Marks a connection at the very moment it breaks, which is why this is a plain loop. What the server refuses (missing
+ * permissions) comes without an answer to anyone: those are returned, to be said.
+ */
+const attend = Effect.fnUntraced(function* (nc: NatsConnection) {
+  const refusals = yield* Queue.sliding<string>(16)
+  void (async () => {
+    for await (const status of nc.status()) {
+      if (status.type === "disconnect") markBroken(nc)
+      else if (status.type === "error") Queue.offerUnsafe(refusals, status.error.message)
+    }
+  })()
+  return refusals
+})
+
+export const makeNatsLink = Effect.gen(function* () {
   const { password, url, user } = yield* settings
   const role = ROLES.find((known) => Option.contains(user, known))
   const prefix = role === undefined ? "_INBOX" : inboxPrefix(role)
@@ -55,46 +73,38 @@ export const makeNatsLink = Effect.gen(function*() {
 
   // What was published last (a withdrawal, a given-back message) still goes out.
   const hangUp = (nc: NatsConnection) =>
-    Effect.promise(() => nc.flush().then(() => nc.close(), () => nc.close())).pipe(
-      Effect.timeoutOption("1 second"),
-      Effect.andThen(SubscriptionRef.set(present, null))
-    )
-
-  /**
-   * A connection is of no use from the moment it broke, which is before the client has closed it. And refusals
-   * (missing permissions) come without an answer to anyone, so they are said here.
-   */
-  const attend = (nc: NatsConnection) =>
-    Stream.fromAsyncIterable(nc.status(), (cause) => new BusError({ operation: "connect", cause })).pipe(
-      Stream.runForEach((status) => {
-        switch (status.type) {
-          case "disconnect":
-            return SubscriptionRef.set(present, null)
-          case "error":
-            return Effect.logWarning("NATS refused", status.error.message)
-          default:
-            return Effect.void
-        }
-      }),
-      Effect.ignore
+    SubscriptionRef.set(present, null).pipe(
+      Effect.andThen(
+        Effect.promise(() =>
+          nc.flush().then(
+            () => nc.close(),
+            () => nc.close()
+          )
+        )
+      ),
+      Effect.timeoutOption("1 second")
     )
 
   const session = Effect.acquireUseRelease(
     dial,
-    Effect.fnUntraced(function*(nc) {
+    Effect.fnUntraced(function* (nc) {
+      const refusals = yield* attend(nc)
       yield* Effect.logInfo("connected to NATS").pipe(
         Effect.annotateLogs({ server: nc.getServer(), version: nc.info?.version ?? "unknown" })
       )
       yield* SubscriptionRef.set(present, nc)
       yield* Effect.raceFirst(
-        Effect.promise(() => nc.closed()),
-        attend(nc).pipe(Effect.andThen(Effect.never))
+        Effect.promise(() => nc.closed()).pipe(Effect.tap(() => Effect.sync(() => markBroken(nc)))),
+        Queue.take(refusals).pipe(
+          Effect.flatMap((refusal) => Effect.logWarning("NATS refused", refusal)),
+          Effect.forever
+        )
       )
     }),
     hangUp
   )
 
-  yield* Effect.gen(function*() {
+  yield* Effect.gen(function* () {
     let delay = FIRST_RETRY_MILLIS
     let said = false
     while (true) {
@@ -111,8 +121,6 @@ export const makeNatsLink = Effect.gen(function*() {
       delay = Math.min(delay * 2, LAST_RETRY_MILLIS)
     }
   }).pipe(Effect.forkScoped)
-
-  const live = (nc: NatsConnection | null): nc is NatsConnection => nc !== null && !nc.isClosed()
 
   const link: NatsLink = {
     connected: Effect.sync(() => live(SubscriptionRef.getUnsafe(present))),

@@ -29,36 +29,53 @@ import { Effect, Exit, Fiber, Metric, Queue, Schema, Scope, Stream } from "effec
 import { execa } from "execa"
 import { connect } from "nats"
 import { fileURLToPath } from "node:url"
-import { aResult, aTask, anAdvertisement, anExportProgress, connected, Lab, NODE, PASSWORDS, USER } from "./BusLab.ts"
+import {
+  aResult,
+  aTask,
+  anAdvertisement,
+  anExportProgress,
+  connected,
+  Lab,
+  NODE,
+  PASSWORDS,
+  taken,
+  USER
+} from "./BusLab.ts"
 
 /** A consumer of this test alone: a pool of its own, and an ack wait that a test can outlive. */
-const aPool = (name: string, ackWait = 30) => ({ pool: PoolName.make(name), consumer: poolConsumer(PoolName.make(name), ackWait) })
+const aPool = (name: string, ackWait = 30) => ({
+  pool: PoolName.make(name),
+  consumer: poolConsumer(PoolName.make(name), ackWait)
+})
 
 /** Bytes as they are, by a hand that has every permission. */
-const rawPublisher = Effect.gen(function*() {
+const rawPublisher = Effect.gen(function* () {
   const { url } = yield* (yield* Lab).server
   const nc = yield* Effect.acquireRelease(
     Effect.promise(() => connect({ servers: url, user: "scheduler", pass: PASSWORDS.scheduler })),
     (nc) => Effect.promise(() => nc.close())
   )
-  return (subject: string, data: string) => Effect.promise(() => {
-    nc.publish(subject, data)
-    return nc.flush()
-  })
+  return (subject: string, data: string) =>
+    Effect.promise(() => {
+      nc.publish(subject, data)
+      return nc.flush()
+    })
 })
 
 const rejections = (message: string, reason: string) =>
-  Metric.value(Metric.withAttributes(
-    Metric.counter("reelay_messages_rejected_total", {
-      description: "Messages from NATS that were not understood, by message and reason",
-      incremental: true
-    }),
-    { message, reason }
-  )).pipe(Effect.map((state) => state.count))
+  Metric.value(
+    Metric.withAttributes(
+      Metric.counter("reelay_messages_rejected_total", {
+        description: "Messages from NATS that were not understood, by message and reason",
+        incremental: true
+      }),
+      { message, reason }
+    )
+  ).pipe(Effect.map((state) => state.count))
 
 layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
   it.effect("settles each message once: acknowledged is gone, given back comes again, working keeps it", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       const scheduler = yield* lab.bus("scheduler")
       const encoder = yield* lab.bus("encoder")
@@ -68,23 +85,24 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       const task = aTask({ pool })
       yield* scheduler.publish(taskMessage, task)
 
-      const first = yield* encoder.pull(consumer, taskMessage, 5000)
-      assert.deepStrictEqual(first?.body, task)
-      assert.strictEqual(first?.subject, taskMessage.subject(task))
-      assert.strictEqual(first?.deliveries, 1)
-      yield* first!.giveBack()
+      const first = yield* taken(encoder.pull(consumer, taskMessage, 5000))
+      assert.deepStrictEqual(first.body, task)
+      assert.strictEqual(first.subject, taskMessage.subject(task))
+      assert.strictEqual(first.deliveries, 1)
+      yield* first.giveBack()
 
-      const second = yield* encoder.pull(consumer, taskMessage, 5000)
-      assert.strictEqual(second?.deliveries, 2)
+      const second = yield* taken(encoder.pull(consumer, taskMessage, 5000))
+      assert.strictEqual(second.deliveries, 2)
       // Twice the ack wait, and it is still ours.
-      yield* second!.working.pipe(Effect.andThen(Effect.sleep(250)), Effect.repeat({ times: 8 }))
+      yield* second.working.pipe(Effect.andThen(Effect.sleep(250)), Effect.repeat({ times: 8 }))
       assert.isNull(yield* encoder.pull(consumer, taskMessage, 300))
-      yield* second!.ack
+      yield* second.ack
       assert.deepStrictEqual(yield* scheduler.subjects(TASKS, `tasks.${pool}.>`), [])
-    }))
+    })
+  )
 
   it.effect("drops a repeated publish of one dispatch, and takes a fresh one after a purge", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const scheduler = yield* (yield* Lab).bus("scheduler")
       const { consumer, pool } = aPool("purge")
       yield* scheduler.ensureConsumer(consumer)
@@ -99,14 +117,15 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       yield* scheduler.publish(taskMessage, task)
       assert.isNull(yield* scheduler.pull(consumer, taskMessage, 300))
       yield* scheduler.publish(taskMessage, { ...task, dispatch: "2" })
-      const got = yield* scheduler.pull(consumer, taskMessage, 5000)
-      assert.strictEqual(got?.body.dispatch, "2")
-      yield* got!.ack
+      const got = yield* taken(scheduler.pull(consumer, taskMessage, 5000))
+      assert.strictEqual(got.body.dispatch, "2")
+      yield* got.ack
       assert.isNull(yield* scheduler.pull(consumer, taskMessage, 300))
-    }))
+    })
+  )
 
   it.effect("brings a task to another worker when the first is killed", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       const scheduler = yield* lab.bus("scheduler")
       const { consumer, pool } = aPool("killed", 2)
@@ -114,26 +133,29 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       const task = aTask({ pool })
       yield* scheduler.publish(taskMessage, task)
       const { environment } = yield* lab.server
-      const worker = execa(
-        process.execPath,
-        [fileURLToPath(new URL("./stuckWorker.ts", import.meta.url)), pool, "2"],
-        { env: environment("encoder"), reject: false }
-      )
+      const worker = execa(process.execPath, [fileURLToPath(new URL("./stuckWorker.ts", import.meta.url)), pool, "2"], {
+        env: environment("encoder"),
+        reject: false
+      })
       // It says so when it holds the task, and never settles it.
-      yield* Effect.promise(() => new Promise<void>((held) => {
-        worker.stdout.on("data", (bytes) => String(bytes).includes("holding") ? held() : undefined)
-      }))
+      yield* Effect.promise(
+        () =>
+          new Promise<void>((held) => {
+            worker.stdout.on("data", (bytes) => (String(bytes).includes("holding") ? held() : undefined))
+          })
+      )
       worker.kill("SIGKILL")
       yield* Effect.promise(() => worker)
       const encoder = yield* lab.bus("encoder")
-      const got = yield* encoder.pull(consumer, taskMessage, 10_000)
-      assert.deepStrictEqual(got?.body, task)
-      assert.isAbove(got?.deliveries ?? 0, 1)
-      yield* got!.ack
-    }))
+      const got = yield* taken(encoder.pull(consumer, taskMessage, 10_000))
+      assert.deepStrictEqual(got.body, task)
+      assert.isAbove(got.deliveries ?? 0, 1)
+      yield* got.ack
+    })
+  )
 
   it.effect("gives back at once what an interrupted pull receives", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       const scheduler = yield* lab.bus("scheduler")
       const encoder = yield* lab.bus("encoder")
@@ -141,7 +163,7 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       yield* scheduler.ensureConsumer(consumer)
       // Publish and interrupt race each other: whoever wins, no message may hang in its ack wait.
       for (let round = 0; round < 40; round++) {
-        const waiting = yield* encoder.pull(consumer, taskMessage, 20_000).pipe(Effect.forkChild)
+        const waiting = yield* taken(encoder.pull(consumer, taskMessage, 20_000).pipe(Effect.forkChild))
         if (round % 2 === 0) yield* encoder.pull(consumer, taskMessage, 1)
         const publishing = yield* scheduler.publish(taskMessage, aTask({ pool })).pipe(Effect.forkChild)
         if (round % 4 === 3) yield* Fiber.join(publishing)
@@ -150,15 +172,16 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
         const early = yield* Fiber.await(waiting)
         if (Exit.isSuccess(early) && early.value !== null) yield* early.value.ack
         else {
-          const got = yield* encoder.pull(consumer, taskMessage, 5000)
+          const got = yield* taken(encoder.pull(consumer, taskMessage, 5000))
           assert.isNotNull(got, `round ${round}: the message hangs`)
-          yield* got!.ack
+          yield* got.ack
         }
       }
-    }))
+    })
+  )
 
   it.effect("has at most maxInFlight messages unsettled, and returns what a closed reader had not taken", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const scheduler = yield* (yield* Lab).bus("scheduler")
       const { consumer, pool } = aPool("flight", 60)
       yield* scheduler.ensureConsumer(consumer)
@@ -170,30 +193,33 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
         Effect.forkChild
       )
       const first = yield* Queue.takeN(seen, 3)
-      assert.isNull(yield* Queue.take(seen).pipe(Effect.timeoutOrElse({ duration: 300, orElse: () => Effect.succeed(null) })))
-      yield* first[0]!
-      yield* first[1]!
+      assert.isNull(
+        yield* Queue.take(seen).pipe(Effect.timeoutOrElse({ duration: 300, orElse: () => Effect.succeed(null) }))
+      )
+      const [settledLater, ...settledNow] = first
+      yield* Effect.all(settledNow)
       const next = yield* Queue.takeN(seen, 2)
       yield* Fiber.interrupt(reading)
-      yield* Effect.all([first[2]!, ...next])
+      yield* Effect.all([settledLater ?? Effect.die("three were taken"), ...next])
       // Five are settled; the other five are free at once, though the ack wait is a minute.
       for (let left = 5; left > 0; left--) {
-        const got = yield* scheduler.pull(consumer, taskMessage, 5000)
+        const got = yield* taken(scheduler.pull(consumer, taskMessage, 5000))
         assert.isNotNull(got)
-        yield* got!.ack
+        yield* got.ack
       }
       assert.deepStrictEqual(yield* scheduler.subjects(TASKS, `tasks.${pool}.>`), [])
-    }))
+    })
+  )
 
   it.effect("outlives poison and newer messages on every subject", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       const scheduler = yield* lab.bus("scheduler")
       const raw = yield* rawPublisher
       const { consumer, pool } = aPool("poison")
       yield* Effect.forEach([consumer, requestsConsumer, resultsConsumer], scheduler.ensureConsumer, { discard: true })
 
-      const spoil = Effect.fnUntraced(function*<A extends { readonly v: number }, I>(message: Message<A, I>, body: A) {
+      const spoil = Effect.fnUntraced(function* <A extends { readonly v: number }, I>(message: Message<A, I>, body: A) {
         const subject = message.subject(body)
         const encoded: unknown = yield* Schema.encodeEffect(Schema.toCodecJson(message.schema))(body)
         yield* raw(subject, "not json {")
@@ -201,7 +227,7 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
         yield* raw(subject, "")
         yield* raw(subject, JSON.stringify({ ...(encoded as object), v: 2, shape: "unheard of" }))
       })
-      const counted = Effect.fnUntraced(function*(message: string, undecodable: number) {
+      const counted = Effect.fnUntraced(function* (message: string, undecodable: number) {
         assert.isAtLeast(yield* rejections(message, "undecodable"), undecodable, message)
         assert.isAtLeast(yield* rejections(message, "newer"), 1, message)
       })
@@ -215,15 +241,18 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
         Stream.tap((delivery) => delivery.ack),
         Stream.runCollect
       )
-      assert.deepStrictEqual(requests.map((delivery) => delivery.body), [request])
+      assert.deepStrictEqual(
+        requests.map((delivery) => delivery.body),
+        [request]
+      )
       yield* counted("ExportRequested", 3)
 
       const task = aTask({ pool, exportId })
       yield* spoil(taskMessage, task)
       yield* scheduler.publish(taskMessage, task)
-      const pulled = yield* scheduler.pull(consumer, taskMessage, 5000)
-      assert.deepStrictEqual(pulled?.body, task)
-      yield* pulled!.ack
+      const pulled = yield* taken(scheduler.pull(consumer, taskMessage, 5000))
+      assert.deepStrictEqual(pulled.body, task)
+      yield* pulled.ack
       yield* counted("Task", 3)
 
       const result = aResult({ exportId })
@@ -234,25 +263,35 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
         Stream.tap((delivery) => delivery.ack),
         Stream.runCollect
       )
-      assert.deepStrictEqual(results.map((delivery) => delivery.body), [result])
+      assert.deepStrictEqual(
+        results.map((delivery) => delivery.body),
+        [result]
+      )
       yield* counted("TaskResult", 3)
 
       // Of each, only the newer version is left: it waits for somebody who knows it.
-      for (const [stream, filter] of [[EXPORTS, "exports.requested"], [TASKS, `tasks.${pool}.>`], [RESULTS, `results.${exportId}.>`]] as const) {
+      for (const [stream, filter] of [
+        [EXPORTS, "exports.requested"],
+        [TASKS, `tasks.${pool}.>`],
+        [RESULTS, `results.${exportId}.>`]
+      ] as const) {
         const subjects = yield* scheduler.subjects(stream, filter)
         assert.strictEqual(subjects.length, 1, stream)
         yield* scheduler.purge(stream, filter)
       }
 
       // What is read without being taken: one reader each from before the spoiling to after it.
-      const sees = Effect.fnUntraced(function*<A extends { readonly v: number }, I>(
+      const sees = Effect.fnUntraced(function* <A extends { readonly v: number }, I>(
         message: Message<A, I>,
         body: NoInfer<A>,
         from: Stream.Stream<A>,
         send: Effect.Effect<void, unknown>
       ) {
         const seen = yield* Queue.unbounded<A>()
-        yield* from.pipe(Stream.runForEach((body) => Queue.offer(seen, body)), Effect.forkScoped)
+        yield* from.pipe(
+          Stream.runForEach((body) => Queue.offer(seen, body)),
+          Effect.forkScoped
+        )
         // Readers without a past must be there first.
         yield* send.pipe(
           Effect.andThen(Queue.take(seen).pipe(Effect.timeoutOption(100))),
@@ -293,32 +332,44 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       yield* sees(
         nodeAdvertisement,
         advertisement,
-        scheduler.nodes.pipe(Stream.flatMap((news) => news.advertisement === null ? Stream.empty : Stream.succeed(news.advertisement))),
+        scheduler.nodes.pipe(
+          Stream.flatMap((news) => (news.advertisement === null ? Stream.empty : Stream.succeed(news.advertisement)))
+        ),
         scheduler.advertise(advertisement)
       )
-    }))
+    })
+  )
 
   it.effect("ignores unknown fields", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const scheduler = yield* (yield* Lab).bus("scheduler")
       const raw = yield* rawPublisher
       const { consumer, pool } = aPool("unknown")
       yield* scheduler.ensureConsumer(consumer)
       const task = aTask({ pool })
       yield* raw(taskMessage.subject(task), JSON.stringify({ ...task, addedLater: [1, 2, 3] }))
-      const got = yield* scheduler.pull(consumer, taskMessage, 5000)
-      assert.deepStrictEqual(got?.body, task)
-      yield* got!.ack
-    }))
+      const got = yield* taken(scheduler.pull(consumer, taskMessage, 5000))
+      assert.deepStrictEqual(got.body, task)
+      yield* got.ack
+    })
+  )
 
   it.effect("watches the last value of each subject, then every change", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const scheduler = yield* (yield* Lab).bus("scheduler")
       yield* scheduler.purge(PROGRESS, "progress.*")
       const [a, b, c] = [newId(ExportId), newId(ExportId), newId(ExportId)] as const
       yield* scheduler.publish(exportProgress, anExportProgress(a, { percent: 1 }))
       yield* scheduler.publish(exportProgress, anExportProgress(b, { percent: 2 }))
-      yield* scheduler.publish(taskProgress, { v: 1, exportId: a, epoch: 1, task: aTask().task, nodeId: NODE, frames: 1, speed: null })
+      yield* scheduler.publish(taskProgress, {
+        v: 1,
+        exportId: a,
+        epoch: 1,
+        task: aTask().task,
+        nodeId: NODE,
+        frames: 1,
+        speed: null
+      })
       yield* scheduler.publish(exportProgress, anExportProgress(a, { percent: 3 }))
       const seen = yield* Queue.unbounded<readonly [string, number, boolean, boolean]>()
       yield* scheduler.watch(PROGRESS, exportProgress).pipe(
@@ -327,13 +378,17 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
         ),
         Effect.forkScoped
       )
-      assert.deepStrictEqual(yield* Queue.takeN(seen, 2), [[b, 2, true, false], [a, 3, true, true]])
+      assert.deepStrictEqual(yield* Queue.takeN(seen, 2), [
+        [b, 2, true, false],
+        [a, 3, true, true]
+      ])
       yield* scheduler.broadcast(exportProgress, anExportProgress(c, { percent: 4 }))
       assert.deepStrictEqual(yield* Queue.take(seen), [c, 4, false, true])
-    }))
+    })
+  )
 
   it.effect("follows a stream from where one was", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const scheduler = yield* (yield* Lab).bus("scheduler")
       const before = yield* scheduler.streamState(EVENTS)
       const ids = Array.from({ length: 5 }, () => newId(ExportId))
@@ -344,13 +399,20 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       assert.strictEqual(after.incarnation, before.incarnation)
       assert.strictEqual(after.last, before.last + 5)
       const seen = yield* scheduler.follow(EVENTS, exportEvent, before.last + 2).pipe(Stream.take(3), Stream.runCollect)
-      assert.deepStrictEqual(seen.map(({ body }) => body.exportId), ids.slice(2))
-      assert.deepStrictEqual(seen.map(({ sequence }) => sequence), [3, 4, 5].map((n) => before.last + n))
+      assert.deepStrictEqual(
+        seen.map(({ body }) => body.exportId),
+        ids.slice(2)
+      )
+      assert.deepStrictEqual(
+        seen.map(({ sequence }) => sequence),
+        [3, 4, 5].map((n) => before.last + n)
+      )
       assert.isTrue(seen.every(({ incarnation }) => incarnation === before.incarnation))
-    }))
+    })
+  )
 
   it.effect("shows nodes as they come and go; the silent ones the bucket forgets", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       yield* lab.bus("scheduler")
       const encoder = yield* lab.bus("encoder")
@@ -364,13 +426,17 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
         Stream.runForEach(({ advertisement, id }) => Queue.offer(seen, [id, advertisement?.status ?? null])),
         Effect.forkScoped
       )
-      assert.deepStrictEqual(yield* Queue.takeN(seen, 2), [[stays, "active"], [leaves, "draining"]])
+      assert.deepStrictEqual(yield* Queue.takeN(seen, 2), [
+        [stays, "active"],
+        [leaves, "draining"]
+      ])
       yield* encoder.withdraw(leaves)
       assert.deepStrictEqual(yield* Queue.take(seen), [leaves, null])
-    }))
+    })
+  )
 
   it.effect("refuses a message that is too large, and stays connected", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const scheduler = yield* (yield* Lab).bus("scheduler")
       const huge = aTask({ plan: "x".repeat(MAX_PAYLOAD) })
       const error = yield* scheduler.publish(taskMessage, huge).pipe(Effect.flip)
@@ -378,39 +444,45 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       yield* scheduler.broadcast(taskMessage, huge)
       yield* scheduler.streamState(TASKS)
       assert.isTrue(yield* scheduler.connected)
-    }))
+    })
+  )
 
   it.effect("says what went wrong where nothing is there to answer", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const scheduler = yield* (yield* Lab).bus("scheduler")
       const { consumer } = aPool("nobody-made-it")
-      const error = yield* scheduler.pull(consumer, taskMessage, 20_000).pipe(Effect.flip)
+      const error = yield* taken(scheduler.pull(consumer, taskMessage, 20_000).pipe(Effect.flip))
       assert.strictEqual(error.operation, "consume")
       assert.strictEqual((yield* scheduler.streamState("NONE").pipe(Effect.flip)).operation, "read")
-    }))
+    })
+  )
 
   it.effect("is heard by all listeners, from when they listen", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       const api = yield* lab.bus("api")
       const encoders = yield* Effect.all([lab.bus("encoder"), lab.bus("encoder")])
       const drain = { _tag: "Drain" as const, v: 1 as const, nodeId: NODE }
       const hearing = yield* Effect.forEach(encoders, (encoder) =>
-        encoder.subscribe(control).pipe(Stream.filter((m) => m._tag === "Drain"), Stream.runHead, Effect.forkScoped))
-      const repeating = yield* api.broadcast(control, drain).pipe(
-        Effect.andThen(Effect.sleep(20)),
-        Effect.forever,
-        Effect.forkScoped
+        encoder.subscribe(control).pipe(
+          Stream.filter((m) => m._tag === "Drain"),
+          Stream.runHead,
+          Effect.forkScoped
+        )
       )
+      const repeating = yield* api
+        .broadcast(control, drain)
+        .pipe(Effect.andThen(Effect.sleep(20)), Effect.forever, Effect.forkScoped)
       for (const fiber of hearing) {
         const heard = yield* Fiber.join(fiber)
         assert.deepStrictEqual(heard._tag === "Some" ? heard.value : null, drain)
       }
       yield* Fiber.interrupt(repeating)
-    }))
+    })
+  )
 
   it.effect("goes without leaving anything open", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       const scope = yield* Scope.make()
       const bus = yield* lab.newBus("notifier").pipe(Effect.provideService(Scope.Scope, scope))
@@ -418,6 +490,6 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       yield* Scope.close(scope, Exit.void)
       assert.isFalse(yield* bus.connected)
       assert.strictEqual((yield* bus.streamState(EVENTS).pipe(Effect.flip))._tag, "BusError")
-    }))
+    })
+  )
 })
-

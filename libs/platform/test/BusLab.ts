@@ -17,26 +17,32 @@ import { join } from "node:path"
 /** A nats-server of a test's own, to be killed and wiped at will, and busses of any role on it. */
 export const PASSWORDS = { scheduler: "s-secret", api: "a-secret", encoder: "e-secret", notifier: "n-secret" }
 
-export class Lab extends Context.Service<Lab, {
-  readonly server: Effect.Effect<NatsServer>
-  /** kill -9, then the same data directory and port again; `wiped`: with nothing left in it. */
-  restart(options: { readonly wiped: boolean }): Effect.Effect<void>
-  readonly kill: Effect.Effect<void>
-  readonly start: Effect.Effect<void>
-  /** Connected or not. */
-  newBus(role: Role): Effect.Effect<Bus["Service"], never, Scope.Scope>
-  /** Connected; as the scheduler also with all streams made. */
-  bus(role: Role): Effect.Effect<Bus["Service"], never, Scope.Scope>
-}>()("@reelay/platform/test/Lab") {
+export class Lab extends Context.Service<
+  Lab,
+  {
+    readonly server: Effect.Effect<NatsServer>
+    /** kill -9, then the same data directory and port again; `wiped`: with nothing left in it. */
+    restart(options: { readonly wiped: boolean }): Effect.Effect<void>
+    readonly kill: Effect.Effect<void>
+    readonly start: Effect.Effect<void>
+    /** Connected or not. */
+    newBus(role: Role): Effect.Effect<Bus["Service"], never, Scope.Scope>
+    /** Connected; as the scheduler also with all streams made. */
+    bus(role: Role): Effect.Effect<Bus["Service"], never, Scope.Scope>
+  }
+>()("@reelay/platform/test/Lab") {
   static readonly layer = Layer.effect(
     Lab,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const dataDirectory = yield* Effect.acquireRelease(
         Effect.promise(() => mkdtemp(join(tmpdir(), "reelay-nats-"))),
         (directory) => Effect.promise(() => rm(directory, { recursive: true, force: true }))
       )
       const running = yield* Effect.acquireRelease(
-        startNats({ dataDirectory, port: 0, passwords: PASSWORDS }).pipe(Effect.orDie, Effect.flatMap((s) => Ref.make(s))),
+        startNats({ dataDirectory, port: 0, passwords: PASSWORDS }).pipe(
+          Effect.orDie,
+          Effect.flatMap((s) => Ref.make(s))
+        ),
         (ref) => Ref.get(ref).pipe(Effect.flatMap((server) => server.kill))
       )
       const { port } = yield* Ref.get(running)
@@ -45,7 +51,7 @@ export class Lab extends Context.Service<Lab, {
         Effect.flatMap((server) => Ref.set(running, server))
       )
       const kill = Ref.get(running).pipe(Effect.flatMap((server) => server.kill))
-      const newBus = Effect.fnUntraced(function*(role: Role) {
+      const newBus = Effect.fnUntraced(function* (role: Role) {
         const { environment } = yield* Ref.get(running)
         const context = yield* Layer.build(
           Layer.fresh(Bus.layer).pipe(
@@ -59,13 +65,13 @@ export class Lab extends Context.Service<Lab, {
         server: Ref.get(running),
         kill,
         start,
-        restart: Effect.fnUntraced(function*({ wiped }) {
+        restart: Effect.fnUntraced(function* ({ wiped }) {
           yield* kill
           if (wiped) yield* Effect.promise(() => rm(dataDirectory, { recursive: true, force: true }))
           yield* start
         }),
         newBus,
-        bus: Effect.fnUntraced(function*(role) {
+        bus: Effect.fnUntraced(function* (role) {
           const bus = yield* newBus(role)
           yield* connected(bus)
           if (role === "scheduler") yield* Effect.orDie(bus.ensureTopology)
@@ -77,6 +83,10 @@ export class Lab extends Context.Service<Lab, {
 }
 
 export const connected = (bus: Bus["Service"]) => bus.connections.pipe(Stream.take(1), Stream.runDrain)
+
+/** Something must have come. */
+export const taken = <A, E>(pull: Effect.Effect<A | null, E>): Effect.Effect<A, E> =>
+  Effect.flatMap(pull, (delivery) => (delivery === null ? Effect.die("nothing came") : Effect.succeed(delivery)))
 
 export const POOL = PoolName.make("software-h264-0123456789ab")
 export const USER = UserId.make("somebody")

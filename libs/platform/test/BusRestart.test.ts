@@ -9,12 +9,19 @@ import {
   taskResult
 } from "@reelay/contracts/messages/Messages"
 import type { ExportEvent } from "@reelay/contracts/messages/Messages"
-import { EVENTS, poolConsumer, PROGRESS, requestsConsumer, resultsConsumer, TASKS } from "@reelay/contracts/messages/Topology"
+import {
+  EVENTS,
+  poolConsumer,
+  PROGRESS,
+  requestsConsumer,
+  resultsConsumer,
+  TASKS
+} from "@reelay/contracts/messages/Topology"
 import { PoolName } from "@reelay/contracts/Plan"
 import type { Bus } from "@reelay/platform/Bus"
 import { Effect, Fiber, Queue, Stream } from "effect"
 import { connect } from "nats"
-import { aResult, aTask, anAdvertisement, anExportProgress, connected, Lab, PASSWORDS, USER } from "./BusLab.ts"
+import { aResult, aTask, anAdvertisement, anExportProgress, connected, Lab, PASSWORDS, taken, USER } from "./BusLab.ts"
 
 const pool = PoolName.make("light-0123456789ab")
 const consumer = poolConsumer(pool, 5)
@@ -35,9 +42,12 @@ const tending = (scheduler: Bus["Service"]) =>
   )
 
 /** Collects what a stream says for as long as the test lives. */
-const collecting = Effect.fnUntraced(function*<A>(stream: Stream.Stream<A>) {
+const collecting = Effect.fnUntraced(function* <A>(stream: Stream.Stream<A>) {
   const seen = yield* Queue.unbounded<A>()
-  yield* stream.pipe(Stream.runForEach((value) => Queue.offer(seen, value)), Effect.forkScoped)
+  yield* stream.pipe(
+    Stream.runForEach((value) => Queue.offer(seen, value)),
+    Effect.forkScoped
+  )
   return seen
 })
 
@@ -52,7 +62,7 @@ const until = <A>(say: Effect.Effect<unknown, unknown>, heard: Queue.Dequeue<A>,
 
 describe("Bus, while NATS comes and goes", () => {
   it.live("is there before the server is, fails what it is asked, and works as soon as it can", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       yield* lab.kill
       const scheduler = yield* lab.newBus("scheduler")
@@ -73,10 +83,11 @@ describe("Bus, while NATS comes and goes", () => {
       yield* delivery.ack
       yield* scheduler.publish(exportEvent, anEvent(request.exportId))
       assert.strictEqual((yield* Queue.take(events)).body.exportId, request.exportId)
-    }).pipe(Effect.provide(Lab.layer)))
+    }).pipe(Effect.provide(Lab.layer))
+  )
 
   it.live("keeps work and place through a kill -9 of the server", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       const scheduler = yield* lab.bus("scheduler")
       const encoder = yield* lab.bus("encoder")
@@ -91,18 +102,18 @@ describe("Bus, while NATS comes and goes", () => {
       const [held, waiting] = [aTask({ pool }), aTask({ pool })]
       yield* scheduler.publish(taskMessage, held)
       yield* scheduler.publish(taskMessage, waiting)
-      const inHand = yield* encoder.pull(consumer, taskMessage, 5000)
-      assert.deepStrictEqual(inHand?.body, held)
+      const inHand = yield* taken(encoder.pull(consumer, taskMessage, 5000))
+      assert.deepStrictEqual(inHand.body, held)
 
       yield* lab.restart({ wiped: false })
       yield* Effect.all([connected(scheduler), connected(encoder)])
 
       // In hand before the restart, settled after it, on another connection.
-      yield* inHand!.working
-      yield* inHand!.ack.pipe(Effect.retry({ times: 20 }))
-      const next = yield* encoder.pull(consumer, taskMessage, 5000).pipe(Effect.retry({ times: 20 }))
-      assert.deepStrictEqual(next?.body, waiting)
-      yield* next!.ack
+      yield* inHand.working
+      yield* inHand.ack.pipe(Effect.retry({ times: 20 }))
+      const next = yield* taken(encoder.pull(consumer, taskMessage, 5000).pipe(Effect.retry({ times: 20 })))
+      assert.deepStrictEqual(next.body, waiting)
+      yield* next.ack
       assert.deepStrictEqual(yield* scheduler.subjects(TASKS, `tasks.${pool}.>`), [])
 
       yield* scheduler.publish(exportEvent, anEvent(b)).pipe(Effect.retry({ times: 20 }))
@@ -116,10 +127,11 @@ describe("Bus, while NATS comes and goes", () => {
       const delivery = yield* Queue.take(results)
       assert.deepStrictEqual(delivery.body, result)
       yield* delivery.ack
-    }).pipe(Effect.provide(Lab.layer)))
+    }).pipe(Effect.provide(Lab.layer))
+  )
 
   it.live("begins anew when the data directory was deleted", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       const scheduler = yield* lab.bus("scheduler")
       const encoder = yield* lab.bus("encoder")
@@ -131,15 +143,13 @@ describe("Bus, while NATS comes and goes", () => {
       const nodes = yield* collecting(api.nodes)
       const controls = yield* collecting(encoder.subscribe(control))
       const requests = yield* collecting(scheduler.consume(requestsConsumer, exportRequested, { maxInFlight: 1 }))
-      const ids = Array.from({ length: 4 }, () => newId(ExportId))
-      yield* Effect.forEach(ids, (id) => scheduler.publish(exportEvent, anEvent(id)))
-      const before = (yield* Queue.takeN(events, 4))[3]
-      // A message in hand of a life that is over: it can't be acknowledged, and must not be in the way either.
-      yield* until(
-        api.publish(exportRequested, { v: 1, exportId: ids[0]!, userId: USER }),
-        requests,
-        ({ body }) => body.exportId === ids[0]
-      )
+      const old = newId(ExportId)
+      yield* scheduler.publish(exportEvent, anEvent(newId(ExportId)))
+      yield* scheduler.publish(exportEvent, anEvent(old))
+      const [, before] = yield* Queue.takeN(events, 2)
+      const ring = (exportId: ExportId) => api.publish(exportRequested, { v: 1, exportId, userId: USER })
+      yield* ring(old).pipe(Effect.retry({ times: 20 }))
+      const inHand = yield* Queue.take(requests)
 
       yield* lab.restart({ wiped: true })
 
@@ -161,13 +171,17 @@ describe("Bus, while NATS comes and goes", () => {
         controls,
         (message) => message._tag === "Cancel" && message.exportId === fresh
       )
+      // In hand of a life that is over: it can't be acknowledged, and must not be in the way either.
+      yield* inHand.ack.pipe(Effect.ignore)
+      yield* until(ring(fresh), requests, ({ body }) => body.exportId === fresh)
       yield* scheduler.publish(taskMessage, aTask({ pool })).pipe(Effect.retry({ times: 20 }))
-      const got = yield* encoder.pull(consumer, taskMessage, 5000).pipe(Effect.retry({ times: 20 }))
-      yield* got!.ack
-    }).pipe(Effect.provide(Lab.layer)))
+      const got = yield* taken(encoder.pull(consumer, taskMessage, 5000).pipe(Effect.retry({ times: 20 })))
+      yield* got.ack
+    }).pipe(Effect.provide(Lab.layer))
+  )
 
   it.live("notices streams that are rebuilt under a living connection", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       const scheduler = yield* lab.bus("scheduler")
       yield* scheduler.ensureConsumer(requestsConsumer)
@@ -191,21 +205,26 @@ describe("Bus, while NATS comes and goes", () => {
       const request = yield* Queue.take(requests)
       assert.strictEqual(request.body.exportId, fresh)
       yield* request.ack
-    }).pipe(Effect.provide(Lab.layer)))
+    }).pipe(Effect.provide(Lab.layer))
+  )
 
   it.live("fails a pull, and ends the wait for an ack, when the server dies", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       const scheduler = yield* lab.bus("scheduler")
       yield* scheduler.ensureConsumer(consumer)
       yield* scheduler.publish(taskMessage, aTask({ pool }))
-      const inHand = yield* scheduler.pull(consumer, taskMessage, 5000)
-      const waiting = yield* scheduler.pull(consumer, taskMessage, 60_000).pipe(Effect.flip, Effect.forkChild)
+      const inHand = yield* taken(scheduler.pull(consumer, taskMessage, 5000))
+      const waiting = yield* taken(scheduler.pull(consumer, taskMessage, 60_000).pipe(Effect.flip, Effect.forkChild))
       yield* Effect.sleep(50)
       yield* lab.kill
+      const killed = performance.now()
       assert.strictEqual((yield* Fiber.join(waiting)).operation, "consume")
-      assert.strictEqual((yield* inHand!.ack.pipe(Effect.flip)).operation, "ack")
-      yield* inHand!.working
-      yield* inHand!.giveBack(1000)
-    }).pipe(Effect.provide(Lab.layer)))
+      assert.strictEqual((yield* inHand.ack.pipe(Effect.flip)).operation, "ack")
+      // By the connection's end, and not by any time-out.
+      assert.isBelow(performance.now() - killed, 2000)
+      yield* inHand.working
+      yield* inHand.giveBack(1000)
+    }).pipe(Effect.provide(Lab.layer))
+  )
 })

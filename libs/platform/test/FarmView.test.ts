@@ -31,32 +31,41 @@ describe("FarmView", () => {
       percent: fc.integer({ min: 0, max: 100 }),
       status: fc.constantFrom<ExportStatus>("pending", "processing")
     })
-    fc.assert(fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const view = new FarmView()
-      let before: { epoch: number; percent: number; status: ExportStatus } | null = null
-      for (const some of steps) {
-        view.onProgress(anExportProgress(a, some), 0)
-        const now = view.progressOf(a)
-        assert.isNotNull(now)
-        if (now === null) return
-        if (before !== null) {
-          assert.isAtLeast(now.epoch, before.epoch)
-          if (now.epoch === before.epoch && now.status === before.status) assert.isAtLeast(now.percent, before.percent)
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const view = new FarmView()
+        let before: { epoch: number; percent: number; status: ExportStatus } | null = null
+        for (const some of steps) {
+          view.onProgress(anExportProgress(a, some), 0)
+          const now = view.progressOf(a)
+          assert.isNotNull(now)
+          if (now === null) return
+          if (before !== null) {
+            assert.isAtLeast(now.epoch, before.epoch)
+            if (now.epoch === before.epoch && now.status === before.status)
+              assert.isAtLeast(now.percent, before.percent)
+          }
+          before = now
         }
-        before = now
-      }
-    }))
+      })
+    )
   })
 
   it("says places in the queue, in progress too, and only when they change", () => {
     const view = new FarmView()
     view.onProgress(anExportProgress(b, { status: "pending", stage: "queued", queuePosition: 9 }), 0)
     assert.deepStrictEqual(view.onQueue(order(a, b), true, 0), [{ _tag: "Queue" }])
-    assert.deepStrictEqual([a, b, c].map((id) => view.queuePosition(id)), [1, 2, null])
+    assert.deepStrictEqual(
+      [a, b, c].map((id) => view.queuePosition(id)),
+      [1, 2, null]
+    )
     assert.strictEqual(view.progressOf(b)?.queuePosition, 2)
     assert.deepStrictEqual(view.onQueue(order(a, b), true, 1), [])
     assert.deepStrictEqual(view.onQueue(order(b, c), true, 2), [{ _tag: "Queue" }])
-    assert.deepStrictEqual([a, b, c].map((id) => view.queuePosition(id)), [null, 1, 2])
+    assert.deepStrictEqual(
+      [a, b, c].map((id) => view.queuePosition(id)),
+      [null, 1, 2]
+    )
   })
 
   it("sees a scheduler by what it says, not by what lay in the stream", () => {

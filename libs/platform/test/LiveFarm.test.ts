@@ -13,11 +13,14 @@ const farmOn = (bus: Bus["Service"]) =>
 
 /** Repeats until it holds: what is published reaches a view a moment later. */
 const eventually = <E>(holds: Effect.Effect<boolean, E>) =>
-  holds.pipe(Effect.andThen((yes) => yes ? Effect.void : Effect.sleep(10).pipe(Effect.andThen(Effect.fail("not yet")))), Effect.retry({ times: 1000 }))
+  holds.pipe(
+    Effect.andThen((yes) => (yes ? Effect.void : Effect.sleep(10).pipe(Effect.andThen(Effect.fail("not yet"))))),
+    Effect.retry({ times: 1000 })
+  )
 
 describe("LiveFarm", () => {
   it.live("fills itself by listening, says what changes, and is whole again after a wipe", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       const scheduler = yield* lab.bus("scheduler")
       const encoder = yield* lab.bus("encoder")
@@ -28,7 +31,10 @@ describe("LiveFarm", () => {
 
       const farm = yield* farmOn(yield* lab.bus("api"))
       const changes = yield* Queue.unbounded<string>()
-      yield* farm.changes.pipe(Stream.runForEach((change) => Queue.offer(changes, change._tag)), Effect.forkScoped)
+      yield* farm.changes.pipe(
+        Stream.runForEach((change) => Queue.offer(changes, change._tag)),
+        Effect.forkScoped
+      )
       yield* eventually(farm.progressOf(runs).pipe(Effect.map((progress) => progress?.percent === 42)))
       yield* eventually(farm.queuePosition(waits).pipe(Effect.map((position) => position === 1)))
       yield* eventually(farm.nodes.pipe(Effect.map((nodes) => nodes[0]?.id === NODE)))
@@ -55,5 +61,6 @@ describe("LiveFarm", () => {
         Effect.map((nodes) => nodes[0]?.status === "draining"),
         eventually
       )
-    }).pipe(Effect.provide(Lab.layer)))
+    }).pipe(Effect.provide(Lab.layer))
+  )
 })

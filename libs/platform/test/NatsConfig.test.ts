@@ -13,7 +13,7 @@ import { join } from "node:path"
 import { PASSWORDS } from "./BusLab.ts"
 
 const folder = Effect.acquireRelease(
-  Effect.promise(() => mkdtemp(join(tmpdir(), "reelay nats ")),),
+  Effect.promise(() => mkdtemp(join(tmpdir(), "reelay nats "))),
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
 )
 
@@ -29,14 +29,18 @@ const running = (pid: number): boolean => {
 describe("nats-server.conf", () => {
   it("asks for a sync of every message from those that can", () => {
     const text = (version: string) => natsConfigText({ version, port: 1, storeDirectory: "/x", passwords: PASSWORDS })
-    for (const version of ["2.9.10", "2.10.26", "2.11.99", "1.99.0"]) assert.notInclude(text(version), "sync_interval", version)
-    for (const version of ["2.12.0", "v2.12.4", "2.14.1", "3.0.0", "10.0.0"]) assert.include(text(version), "sync_interval: always", version)
+    for (const version of ["2.9.10", "2.10.26", "2.11.99", "1.99.0"])
+      assert.notInclude(text(version), "sync_interval", version)
+    for (const version of ["2.12.0", "v2.12.4", "2.14.1", "3.0.0", "10.0.0"])
+      assert.include(text(version), "sync_interval: always", version)
   })
 
   it("decides by the version alone, as one more makes no difference", () => {
-    fc.assert(fc.property(fc.nat(20), fc.nat(40), fc.nat(40), (major, minor, patch) => {
-      assert.strictEqual(canSyncAlways(`${major}.${minor}.${patch}`), major > 2 || (major === 2 && minor >= 12))
-    }))
+    fc.assert(
+      fc.property(fc.nat(20), fc.nat(40), fc.nat(40), (major, minor, patch) => {
+        assert.strictEqual(canSyncAlways(`${major}.${minor}.${patch}`), major > 2 || (major === 2 && minor >= 12))
+      })
+    )
   })
 
   it("listens on loopback, and knows one user a role", () => {
@@ -49,7 +53,7 @@ describe("nats-server.conf", () => {
   })
 
   it.live("is understood by this machine's server, whatever the passwords and folders", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const directory = yield* folder
       const version = yield* natsVersion()
       const file = join(directory, "nats-server.conf")
@@ -65,12 +69,13 @@ describe("nats-server.conf", () => {
           { numRuns: 15 }
         )
       )
-    }))
+    })
+  )
 })
 
 describe("an embedded nats-server", () => {
   it.live("starts on a free port, keeps its secrets to itself, and stops when told", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const dataDirectory = yield* folder
       const passwords = { ...PASSWORDS, api: `a "quoted" \\ # $pass {word}` }
       const server = yield* startNats({ dataDirectory, port: 0, passwords })
@@ -90,12 +95,18 @@ describe("an embedded nats-server", () => {
       yield* server.stop
       assert.isFalse(running(server.pid))
       assert.deepStrictEqual(yield* server.exited, { code: 1, signal: null })
-    }))
+    })
+  )
 
   it.live("says why it does not start", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const dataDirectory = yield* folder
-      const missing = yield* startNats({ dataDirectory, port: 0, passwords: PASSWORDS, command: "no-such-nats-server" }).pipe(Effect.flip)
+      const missing = yield* startNats({
+        dataDirectory,
+        port: 0,
+        passwords: PASSWORDS,
+        command: "no-such-nats-server"
+      }).pipe(Effect.flip)
       assert.strictEqual(missing.reason, "missing")
       const taken = yield* Effect.acquireRelease(
         Effect.callback<ReturnType<typeof createServer>>((resume) => {
@@ -109,17 +120,22 @@ describe("an embedded nats-server", () => {
       const busy = yield* startNats({ dataDirectory, port, passwords: PASSWORDS }).pipe(Effect.flip)
       assert.strictEqual(busy.reason, "start")
       assert.include(busy.detail, String(port))
-    }))
+    })
+  )
 
   it.live("keeps what it has through a hard kill", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const dataDirectory = yield* folder
       const first = yield* startNats({ dataDirectory, port: 0, passwords: PASSWORDS })
       yield* first.kill
       assert.strictEqual((yield* first.exited).signal, "SIGKILL")
       const second = yield* startNats({ dataDirectory, port: first.port, passwords: PASSWORDS, detached: true })
       assert.strictEqual(second.port, first.port)
-      assert.include(yield* Effect.promise(() => readFile(join(dataDirectory, "nats-server.log"), "utf8")), "Server is ready")
+      assert.include(
+        yield* Effect.promise(() => readFile(join(dataDirectory, "nats-server.log"), "utf8")),
+        "Server is ready"
+      )
       yield* second.kill
-    }))
+    })
+  )
 })

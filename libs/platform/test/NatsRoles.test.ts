@@ -23,10 +23,10 @@ import type { Role } from "@reelay/contracts/messages/Topology"
 import { PoolName } from "@reelay/contracts/Plan"
 import { Effect, Option, Queue, Stream } from "effect"
 import { connect, PermissionViolationError } from "nats"
-import { aKey, aResult, aTask, anAdvertisement, anExportProgress, Lab, NODE, PASSWORDS, USER } from "./BusLab.ts"
+import { aKey, aResult, aTask, anAdvertisement, anExportProgress, Lab, NODE, PASSWORDS, taken, USER } from "./BusLab.ts"
 
 /** The role at the protocol's level: what of all this does the server refuse? */
-const refused = Effect.fnUntraced(function*(
+const refused = Effect.fnUntraced(function* (
   role: Role,
   tries: { readonly publish?: ReadonlyArray<string>; readonly subscribe?: ReadonlyArray<string> }
 ) {
@@ -59,7 +59,7 @@ const refused = Effect.fnUntraced(function*(
     await nc.flush()
     await nc.close()
     await listening
-    return [...new Set(refusals)].sort()
+    return [...new Set(refusals)].toSorted()
   })
 })
 
@@ -67,7 +67,7 @@ const allOf = (tries: { readonly publish?: ReadonlyArray<string>; readonly subsc
   [
     ...(tries.publish ?? []).map((subject) => `publish ${subject}`),
     ...(tries.subscribe ?? []).map((subject) => `subscription ${subject}`)
-  ].sort()
+  ].toSorted()
 
 /** What nobody but the scheduler may do. */
 const management = [
@@ -90,8 +90,7 @@ const management = [
   "$KV.other.key",
   "anything"
 ]
-const othersInboxes = (role: Role) =>
-  ROLES.filter((other) => other !== role).map((other) => `${inboxPrefix(other)}.>`)
+const othersInboxes = (role: Role) => ROLES.filter((other) => other !== role).map((other) => `${inboxPrefix(other)}.>`)
 const eavesdropping = ["tasks.>", "results.>", "exports.requested", "$JS.>", ">", "_INBOX.>"]
 
 layer(Lab.layer, { excludeTestServices: true })("NATS roles", (it) => {
@@ -99,7 +98,7 @@ layer(Lab.layer, { excludeTestServices: true })("NATS roles", (it) => {
   const consumer = poolConsumer(pool)
 
   it.effect("let the farm do its work", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const lab = yield* Lab
       const scheduler = yield* lab.bus("scheduler")
       const api = yield* lab.bus("api")
@@ -109,15 +108,15 @@ layer(Lab.layer, { excludeTestServices: true })("NATS roles", (it) => {
       const exportId = newId(ExportId)
 
       yield* api.publish(exportRequested, { v: 1, exportId, userId: USER })
-      const request = yield* scheduler.pull(requestsConsumer, exportRequested, 5000)
-      yield* request!.ack
+      const request = yield* taken(scheduler.pull(requestsConsumer, exportRequested, 5000))
+      yield* request.ack
 
       const task = aTask({ pool, exportId })
       yield* scheduler.publish(taskMessage, task)
-      const claimed = yield* encoder.pull(consumer, taskMessage, 5000)
-      yield* claimed!.working
-      yield* claimed!.giveBack()
-      const again = yield* encoder.pull(consumer, taskMessage, 5000)
+      const claimed = yield* taken(encoder.pull(consumer, taskMessage, 5000))
+      yield* claimed.working
+      yield* claimed.giveBack()
+      const again = yield* taken(encoder.pull(consumer, taskMessage, 5000))
       yield* encoder.broadcast(taskProgress, {
         v: 1,
         exportId,
@@ -128,17 +127,18 @@ layer(Lab.layer, { excludeTestServices: true })("NATS roles", (it) => {
         speed: null
       })
       yield* encoder.publish(taskResult, aResult({ exportId }))
-      yield* again!.ack
-      const result = yield* scheduler.pull(resultsConsumer, taskResult, 5000)
-      yield* result!.ack
+      yield* again.ack
+      const result = yield* taken(scheduler.pull(resultsConsumer, taskResult, 5000))
+      yield* result.ack
 
       const heard = yield* Queue.unbounded<string>()
-      yield* encoder.subscribe(control).pipe(Stream.runForEach((m) => Queue.offer(heard, m._tag)), Effect.forkScoped)
-      yield* api.broadcast(control, { _tag: "Cancel", v: 1, exportId }).pipe(
-        Effect.andThen(Effect.sleep(20)),
-        Effect.forever,
-        Effect.raceFirst(Queue.take(heard))
+      yield* encoder.subscribe(control).pipe(
+        Stream.runForEach((m) => Queue.offer(heard, m._tag)),
+        Effect.forkScoped
       )
+      yield* api
+        .broadcast(control, { _tag: "Cancel", v: 1, exportId })
+        .pipe(Effect.andThen(Effect.sleep(20)), Effect.forever, Effect.raceFirst(Queue.take(heard)))
 
       yield* encoder.advertise(anAdvertisement(NODE))
       yield* scheduler.publish(exportEvent, { v: 1, exportId, userId: USER, epoch: 1, status: "completed" })
@@ -156,10 +156,11 @@ layer(Lab.layer, { excludeTestServices: true })("NATS roles", (it) => {
       assert.strictEqual(Option.getOrThrow(event).body.exportId, exportId)
       assert.strictEqual((yield* notifier.streamState(EVENTS)).last, 1)
       yield* encoder.withdraw(NodeId.make("node-1"))
-    }))
+    })
+  )
 
   it.effect("let an encoder do nothing else", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const forbidden = {
         publish: [
           ...management,
@@ -185,10 +186,11 @@ layer(Lab.layer, { excludeTestServices: true })("NATS roles", (it) => {
         subscribe: ["exports.control", "_INBOX_encoder.>"]
       }
       assert.deepStrictEqual(yield* refused("encoder", allowed), [])
-    }))
+    })
+  )
 
   it.effect("let the api ring, cancel and look, and nothing else", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const forbidden = {
         publish: [
           ...management,
@@ -204,10 +206,11 @@ layer(Lab.layer, { excludeTestServices: true })("NATS roles", (it) => {
         subscribe: [...eavesdropping, ...othersInboxes("api"), "events.>", "exports.control"]
       }
       assert.deepStrictEqual(yield* refused("api", forbidden), allOf(forbidden))
-    }))
+    })
+  )
 
   it.effect("let the notifier listen only", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const forbidden = {
         publish: [
           ...management,
@@ -223,19 +226,28 @@ layer(Lab.layer, { excludeTestServices: true })("NATS roles", (it) => {
         subscribe: [...eavesdropping, ...othersInboxes("notifier"), "exports.control"]
       }
       assert.deepStrictEqual(yield* refused("notifier", forbidden), allOf(forbidden))
-    }))
+    })
+  )
 
   it.effect("let nobody in without a password, or with another's", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { url } = yield* (yield* Lab).server
       const enters = (user: string | undefined, pass: string | undefined) =>
         Effect.promise(() =>
-          connect({ servers: url, reconnect: false, ...(user === undefined ? {} : { user }), ...(pass === undefined ? {} : { pass }) })
-            .then((nc) => nc.close().then(() => true), () => false)
+          connect({
+            servers: url,
+            reconnect: false,
+            ...(user === undefined ? {} : { user }),
+            ...(pass === undefined ? {} : { pass })
+          }).then(
+            (nc) => nc.close().then(() => true),
+            () => false
+          )
         )
       assert.isFalse(yield* enters(undefined, undefined))
       assert.isFalse(yield* enters("encoder", PASSWORDS.api))
       assert.isFalse(yield* enters("admin", ""))
       assert.isTrue(yield* enters("encoder", PASSWORDS.encoder))
-    }))
+    })
+  )
 })

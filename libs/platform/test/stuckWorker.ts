@@ -8,7 +8,7 @@ import { Effect, Stream } from "effect"
 /** Run by a test as a process of its own: takes one task of a pool, says so, and hangs until it is killed. */
 const [pool = "", ackWait = ""] = process.argv.slice(2)
 
-Effect.gen(function*() {
+Effect.gen(function* () {
   const bus = yield* Bus
   yield* bus.connections.pipe(Stream.take(1), Stream.runDrain)
   const held = yield* bus.pull(poolConsumer(PoolName.make(pool), Number(ackWait)), taskMessage, 10_000)

@@ -46,15 +46,18 @@ interface Known {
  * Everyone who listens, and what they are told: changes of state from the events, progress and queue positions from the
  * farm. Without listeners nothing is read and nothing is said.
  */
-export class Audience extends Context.Service<Audience, {
-  /** The first messages of a subscription; from then on what follows goes into the listener's outbox. */
-  join(listener: Listener, since: string | number | null | undefined): Effect.Effect<void>
-  leave(listener: Listener): Effect.Effect<void>
-  readonly size: Effect.Effect<number>
-}>()("@reelay/notifier/Audience") {
+export class Audience extends Context.Service<
+  Audience,
+  {
+    /** The first messages of a subscription; from then on what follows goes into the listener's outbox. */
+    join(listener: Listener, since: string | number | null | undefined): Effect.Effect<void>
+    leave(listener: Listener): Effect.Effect<void>
+    readonly size: Effect.Effect<number>
+  }
+>()("@reelay/notifier/Audience") {
   static readonly layer = Layer.effect(
     Audience,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const bus = yield* Bus
       const farm = yield* LiveFarm
       const rows = yield* OwnExports
@@ -65,7 +68,7 @@ export class Audience extends Context.Service<Audience, {
       const nowMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
       const listening = (user: UserId, id: ExportId): ReadonlyArray<Listener> =>
-        [...listeners.get(user) ?? []].filter(({ which }) => which === "all" || which.has(id))
+        [...(listeners.get(user) ?? [])].filter(({ which }) => which === "all" || which.has(id))
 
       /** Ended ones only where an older reading may still be on its way: nothing more happens to them. */
       const remember = (value: Export, at: number): void => {
@@ -94,9 +97,10 @@ export class Audience extends Context.Service<Audience, {
       const learn = (found: ReadonlyArray<Export>, at: number, except?: Listener): void => {
         for (const value of found) {
           const before = known.get(value.userId)?.get(value.id)
-          const news = before === undefined
-            ? !isTerminal(value.status)
-            : before.told.status !== value.status || before.told.epoch !== value.epoch
+          const news =
+            before === undefined
+              ? !isTerminal(value.status)
+              : before.told.status !== value.status || before.told.epoch !== value.epoch
           if (news) tell(value, cursorOf(history.position), at, except)
         }
       }
@@ -107,7 +111,7 @@ export class Audience extends Context.Service<Audience, {
         readonly incarnation: string
         readonly storedMillis: number
       }
-      const onEvents = Effect.fnUntraced(function*(events: ReadonlyArray<Heard>) {
+      const onEvents = Effect.fnUntraced(function* (events: ReadonlyArray<Heard>) {
         const wanted = new Set(
           events.filter(({ body }) => listening(body.userId, body.exportId).length > 0).map(({ body }) => body.exportId)
         )
@@ -127,10 +131,29 @@ export class Audience extends Context.Service<Audience, {
         }
       })
 
-      const follow = Effect.gen(function*() {
-        const state = yield* bus.streamState(EVENTS).pipe(Effect.retry(Schedule.spaced("500 millis")), Effect.orDie)
+      const sweep = Effect.gen(function* () {
+        if (listeners.size === 0) return
+        const now = yield* nowMillis
+        const active = new Map<ExportId, UserId>()
+        for (const [user, mine] of known) {
+          for (const [id, { at, told }] of mine) {
+            if (!isTerminal(told.status)) active.set(id, user)
+            else if (now - at > ENDED_KEPT_MILLIS) mine.delete(id)
+          }
+        }
+        const found = yield* rows.active([...listeners.keys()], [...active.keys()])
+        learn(found, now)
+        for (const { id } of found) active.delete(id)
+        for (const [id, user] of active) tellGone(user, id, cursorOf(history.position))
+      })
+
+      const follow = Effect.gen(function* () {
+        yield* bus.connections.pipe(Stream.take(1), Stream.runDrain)
+        const state = yield* bus.streamState(EVENTS).pipe(Effect.retry(Schedule.spaced("250 millis")), Effect.orDie)
         const from = Math.max(state.first - 1, state.last - REREAD, 0)
         history.begin({ incarnation: state.incarnation, sequence: from })
+        // Who joined before any event was heard has not been told of those that are past by now.
+        yield* sweep
         const isPast = ({ incarnation, sequence }: Heard) => incarnation === state.incarnation && sequence <= state.last
         yield* bus.follow(EVENTS, exportEvent, from).pipe(
           Stream.groupedWithin(BATCH, "5 millis"),
@@ -149,7 +172,7 @@ export class Audience extends Context.Service<Audience, {
           listener.wake()
         }
       }
-      const onFarm = Effect.fnUntraced(function*(change: FarmChange) {
+      const onFarm = Effect.fnUntraced(function* (change: FarmChange) {
         if (change._tag === "Progress") tellProgress(change.userId, change.exportId, change.progress)
         if (change._tag !== "Queue") return
         for (const [user, mine] of known) {
@@ -161,22 +184,6 @@ export class Audience extends Context.Service<Audience, {
             tellProgress(user, id, waiting(before.told, queuePosition, yield* farm.progressOf(id)))
           }
         }
-      })
-
-      const sweep = Effect.gen(function*() {
-        if (listeners.size === 0) return
-        const now = yield* nowMillis
-        const active = new Map<ExportId, UserId>()
-        for (const [user, mine] of known) {
-          for (const [id, { at, told }] of mine) {
-            if (!isTerminal(told.status)) active.set(id, user)
-            else if (now - at > ENDED_KEPT_MILLIS) mine.delete(id)
-          }
-        }
-        const found = yield* rows.active([...listeners.keys()], [...active.keys()])
-        learn(found, now)
-        for (const { id } of found) active.delete(id)
-        for (const [id, user] of active) tellGone(user, id, cursorOf(history.position))
       })
 
       /** None of these ends; should one break, it is said and begins again. */
@@ -191,27 +198,29 @@ export class Audience extends Context.Service<Audience, {
       yield* kept(farm.changes.pipe(Stream.runForEach(onFarm)))
       yield* kept(sweep.pipe(Effect.delay(SWEEP)))
 
-      const snapshot = Effect.fnUntraced(function*({ user, which }: Listener, cursor: string) {
+      const snapshot = Effect.fnUntraced(function* ({ user, which }: Listener, cursor: string) {
         const exports = yield* rows.recent(user, which)
         const message: ServerMessage = { type: "snapshot", exports, cursor }
         return [message]
       })
       /** Null: it must be a snapshot. */
-      const replay = Effect.fnUntraced(function*({ user, which }: Listener, since: string, cursor: string) {
+      const replay = Effect.fnUntraced(function* ({ user, which }: Listener, since: string, cursor: string) {
         const position = positionOf(since)
         const then = position === null ? null : history.timeOf(position)
         if (then === null) return null
         const changed = yield* rows.changedSince(user, which, then - REPLAY_MARGIN_MILLIS)
         // Only the last one moves the client on: a replay that breaks off is repeated.
-        return changed?.map((value, index): ServerMessage => ({
-          type: "state",
-          export: value,
-          cursor: index === changed.length - 1 ? cursor : since
-        })) ?? null
+        return (
+          changed?.map((value, index): ServerMessage => ({
+            type: "state",
+            export: value,
+            cursor: index === changed.length - 1 ? cursor : since
+          })) ?? null
+        )
       })
 
       return Audience.of({
-        join: Effect.fn("Audience.join")(function*(listener, since) {
+        join: Effect.fn("Audience.join")(function* (listener, since) {
           listener.outbox.hold()
           const mine = listeners.get(listener.user) ?? new Set<Listener>()
           listeners.set(listener.user, mine.add(listener))
@@ -242,16 +251,19 @@ export class Audience extends Context.Service<Audience, {
 
 /** The progress of what waits: the scheduler says the order of the queue once for all, not each export's place. */
 const waiting = (value: Export, queuePosition: number | null, live: Progress | null): Progress =>
-  progressOf({
-    epoch: value.epoch,
-    status: "pending",
-    queuePosition,
-    framesTotal: value.frames,
-    framesDone: 0,
-    finishingDone: 0,
-    finishingTotal: 0,
-    encodingBegan: false,
-    speed: null,
-    elapsedSeconds: 0,
-    frameRate: 30
-  }, live)
+  progressOf(
+    {
+      epoch: value.epoch,
+      status: "pending",
+      queuePosition,
+      framesTotal: value.frames,
+      framesDone: 0,
+      finishingDone: 0,
+      finishingTotal: 0,
+      encodingBegan: false,
+      speed: null,
+      elapsedSeconds: 0,
+      frameRate: 30
+    },
+    live
+  )

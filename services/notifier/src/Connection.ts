@@ -4,7 +4,6 @@ import { Auth } from "@reelay/platform/Auth"
 import type { Caller } from "@reelay/platform/Auth"
 import { Clock, Duration, Effect, Metric, Option, Queue, Redacted, Schema } from "effect"
 import { Socket } from "effect/socket"
-import type { Duplex } from "node:stream"
 import { Audience } from "./Audience.ts"
 import type { Listener } from "./Audience.ts"
 import { Outbox } from "./Outbox.ts"
@@ -41,7 +40,7 @@ class Goodbye extends Schema.TaggedError<Goodbye>()("Goodbye", {
 export interface ConnectionOptions {
   readonly socket: Socket.Socket
   /** The connection beneath, for how much it still has to send. */
-  readonly wire: Duplex
+  readonly wire: { readonly writableLength: number; readonly destroy: () => unknown }
   /** Who it is, where that is known without a first message. */
   readonly caller: Caller | null
 }
@@ -50,7 +49,7 @@ export interface ConnectionOptions {
  * One client, from the handshake to the end. Two actors share the outbox: one reads what the client wants, the other
  * sends when the connection has room. Returns when the connection is over; never fails.
  */
-export const serveConnection = Effect.fn("Connection.serve")(function*({ caller, socket, wire }: ConnectionOptions) {
+export const serveConnection = Effect.fn("Connection.serve")(function* ({ caller, socket, wire }: ConnectionOptions) {
   const auth = yield* Auth
   const audience = yield* Audience
   const outbox = new Outbox()
@@ -62,25 +61,27 @@ export const serveConnection = Effect.fn("Connection.serve")(function*({ caller,
   const writer = yield* socket.writer
   let who = caller
   let listener: Listener | null = null
-  yield* Effect.addFinalizer(() => Effect.suspend(() => listener === null ? Effect.void : audience.leave(listener)))
+  yield* Effect.addFinalizer(() => Effect.suspend(() => (listener === null ? Effect.void : audience.leave(listener))))
 
   const unauthorized = (detail: string) => new Goodbye({ code: CLOSE.unauthorized, reason: detail })
 
-  const authenticate = Effect.fnUntraced(function*(token: string) {
-    const result = yield* auth.authenticate(Redacted.make(token)).pipe(
-      Effect.catch((error) =>
-        error.reason === "unavailable"
-          ? say(note("unavailable", error.detail)).pipe(Effect.as(null))
-          : Effect.fail(unauthorized(error.detail))
+  const authenticate = Effect.fnUntraced(function* (token: string) {
+    const result = yield* auth
+      .authenticate(Redacted.make(token))
+      .pipe(
+        Effect.catch((error) =>
+          error.reason === "unavailable"
+            ? say(note("unavailable", error.detail)).pipe(Effect.as(null))
+            : Effect.fail(unauthorized(error.detail))
+        )
       )
-    )
     if (result === null) return
     const before: UserId | undefined = listener?.user
     if (before !== undefined && before !== result.userId) return yield* unauthorized("The token is another user's.")
     who = result
   })
 
-  const subscribe = Effect.fnUntraced(function*(message: Extract<ClientMessage, { type: "subscribe" }>) {
+  const subscribe = Effect.fnUntraced(function* (message: Extract<ClientMessage, { type: "subscribe" }>) {
     if (who === null) return yield* unauthorized("A token is needed before a subscription.")
     if (listener !== null) yield* audience.leave(listener)
     listener = {
@@ -92,7 +93,7 @@ export const serveConnection = Effect.fn("Connection.serve")(function*({ caller,
     yield* audience.join(listener, message.since)
   })
 
-  const hear = Effect.fnUntraced(function*(frame: string | Uint8Array) {
+  const hear = Effect.fnUntraced(function* (frame: string | Uint8Array) {
     const text = typeof frame === "string" ? frame : new TextDecoder().decode(frame)
     const message = yield* decode(text).pipe(Effect.option)
     if (Option.isNone(message)) return yield* say(note("validation", "This is not a message that is known here."))
@@ -103,18 +104,18 @@ export const serveConnection = Effect.fn("Connection.serve")(function*({ caller,
         return yield* subscribe(message.value)
     }
   })
-  const listen = Effect.gen(function*() {
+  const listen = Effect.gen(function* () {
     while (true) {
       for (const frame of yield* reader.pull) yield* hear(frame)
     }
   })
 
-  const strangersLeave = Effect.suspend(() => who === null ? unauthorized("No token came.") : Effect.never).pipe(
+  const strangersLeave = Effect.suspend(() => (who === null ? unauthorized("No token came.") : Effect.never)).pipe(
     Effect.delay(AUTH_WITHIN)
   )
   const ping = say({ type: "ping" }).pipe(Effect.delay(PING_EVERY), Effect.forever)
 
-  const room = Effect.gen(function*() {
+  const room = Effect.gen(function* () {
     let taken = yield* Clock.monotonicTimeNanos
     let left = wire.writableLength
     while (wire.writableLength > HIGH_WATER) {
@@ -128,7 +129,7 @@ export const serveConnection = Effect.fn("Connection.serve")(function*({ caller,
       }
     }
   })
-  const send = Effect.gen(function*() {
+  const send = Effect.gen(function* () {
     while (true) {
       // Room first: what waits meanwhile is still being replaced by what is newer.
       yield* room
@@ -149,19 +150,22 @@ export const serveConnection = Effect.fn("Connection.serve")(function*({ caller,
   yield* Metric.modify(connections, 1)
   yield* Effect.addFinalizer(() => Metric.modify(connections, -1))
   yield* Effect.raceAllFirst([listen, send, ping, strangersLeave]).pipe(
-    Effect.catchTag("Goodbye", Effect.fnUntraced(function*({ code, reason }) {
-      if (code === CLOSE.slow) {
-        yield* Metric.update(letGo, 1)
-        // A polite end would wait in the same queue that nobody reads.
-        wire.destroy()
-        return
-      }
-      const text = yield* Effect.orDie(encodeMessage(note("unauthorized", reason)))
-      yield* writer.writeAll([text])
-      yield* writer.write(new Socket.CloseEvent(code, reason))
-      // Until the client agrees, or is gone.
-      yield* reader.pull.pipe(Effect.forever, Effect.ignore, Effect.timeoutOption("2 seconds"))
-    })),
+    Effect.catchTag(
+      "Goodbye",
+      Effect.fnUntraced(function* ({ code, reason }) {
+        if (code === CLOSE.slow) {
+          yield* Metric.update(letGo, 1)
+          // A polite end would wait in the same queue that nobody reads.
+          wire.destroy()
+          return
+        }
+        const text = yield* Effect.orDie(encodeMessage(note("unauthorized", reason)))
+        yield* writer.writeAll([text])
+        yield* writer.write(new Socket.CloseEvent(code, reason))
+        // Until the client agrees, or is gone.
+        yield* reader.pull.pipe(Effect.forever, Effect.ignore, Effect.timeoutOption("2 seconds"))
+      })
+    ),
     // The other side left, in whatever way: the normal end.
     Effect.catchTag("SocketError", () => Effect.void)
   )

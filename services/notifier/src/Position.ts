@@ -17,7 +17,9 @@ export const positionOf = (cursor: string | number | null | undefined): Position
   if (typeof cursor !== "string") return null
   const colon = cursor.lastIndexOf(":")
   const sequence = Number(cursor.slice(colon + 1))
-  return colon > 0 && /^\d{1,15}$/.test(cursor.slice(colon + 1)) ? { incarnation: cursor.slice(0, colon), sequence } : null
+  return colon > 0 && /^\d{1,15}$/.test(cursor.slice(colon + 1))
+    ? { incarnation: cursor.slice(0, colon), sequence }
+    : null
 }
 
 /** About how many events back a client can resume; older ones get a snapshot. */

@@ -12,6 +12,7 @@ import { openInfra } from "@reelay/platform/testing/Infra"
 import type { TestInfra } from "@reelay/platform/testing/Infra"
 import { eq, sql } from "drizzle-orm"
 import { ConfigProvider, Context, Effect, Layer, Queue, Schema, Stream } from "effect"
+import type { Scope } from "effect"
 import { createServer } from "node:net"
 import { notifier } from "../src/Notifier.ts"
 
@@ -35,7 +36,7 @@ export const freePort = (): Promise<number> =>
 
 export const connectTo = (url: string, options: NodeWS.ClientOptions = {}) =>
   Effect.acquireRelease(
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const told = yield* Queue.unbounded<ServerMessage>()
       const socket = new NodeWS.WebSocket(url, options)
       socket.on("message", (data) => Queue.offerUnsafe(told, decode(String(data))))
@@ -65,7 +66,7 @@ export const next = <T extends ServerMessage["type"]>(client: Client, type: T) =
   )
 
 /** Everything told so far, when nothing more comes for a while. */
-export const quiet = Effect.fnUntraced(function*(client: Client, millis = 400) {
+export const quiet = Effect.fnUntraced(function* (client: Client, millis = 400) {
   const seen: Array<ServerMessage> = []
   while (true) {
     const message = yield* Queue.take(client.told).pipe(Effect.timeoutOption(millis))
@@ -79,37 +80,63 @@ export const move = (db: Db, id: ExportId, status: ExportStatus) => {
   const planned = { v: 1 as const }
   const set = {
     pending: { status },
-    processing: { status, epoch: sql`${exports_.epoch} + 1`, plan: sql`${JSON.stringify(planned)}::jsonb`, encoder: "software" },
+    processing: {
+      status,
+      epoch: sql`${exports_.epoch} + 1`,
+      plan: sql`${JSON.stringify(planned)}::jsonb`,
+      encoder: "software"
+    },
     completed: { status, outputs: [output] },
     failed: {
       status,
-      error: { type: "urn:reelay:problem:render_error", title: "It failed", status: 500, detail: "…", code: "render_error" as const }
+      error: {
+        type: "urn:reelay:problem:render_error",
+        title: "It failed",
+        status: 500,
+        detail: "…",
+        code: "render_error" as const
+      }
     },
     cancelled: { status }
   }[status]
   return db.update(exports_).set(set).where(eq(exports_.id, id))
 }
 
-export class Lab extends Context.Service<Lab, {
-  readonly infra: TestInfra
-  readonly url: string
-  readonly http: string
-  readonly port: number
-  readonly scheduler: Bus["Service"]
-  readonly encoder: Bus["Service"]
-  readonly database: Database["Service"]
-  anExport(user: UserId): Effect.Effect<ExportId>
-  /** Moves a row and says so, as the scheduler does. */
-  happen(user: UserId, id: ExportId, status: ExportStatus): Effect.Effect<void>
-  /** Moves a row, and nobody says so. */
-  silently(id: ExportId, status: ExportStatus): Effect.Effect<void>
-  say(user: UserId, id: ExportId, status: ExportStatus, epoch: number): Effect.Effect<void>
-}>()("@reelay/notifier/test/Lab") {
-  static readonly layerWith = (environment: Readonly<Record<string, string>>) =>
+/** What the lab stands on. */
+export type Stands = Pick<TestInfra, "environment">
+
+const shared = Effect.acquireRelease(
+  Effect.promise(() => openInfra()),
+  ({ close }) => Effect.promise(close)
+)
+
+export class Lab extends Context.Service<
+  Lab,
+  {
+    readonly infra: Stands
+    readonly url: string
+    readonly http: string
+    readonly port: number
+    readonly scheduler: Bus["Service"]
+    readonly encoder: Bus["Service"]
+    readonly database: Database["Service"]
+    anExport(user: UserId): Effect.Effect<ExportId>
+    /** Moves a row and says so, as the scheduler does. */
+    happen(user: UserId, id: ExportId, status: ExportStatus): Effect.Effect<void>
+    /** Moves a row, and nobody says so. */
+    silently(id: ExportId, status: ExportStatus): Effect.Effect<void>
+    say(user: UserId, id: ExportId, status: ExportStatus, epoch: number): Effect.Effect<void>
+  }
+>()("@reelay/notifier/test/Lab") {
+  /** A notifier with that environment, and everything around it. */
+  static readonly layerWith = (
+    environment: Readonly<Record<string, string>>,
+    stands: Effect.Effect<Stands, never, Scope.Scope> = shared
+  ) =>
     Layer.effect(
       Lab,
-      Effect.gen(function*() {
-        const infra = yield* Effect.acquireRelease(Effect.promise(() => openInfra()), ({ close }) => Effect.promise(close))
+      Effect.gen(function* () {
+        const infra = yield* stands
         const as = (role: "scheduler" | "encoder" | "notifier", more: Readonly<Record<string, string>> = {}) =>
           ConfigProvider.layer(ConfigProvider.fromUnknown({ ...infra.environment(role), ...more }))
         const busOf = (role: "scheduler" | "encoder") =>
@@ -143,12 +170,14 @@ export class Lab extends Context.Service<Lab, {
           scheduler,
           encoder,
           database,
-          anExport: Effect.fnUntraced(function*(user) {
+          anExport: Effect.fnUntraced(function* (user) {
             return yield* query(async (db) => insertExport(db, user, await insertVideo(db, user)))
           }),
-          happen: Effect.fnUntraced(function*(user, id, status) {
+          happen: Effect.fnUntraced(function* (user, id, status) {
             yield* silently(id, status)
-            const [row] = yield* query((db) => db.select({ epoch: exports_.epoch }).from(exports_).where(eq(exports_.id, id)))
+            const [row] = yield* query((db) =>
+              db.select({ epoch: exports_.epoch }).from(exports_).where(eq(exports_.id, id))
+            )
             yield* say(user, id, status, row?.epoch ?? 0)
           }),
           silently,
@@ -158,7 +187,8 @@ export class Lab extends Context.Service<Lab, {
     )
 }
 
-export const stateOf = ({ export: value }: { readonly export: Export }) => [value.id, value.status, value.epoch] as const
+export const stateOf = ({ export: value }: { readonly export: Export }) =>
+  [value.id, value.status, value.epoch] as const
 
 export const aProgress = (some: Partial<Progress> = {}): Progress => ({
   epoch: 1,
@@ -174,4 +204,3 @@ export const aProgress = (some: Partial<Progress> = {}): Progress => ({
   etaSeconds: null,
   ...some
 })
-

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import type { Schema } from "effect"
 
 /**
  * A kind of message on NATS: its schema, its version and where it travels. Every body carries `v`; readers ignore

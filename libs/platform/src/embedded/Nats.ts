@@ -46,9 +46,7 @@ const START_ATTEMPTS = 3
 
 const freePort = Effect.callback<number, NatsServerError>((resume) => {
   const probe = createServer()
-  probe.once("error", (error) =>
-    resume(Effect.fail(new NatsServerError({ reason: "start", detail: error.message })))
-  )
+  probe.once("error", (error) => resume(Effect.fail(new NatsServerError({ reason: "start", detail: error.message }))))
   probe.listen(0, "127.0.0.1", () => {
     const address = probe.address()
     const port = typeof address === "object" && address !== null ? address.port : 0
@@ -57,7 +55,7 @@ const freePort = Effect.callback<number, NatsServerError>((resume) => {
 })
 
 /** What `nats-server --version` says: `2.9.10`. */
-export const natsVersion = Effect.fn("Nats.version")(function*(command: string = "nats-server") {
+export const natsVersion = Effect.fn("Nats.version")(function* (command: string = "nats-server") {
   const { stdout } = yield* Effect.tryPromise({
     try: () => execa(command, ["--version"]),
     catch: (cause) => new NatsServerError({ reason: "missing", detail: `${command}: ${String(cause)}` })
@@ -87,7 +85,7 @@ const whyNot = (command: string, file: string, logFile: string) =>
     return check.exitCode === 0 ? (await readFile(logFile, "utf8").catch(() => "")).slice(-2000) : check.all
   })
 
-const launch = Effect.fnUntraced(function*(options: NatsOptions, version: string, port: number) {
+const launch = Effect.fnUntraced(function* (options: NatsOptions, version: string, port: number) {
   const command = options.command ?? "nats-server"
   const directory = resolve(options.dataDirectory)
   const file = join(directory, "nats-server.conf")
@@ -159,7 +157,7 @@ const launch = Effect.fnUntraced(function*(options: NatsOptions, version: string
 })
 
 /** Starts a server and returns when it accepts connections. It runs until it is stopped: no scope ends it. */
-export const startNats = Effect.fn("Nats.start")(function*(options: NatsOptions) {
+export const startNats = Effect.fn("Nats.start")(function* (options: NatsOptions) {
   const version = yield* natsVersion(options.command)
   if (options.port !== 0) return yield* launch(options, version, options.port)
   return yield* freePort.pipe(

@@ -1,0 +1,207 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ExportId, newId, UserId } from "@reelay/contracts/Ids"
+import { ServerMessage } from "@reelay/contracts/Socket"
+import { Auth, AuthError } from "@reelay/platform/Auth"
+import { Effect, Fiber, Layer, Queue, Redacted, Schema } from "effect"
+import { Socket } from "effect/socket"
+import { TestClock } from "effect/testing"
+import { Audience } from "../src/Audience.ts"
+import type { Listener } from "../src/Audience.ts"
+import { CLOSE, serveConnection } from "../src/Connection.ts"
+import { aProgress } from "./NotifierLab.ts"
+
+const decode = Schema.decodeUnknownSync(Schema.fromJsonString(ServerMessage))
+const somebody = UserId.make("somebody")
+
+/** A socket without a network beneath: what is full and what is slow is the test's to say. */
+const aConnection = Effect.fnUntraced(function* (caller: UserId | null) {
+  const incoming = yield* Queue.unbounded<readonly [string], Socket.SocketError>()
+  const sent = yield* Queue.unbounded<ServerMessage>()
+  const closed: Array<number> = []
+  const wire = {
+    writableLength: 0,
+    destroyed: false,
+    destroy() {
+      wire.destroyed = true
+      return wire
+    }
+  }
+  const write = (chunk: string | Uint8Array | Socket.CloseEvent) =>
+    Effect.sync(() => {
+      if (chunk instanceof Socket.CloseEvent) closed.push(chunk.code)
+      else Queue.offerUnsafe(sent, decode(String(chunk)))
+    })
+  const socket = Socket.make({
+    reader: Effect.succeed({ pull: Queue.take(incoming), upgrade: Socket.SocketUpgradeError.unsupported }),
+    writer: Effect.succeed({ write, writeAll: (chunks) => Effect.forEach(chunks, write, { discard: true }) })
+  })
+  const joined = yield* Queue.unbounded<Listener>()
+  const left: Array<Listener> = []
+  const services = Layer.mergeAll(
+    Layer.succeed(Auth, {
+      mode: "jwt",
+      origins: [],
+      admits: () => true,
+      authenticate: Effect.fnUntraced(function* (token) {
+        if (token === null) return yield* new AuthError({ reason: "missing", detail: "No token." })
+        const text = Redacted.value<string>(token)
+        if (text === "away") return yield* new AuthError({ reason: "unavailable", detail: "No keys." })
+        if (text === "bad") return yield* new AuthError({ reason: "invalid", detail: "Not valid." })
+        return { userId: UserId.make(text), operator: false }
+      })
+    }),
+    Layer.succeed(Audience, {
+      join: (listener) =>
+        Effect.sync(() => {
+          listener.outbox.start([])
+          Queue.offerUnsafe(joined, listener)
+        }),
+      leave: (listener) => Effect.sync(() => void left.push(listener)),
+      size: Effect.succeed(0)
+    })
+  )
+  const serving = yield* serveConnection({
+    socket,
+    wire,
+    caller: caller === null ? null : { userId: caller, operator: false }
+  }).pipe(Effect.provide(services), Effect.forkChild)
+  yield* Effect.yieldNow
+  return {
+    serving,
+    wire,
+    sent,
+    closed,
+    joined,
+    left,
+    says: (message: unknown) => Queue.offer(incoming, [JSON.stringify(message)] as const),
+    leaves: Queue.fail(incoming, new Socket.SocketError({ reason: new Socket.SocketCloseError({ code: 1001 }) }))
+  }
+})
+
+const settled = Effect.yieldNow.pipe(Effect.repeat({ times: 50 }))
+
+describe("a connection", () => {
+  it.effect("is pinged every 20 s, and ends when the client leaves", () =>
+    Effect.gen(function* () {
+      const { left, joined, leaves, says, sent, serving } = yield* aConnection(somebody)
+      yield* says({ type: "subscribe", exports: "all" })
+      const listener = yield* Queue.take(joined)
+      yield* TestClock.adjust("19 seconds")
+      assert.strictEqual(yield* Queue.size(sent), 0)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Queue.take(sent), { type: "ping" })
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(yield* Queue.take(sent), { type: "ping" })
+      yield* leaves
+      yield* Fiber.join(serving)
+      assert.deepStrictEqual(left, [listener])
+    })
+  )
+
+  it.effect("lets a stranger go after 10 s", () =>
+    Effect.gen(function* () {
+      const { closed, leaves, sent, serving } = yield* aConnection(null)
+      yield* TestClock.adjust("10 seconds")
+      const error = yield* Queue.take(sent)
+      assert.isTrue(error.type === "error" && error.code === "unauthorized")
+      assert.deepStrictEqual(closed, [CLOSE.unauthorized])
+      yield* leaves
+      yield* Fiber.join(serving)
+    })
+  )
+
+  it.effect("knows its client by the first message, and nobody else after that", () =>
+    Effect.gen(function* () {
+      const { closed, joined, leaves, left, says, sent, serving } = yield* aConnection(null)
+      yield* says({ type: "auth", token: "away" })
+      const error = yield* Queue.take(sent)
+      assert.isTrue(error.type === "error" && error.code === "unavailable")
+      yield* says({ type: "auth", token: "me" })
+      yield* says({ type: "subscribe", exports: "all" })
+      const listener = yield* Queue.take(joined)
+      assert.strictEqual(listener.user, "me")
+      yield* TestClock.adjust("11 seconds")
+      yield* says({ type: "auth", token: "me" })
+      yield* settled
+      assert.deepStrictEqual(closed, [])
+      yield* says({ type: "auth", token: "you" })
+      yield* Queue.take(sent)
+      assert.deepStrictEqual(closed, [CLOSE.unauthorized])
+      yield* leaves
+      yield* Fiber.join(serving)
+      assert.deepStrictEqual(left, [listener])
+    })
+  )
+
+  it.effect("refuses a bad token, and a subscription without any", () =>
+    Effect.gen(function* () {
+      for (const message of [
+        { type: "auth", token: "bad" },
+        { type: "subscribe", exports: "all" }
+      ]) {
+        const { closed, joined, says, sent, serving } = yield* aConnection(null)
+        yield* says(message)
+        const error = yield* Queue.take(sent)
+        assert.isTrue(error.type === "error" && error.code === "unauthorized")
+        assert.deepStrictEqual(closed, [CLOSE.unauthorized])
+        assert.strictEqual(yield* Queue.size(joined), 0)
+        // A client that does not agree to the end does not keep it open either.
+        yield* TestClock.adjust("2 seconds")
+        yield* Fiber.join(serving)
+      }
+    })
+  )
+
+  it.effect("holds back while the client does not read, and then says only the latest", () =>
+    Effect.gen(function* () {
+      const { joined, leaves, says, sent, serving, wire } = yield* aConnection(somebody)
+      yield* says({ type: "subscribe", exports: "all" })
+      const { outbox, wake } = yield* Queue.take(joined)
+      yield* settled
+      wire.writableLength = 100_000
+      const ids = [newId(ExportId), newId(ExportId)] as const
+      for (let percent = 0; percent <= 100; percent += 0.5) {
+        for (const id of ids) outbox.offerProgress(id, aProgress({ percent }))
+        wake()
+        if (percent % 10 === 0) yield* TestClock.adjust("300 millis")
+      }
+      assert.strictEqual(yield* Queue.size(sent), 0)
+      assert.isAtMost(outbox.waiting, 2)
+      wire.writableLength = 0
+      yield* TestClock.adjust("100 millis")
+      const told = yield* Queue.takeN(sent, 2)
+      assert.deepStrictEqual(
+        told.map((m) => (m.type === "progress" ? [m.exportId, m.progress.percent] : [])),
+        [
+          [ids[0], 100],
+          [ids[1], 100]
+        ]
+      )
+      yield* leaves
+      yield* Fiber.join(serving)
+    })
+  )
+
+  it.effect("lets a client go that reads nothing for 30 s, and not one that reads slowly", () =>
+    Effect.gen(function* () {
+      const { joined, left, says, serving, wire } = yield* aConnection(somebody)
+      yield* says({ type: "subscribe", exports: "all" })
+      const { outbox, wake } = yield* Queue.take(joined)
+      wire.writableLength = 1_000_000
+      outbox.offerNote({ type: "ping" })
+      outbox.offerNote({ type: "ping" })
+      wake()
+      for (let second = 0; second < 120; second++) {
+        wire.writableLength -= 100
+        yield* TestClock.adjust("1 second")
+      }
+      assert.isFalse(wire.destroyed)
+      yield* TestClock.adjust("29 seconds")
+      assert.isFalse(wire.destroyed)
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(serving)
+      assert.isTrue(wire.destroyed)
+      assert.strictEqual(left.length, 1)
+    })
+  )
+})
