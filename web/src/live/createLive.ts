@@ -42,13 +42,16 @@ export const createLive = (options: LiveOptions) => {
   let waiting: ReturnType<typeof setTimeout> | undefined
   const tell = () => {
     waiting = undefined
+    if (news.length === 0) return
     exports.dispatch(...news.splice(0))
     if (cursor !== null) options.onCursor(cursor)
+    waiting = setTimeout(tell, DRAWN)
   }
+  /** The first word after a silence at once, what follows closely together. */
   const note = (event: LiveEvent, at: string | null) => {
     news.push(event)
     cursor = at ?? cursor
-    waiting ??= setTimeout(tell, DRAWN)
+    if (waiting === undefined) tell()
   }
 
   const hear = (message: ServerMessage) => {
