@@ -96,7 +96,11 @@ try {
   if (name === "check") process.exitCode = await runChecks(node, env)
   else if (command.run)
     process.exitCode = await run(node, [...command.run, ...args], { cwd: command.folder ?? root, env })
-  else process.exitCode = await run(node, [join(root, "cli/src/main.ts"), name, ...args], { cwd: standing(), env })
+  else {
+    // Halves the time until a command does something.
+    const cached = { ...env, NODE_COMPILE_CACHE: join(root, ".reelay/toolchain/compile-cache") }
+    process.exitCode = await run(node, [join(root, "cli/src/main.ts"), name, ...args], { cwd: standing(), env: cached })
+  }
 } catch (error) {
   if (!(error instanceof SetUpError)) throw error
   console.error(`reelay: ${error.message}`)

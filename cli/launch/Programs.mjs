@@ -60,7 +60,7 @@ const withApt = async (packages) => {
   let fresh = false
   const update = async () => {
     fresh = true
-    await step("reading apt's package lists", [...prefix, ...apt("update")])
+    await step("reading apt's package lists", [...prefix, ...apt("update")], { finish: true })
   }
   let lists = []
   try {
@@ -69,15 +69,15 @@ const withApt = async (packages) => {
   if (lists.length === 0) await update()
   const what = `installing ${packages.join(", ")} with apt`
   try {
-    await step(what, install(packages))
+    await step(what, install(packages), { finish: true })
   } catch (error) {
     if (fresh) throw error
     await update()
-    await step(what, install(packages))
+    await step(what, install(packages), { finish: true })
   }
   // The encoder locks ffmpeg up with it where it is there; nothing needs it.
   if (!find("bwrap")) {
-    await step("installing bubblewrap with apt", install(["bubblewrap"])).catch(() =>
+    await step("installing bubblewrap with apt", install(["bubblewrap"]), { finish: true }).catch(() =>
       say("going on without bubblewrap")
     )
   }
@@ -86,7 +86,8 @@ const withApt = async (packages) => {
 
 const withBrew = async (packages) => {
   const env = { ...process.env, HOMEBREW_NO_AUTO_UPDATE: "1", HOMEBREW_NO_ENV_HINTS: "1" }
-  for (const list of packages) await step(`installing ${list.at(-1)} with brew`, ["brew", "install", ...list], { env })
+  for (const list of packages)
+    await step(`installing ${list.at(-1)} with brew`, ["brew", "install", ...list], { env, finish: true })
   return true
 }
 
