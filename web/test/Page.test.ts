@@ -402,6 +402,31 @@ describe("when something is not there", () => {
     await page.getByRole("heading", { name: "Video" }).waitFor()
   })
 
+  it("shows nothing of one person to the next who signs in", async () => {
+    const tokenOf = (sub: string) => `e30.${Buffer.from(JSON.stringify({ sub })).toString("base64url")}.sig`
+    const { server, open } = await stage()
+    server.token = tokenOf("ada")
+    server.rows = [running()]
+    const page = await open()
+    const signIn = async (token: string) => {
+      await page.getByLabel("Access token").fill(token)
+      await page.getByRole("button", { name: "Sign in" }).click()
+    }
+    await signIn(tokenOf("ada"))
+    await page.getByRole("heading", { name: "Video" }).waitFor()
+    await page.getByLabel("Choose videos").setInputFiles(file("secret.mp4"))
+    await page.locator('[data-phase="ready"]').waitFor()
+    server.token = tokenOf("bob")
+    await page.getByRole("button", { name: "Cancel" }).click()
+    await signIn("nonsense")
+    await page.getByText("This token is not valid").waitFor()
+    server.rows = []
+    server.videos = []
+    await signIn(tokenOf("bob"))
+    await page.getByText("No exports yet").waitFor()
+    assert.notInclude(await page.locator("main").innerText(), "secret.mp4")
+  })
+
   it("says so at the address of an export that is gone", async () => {
     const { open } = await stage()
     const page = await open(`/exports/${wireRow({ n: 77 }).id}`)

@@ -61,8 +61,22 @@ export const createStudio = () => {
   const ticking = setInterval(() => setNow(Date.now()), TICK)
   onCleanup(() => clearInterval(ticking))
 
+  let whose: string | null = null
   const begin = async () => {
-    away.recall(await tokens.identity())
+    const identity = await tokens.identity()
+    if (whose !== null && whose !== identity) {
+      // A token with a slip of the pen is nobody else: what is on the page goes only once the new one holds.
+      const refused = await client.active().then(
+        () => false,
+        (error) => failureOf(error).status === 401
+      )
+      if (refused) return
+      exports.forget()
+      sources.forget()
+      for (const id of drafts.list.map((draft) => draft.id)) drafts.remove(id)
+    }
+    whose = identity
+    away.recall(identity)
     await Promise.all([live.load(), sources.load().catch(() => {})])
   }
   onCleanup(session.onSignedIn(() => void begin()))

@@ -124,6 +124,13 @@ export const createExports = (client: Client) => {
       return view
     },
     active: createMemo(() => rows().filter((row) => !isTerminal(row.status)).length),
+    /** Someone else signed in: nothing of the one before stays on the page. */
+    forget: () => {
+      setState(empty)
+      setLoaded(false)
+      setOlder(null)
+      setNotes(new Map())
+    },
     loaded,
     failure,
     refresh,
