@@ -1,6 +1,6 @@
-import { UserId, VideoId } from "@reelay/contracts/Ids"
 import { CUT } from "@reelay/contracts/Edits"
-import { ExportId } from "@reelay/contracts/Ids"
+import { ExportId, UserId, VideoId } from "@reelay/contracts/Ids"
+import { MediaInfo } from "@reelay/contracts/Media"
 import { Build, type Plan } from "@reelay/contracts/Plan"
 import { Micros } from "@reelay/contracts/Quantity"
 import { RenderSpec } from "@reelay/contracts/RenderSpec"
@@ -12,6 +12,23 @@ import type { Ingested } from "./Ingest.ts"
 /** Specs and plans for tests, with everything that a test does not care for filled in. */
 export const EXPORT = ExportId.make("0198c9a0-0000-7000-8000-000000000001")
 export const BUILD = Build.make("0123456789ab")
+
+/** Facts of a source that never was, 25 frames a second unless told otherwise. */
+export const media = (width: number, height: number, change: { rate?: { num: number; den: number }; sound?: boolean; frames?: number } = {}): MediaInfo =>
+  Schema.decodeUnknownSync(MediaInfo)({
+    container: "mov,mp4,m4a,3gp,3g2,mj2",
+    fileStart: 0,
+    bytes: 1,
+    picture: {
+      codec: "h264", profile: null, level: null, pixelFormat: "yuv420p", streamIndex: 0, codedWidth: width, codedHeight: height,
+      sampleAspect: { num: 1, den: 1 }, rotation: 0, width, height, timeBase: { num: 1, den: 90_000 }, zeroPts: 0, frames: change.frames ?? 100,
+      frameRate: change.rate ?? { num: 25, den: 1 }, variableFrameRate: false, interlaced: false, duration: (change.frames ?? 100) * 40_000,
+      longestGop: 2_000_000, colorRange: null, colorSpace: null, colorTransfer: null, colorPrimaries: null
+    },
+    sound: change.sound === true
+      ? { codec: "aac", streamIndex: 1, sampleRate: 44_100, channels: 2, offset: 0, duration: (change.frames ?? 100) * 40_000 }
+      : null
+  })
 
 export interface ClipSketch {
   readonly source?: number
