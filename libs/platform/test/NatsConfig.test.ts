@@ -12,6 +12,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { PASSWORDS } from "./BusLab.ts"
 
+const COMMAND = "nats-server"
+
 const folder = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "reelay nats "))),
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
@@ -63,7 +65,7 @@ describe("nats-server.conf", () => {
             const passwords = { ...PASSWORDS, api: password }
             const storeDirectory = join(directory, `a "quoted" # folder`)
             await writeFile(file, natsConfigText({ version, port: 4222, storeDirectory, passwords }))
-            const check = await execa("nats-server", ["-c", file, "-t"], { reject: false, all: true })
+            const check = await execa(COMMAND, ["-c", file, "-t"], { reject: false, all: true })
             assert.strictEqual(check.exitCode, 0, check.all)
           }),
           { numRuns: 15 }

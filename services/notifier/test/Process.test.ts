@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { exportProgress, queueOrder } from "@reelay/contracts/messages/Messages"
 import { LOCAL_USER } from "@reelay/platform/Auth"
 import { Effect, Schedule } from "effect"
-import { execa } from "execa"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { aProgress, connectTo, freePort, Lab, next } from "./NotifierLab.ts"
 
@@ -14,7 +15,7 @@ describe("the notifier as a process", () => {
       const lab = yield* Lab
       const port = yield* Effect.promise(freePort)
       const lines: Array<string> = []
-      const process_ = execa(process.execPath, [fileURLToPath(new URL("../src/main.ts", import.meta.url))], {
+      const service = spawn(process.execPath, [fileURLToPath(new URL("../src/main.ts", import.meta.url))], {
         env: {
           ...lab.infra.environment("notifier"),
           REELAY_AUTH: "local",
@@ -22,18 +23,18 @@ describe("the notifier as a process", () => {
           // More than an operator would see.
           REELAY_LOG_LEVEL: "All"
         },
-        reject: false,
-        all: true,
-        buffer: false
+        stdio: ["ignore", "pipe", "pipe"]
       })
-      yield* Effect.addFinalizer(() => Effect.sync(() => process_.kill("SIGKILL")))
-      process_.all.on("data", (bytes) =>
-        lines.push(
-          ...String(bytes)
-            .split("\n")
-            .filter((line) => line !== "")
+      yield* Effect.addFinalizer(() => Effect.sync(() => service.kill("SIGKILL")))
+      for (const output of [service.stdout, service.stderr]) {
+        output.on("data", (bytes) =>
+          lines.push(
+            ...String(bytes)
+              .split("\n")
+              .filter((line) => line !== "")
+          )
         )
-      )
+      }
       yield* Effect.promise(() =>
         fetch(`http://127.0.0.1:${port}/health/ready`).then(
           (r) => r.status,
@@ -71,8 +72,9 @@ describe("the notifier as a process", () => {
       other.send({ type: "subscribe", exports: "all" })
       yield* next(other, "snapshot")
       const told = performance.now()
-      process_.kill("SIGTERM")
-      yield* Effect.promise(() => process_)
+      const gone = once(service, "exit")
+      service.kill("SIGTERM")
+      yield* Effect.promise(() => gone)
       assert.isBelow(performance.now() - told, 2000)
       assert.strictEqual(yield* Effect.promise(() => other.ended), 1001)
     }).pipe(Effect.provide(Lab.layerWith({ REELAY_AUTH: "local" })))
