@@ -67,7 +67,7 @@ const spawnEncoder = Effect.fn("spawnEncoder")(function* (
 })
 
 /** Enough for a few seconds of this machine. */
-const longTask = Effect.fn("longTask")(function* (build: Parameters<typeof aPlan>[0]["build"], frames = 100) {
+const longTask = Effect.fn("longTask")(function* (build: Parameters<typeof aPlan>[0]["build"], frames = 50) {
   const source = yield* aSource({ frames, silent: true })
   const plan = yield* aPlan({
     source,
@@ -80,9 +80,10 @@ const longTask = Effect.fn("longTask")(function* (build: Parameters<typeof aPlan
   return { plan, chunk }
 })
 
-/** Waits for frames of a task from a node. */
+/** Waits until ffmpeg runs on a node's task. */
 const listen = Effect.gen(function* () {
   const farm = yield* Farm
+  const { store } = yield* Infra
   const heard = yield* Queue.unbounded<TaskProgress>()
   yield* farm.bus.subscribe(taskProgress).pipe(
     Stream.runForEach((one) => Queue.offer(heard, one)),
@@ -91,8 +92,9 @@ const listen = Effect.gen(function* () {
   return Effect.fnUntraced(function* (node: string, task: Task) {
     while (true) {
       const one = yield* Queue.take(heard)
-      if (one.nodeId === node && one.task === task.key && one.frames > 0) return one
+      if (one.nodeId === node && one.task === task.key) break
     }
+    while (processesIn(store).length === 0) yield* Effect.sleep("10 millis")
   })
 })
 
@@ -114,11 +116,11 @@ layer(Farm.layer, { excludeTestServices: true })("The encoder's process", (it) =
     Effect.gen(function* () {
       const farm = yield* Farm
       const { store } = yield* Infra
-      const framesFrom = yield* listen
+      const begins = yield* listen
       const victim = yield* spawnEncoder("victim")
       const { chunk, plan } = yield* longTask(victim.advertisement.build)
       yield* farm.dispatch(plan, chunk)
-      yield* framesFrom("victim", chunk)
+      yield* begins("victim", chunk)
       assert.isNotEmpty(processesIn(store))
       yield* victim.kill("SIGKILL")
       yield* untilNothingRuns
@@ -133,12 +135,12 @@ layer(Farm.layer, { excludeTestServices: true })("The encoder's process", (it) =
   it.effect("SIGTERM: it finishes what it has, takes nothing new, takes back its advertisement and ends with 0", () =>
     Effect.gen(function* () {
       const farm = yield* Farm
-      const framesFrom = yield* listen
+      const begins = yield* listen
       const one = yield* spawnEncoder("leaving")
       const { chunk, plan } = yield* longTask(one.advertisement.build)
       const { chunk: later, plan: laterPlan } = yield* longTask(one.advertisement.build, 10)
       yield* farm.dispatch(plan, chunk)
-      yield* framesFrom("leaving", chunk)
+      yield* begins("leaving", chunk)
       yield* one.kill("SIGTERM")
       yield* farm.dispatch(laterPlan, later)
       const result = yield* nextResult
@@ -161,16 +163,16 @@ layer(Farm.layer, { excludeTestServices: true })("The encoder's process", (it) =
     () =>
       Effect.gen(function* () {
         const farm = yield* Farm
-        const framesFrom = yield* listen
+        const begins = yield* listen
         const patient = yield* spawnEncoder("patient", { REELAY_GRACE_SECONDS: "100" })
         const { chunk, plan } = yield* longTask(patient.advertisement.build, 300)
         yield* farm.dispatch(plan, chunk)
-        yield* framesFrom("patient", chunk)
+        yield* begins("patient", chunk)
         yield* patient.kill("SIGTERM")
         const hasty = yield* spawnEncoder("hasty", { REELAY_GRACE_SECONDS: "0.2" })
         yield* patient.kill("SIGTERM")
         assert.strictEqual((yield* patient.exited).exitCode, 0)
-        yield* framesFrom("hasty", chunk)
+        yield* begins("hasty", chunk)
         const began = performance.now()
         yield* hasty.kill("SIGTERM")
         assert.strictEqual((yield* hasty.exited).exitCode, 0)
@@ -185,11 +187,11 @@ layer(Farm.layer, { excludeTestServices: true })("The encoder's process", (it) =
   it.effect("stopped for longer than the ack wait and woken again: its late word harms nothing", () =>
     Effect.gen(function* () {
       const farm = yield* Farm
-      const framesFrom = yield* listen
+      const begins = yield* listen
       const zombie = yield* spawnEncoder("zombie")
       const { chunk, plan } = yield* longTask(zombie.advertisement.build)
       yield* farm.dispatch(plan, chunk)
-      yield* framesFrom("zombie", chunk)
+      yield* begins("zombie", chunk)
       yield* zombie.kill("SIGSTOP")
       const other = yield* startEncoder({ nodeId: nodeId("awake"), slots: 1 })
       const first = yield* nextResult
