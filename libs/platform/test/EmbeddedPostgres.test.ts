@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { startPostgres, stopPostgres } from "@reelay/platform/embedded/Postgres"
+import { usablePrograms } from "@reelay/platform/embedded/PostgresPrograms"
+import type { Account } from "@reelay/platform/embedded/PostgresPrograms"
 import { startOf } from "@reelay/platform/ProcessIdentity"
 import { Effect } from "effect"
 import { execa } from "execa"
@@ -54,8 +56,7 @@ describe("embedded Postgres", () => {
       const { start, dataDirectory } = yield* server
       const program = `
         import { startPostgres } from "@reelay/platform/embedded/Postgres"
-        import { startOf } from "@reelay/platform/ProcessIdentity"
-import { Effect } from "effect"
+        import { Effect } from "effect"
         const { pid } = await Effect.runPromise(startPostgres({ dataDirectory: process.argv[1], port: 0, durable: false }))
         console.log(pid)
         setInterval(() => {}, 1000)`
@@ -159,6 +160,58 @@ import { Effect } from "effect"
         notes.some((line) => line.includes(home) && line.includes(place)),
         linked
       )
+    })
+  )
+
+  it.live("has programs that its user can run, wherever npm put them and without npm's scripts", () =>
+    Effect.gen(function* () {
+      const folder = yield* openFolder
+      const root = join(folder, "closed", "package")
+      yield* Effect.promise(async () => {
+        await mkdir(join(root, "native", "bin"), { recursive: true })
+        await mkdir(join(root, "native", "lib"))
+        await writeFile(join(root, "native", "bin", "postgres"), "#!", { mode: 0o700 })
+        await writeFile(join(root, "native", "lib", "libx.so.1.2"), "x", { mode: 0o600 })
+        const links = [{ source: "native/lib/libx.so.1.2", target: "native/lib/libx.so.1" }]
+        await writeFile(join(root, "native", "pg-symlinks.json"), JSON.stringify(links))
+      })
+      const notes: Array<string> = []
+      const programsFor = (account: Account | null) =>
+        Effect.promise(() =>
+          usablePrograms({
+            root,
+            version: "1",
+            account,
+            base: join(folder, "base"),
+            note: (line) => notes.push(line)
+          })
+        )
+      const { uid, gid } = yield* Effect.promise(() => stat(root))
+      const stranger = { uid: uid + 7, gid: gid + 7 }
+
+      // Ourselves: where they are, with the links that npm's script would have made.
+      assert.strictEqual(yield* programsFor(null), join(root, "native"))
+      assert.strictEqual(yield* Effect.promise(() => readFile(join(root, "native", "lib", "libx.so.1"), "utf8")), "x")
+      assert.strictEqual(yield* programsFor({ uid, gid }), join(root, "native"))
+      assert.deepStrictEqual(notes, [])
+
+      // A stranger may not run the program, then not even enter its folder.
+      const copy = yield* programsFor(stranger)
+      assert.isTrue(copy.startsWith(join(folder, "base")))
+      assert.include(notes[0], join(root, "native", "bin", "postgres"))
+      yield* Effect.promise(async () => {
+        for (const file of ["bin/postgres", "lib/libx.so.1"]) {
+          const { mode } = await stat(join(copy, file))
+          assert.strictEqual(mode & 0o004, 0o004, file)
+        }
+        await rm(join(folder, "base"), { recursive: true })
+        await chmod(join(folder, "closed"), 0o700)
+      })
+      assert.strictEqual(yield* programsFor(stranger), copy)
+      assert.include(notes[1], `${join(folder, "closed")} is closed`)
+      // Made once.
+      yield* programsFor(stranger)
+      assert.strictEqual(notes.length, 2)
     })
   )
 })

@@ -1,34 +1,33 @@
 import { assert, describe, it } from "@effect/vitest"
-import { metricsRoute } from "@reelay/platform/Telemetry"
-import { Effect, Metric } from "effect"
+import * as Telemetry from "@reelay/platform/Telemetry"
+import { ConfigProvider, Console, Effect, Layer, Metric } from "effect"
 import { HttpRouter } from "effect/http"
-import { execa } from "execa"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 
-const service = (environment: Readonly<Record<string, string>>) =>
-  Effect.promise(() =>
-    execa(
-      process.execPath,
-      [
-        "--input-type=module",
-        "-e",
-        `import { Effect } from "effect"
-       import * as Telemetry from "@reelay/platform/Telemetry"
-       await Effect.logDebug("quiet").pipe(
-         Effect.andThen(Effect.logInfo("heard")),
-         Effect.withSpan("a span"),
-         Effect.annotateLogs({ exportId: "1" }),
-         Effect.provide(Telemetry.layer("tested")),
-         Effect.runPromise)`
-      ],
-      { cwd: import.meta.dirname, env: environment }
-    )
-  ).pipe(
-    Effect.map(({ stdout }) =>
-      stdout.split("\n").map((line): { readonly message: string; readonly level: string } => JSON.parse(line))
+interface Line {
+  readonly message: string
+  readonly level: string
+}
+
+/** The lines that a service with this environment says while it does a little. */
+const service = Effect.fnUntraced(function* (environment: Readonly<Record<string, string>>) {
+  const lines: Array<Line> = []
+  const log = (text: string) => lines.push(JSON.parse(text))
+  yield* Effect.logDebug("quiet").pipe(
+    Effect.andThen(Effect.logInfo("heard")),
+    Effect.withSpan("a span"),
+    Effect.annotateLogs({ exportId: "1" }),
+    Effect.provide(
+      Telemetry.layer("tested").pipe(
+        Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(environment))),
+        Layer.provideMerge(Layer.succeed(Console.Console, { ...console, log }))
+      ),
+      { local: true }
     )
   )
+  return lines
+})
 
 /** An OpenTelemetry collector that remembers what it was told, by path. */
 const collector = Effect.acquireRelease(
@@ -100,7 +99,7 @@ describe("telemetry", () => {
   it.live("shows metrics to Prometheus", () =>
     Effect.gen(function* () {
       yield* Metric.update(Metric.counter("reelay_test_total"), 3)
-      const { handler, dispose } = HttpRouter.toWebHandler(metricsRoute, { disableLogger: true })
+      const { handler, dispose } = HttpRouter.toWebHandler(Telemetry.metricsRoute, { disableLogger: true })
       yield* Effect.addFinalizer(() => Effect.promise(dispose))
       const response = yield* Effect.promise(() => handler(new Request("http://x/metrics")))
       assert.match(yield* Effect.promise(() => response.text()), /^reelay_test_total 3$/m)

