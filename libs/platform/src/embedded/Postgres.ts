@@ -201,6 +201,7 @@ const settingsOf = (options: PostgresOptions, port: number): Readonly<Record<str
   max_wal_senders: "0",
   max_wal_size: "256MB",
   jit: "off",
+  log_checkpoints: "off",
   log_min_messages: "warning",
   log_line_prefix: "%m [%p] ",
   ...(options.durable === false ? { fsync: "off" } : {}),
