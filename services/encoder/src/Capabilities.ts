@@ -279,5 +279,5 @@ const choice = (rungs: ReadonlyArray<Rung>, codec: VideoCodec): string => {
     .filter((rung) => rung.breaker.reason !== null)
   const why = better.map((rung) => `${rung.family}: ${rung.breaker.reason}`).join("; ")
   const name = best === undefined ? "none" : `${best.family} (${encoderName(best.family, codec)})`
-  return why === "" ? name : `${name}, for ${why}`
+  return why === "" ? name : `${name}, because ${why}`
 }

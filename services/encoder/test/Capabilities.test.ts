@@ -51,7 +51,7 @@ describe("Capabilities", () => {
         ["amf", "broken", "", "DLL libamfrt64.so.1 failed to open"]
       ])
       assert.isTrue((yield* pools(node)).every((pool) => pool.startsWith("software-")))
-      assert.include(lines.join("\n"), "software (libx264), for nvenc: Cannot load libcuda.so.1")
+      assert.include(lines.join("\n"), "software (libx264), because nvenc: Cannot load libcuda.so.1")
     })
   )
 

@@ -43,7 +43,7 @@ export class Farm extends Context.Service<
     dispatch(plan: Plan, task: Task, some?: Partial<TaskMessage>): Effect.Effect<TaskMessage>
   }
 >()("@reelay/encoder/test/Farm") {
-  static readonly layer = Layer.effect(
+  static readonly bare = Layer.effect(
     Farm,
     Effect.gen(function* () {
       const bus = yield* Bus
@@ -85,10 +85,9 @@ export class Farm extends Context.Service<
         })
       })
     })
-  ).pipe(
-    Layer.provide([Layer.fresh(Bus.layer), Layer.fresh(ObjectStoreDirectory.layer)]),
-    Layer.provideMerge(Infra.layer)
-  )
+  ).pipe(Layer.provide([Layer.fresh(Bus.layer), Layer.fresh(ObjectStoreDirectory.layer)]))
+
+  static readonly layer = Farm.bare.pipe(Layer.provideMerge(Infra.layer))
 }
 
 /** An encoder of its own in this process, with the permissions of one, for the scope's length. */
