@@ -65,6 +65,8 @@ export const videos = pgTable(
     // Ascending: read backwards it is newest first. (`desc()` would make it DESC NULLS LAST, which serves no plain DESC.)
     index("videos_by_user").on(t.userId, t.id),
     unique("videos_tenant").on(t.id, t.userId),
+    // An export whose file is a video's is not deleted.
+    index("videos_by_export").on(t.fromExport).where(sql`${t.fromExport} is not null`),
     check("videos_json", sql`jsonb_typeof(${t.location}) = 'object' and jsonb_typeof(${t.media}) = 'object'`),
     check("videos_sha256", sql`${t.sha256} ~ '^[0-9a-f]{64}$'`),
     check("videos_user", sql`${t.userId} <> ''`)
@@ -177,6 +179,8 @@ export const exports_ = pgTable(
     unique("exports_tenant").on(t.id, t.userId),
     index("exports_by_project").on(t.projectId, t.id),
     index("exports_by_video").on(t.videoId, t.id),
+    // "What changed since": the socket's resumption, and the page that was closed for a day.
+    index("exports_by_change").on(t.userId, t.updatedAt),
     // The reconciler's look: few rows are active, however many ever were.
     index("exports_active")
       .on(t.status, t.id)

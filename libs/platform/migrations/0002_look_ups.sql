@@ -1,0 +1,2 @@
+CREATE INDEX "exports_by_change" ON "exports" USING btree ("user_id","updated_at");--> statement-breakpoint
+CREATE INDEX "videos_by_export" ON "videos" USING btree ("from_export") WHERE "videos"."from_export" is not null;
