@@ -1,4 +1,5 @@
 import { assert, layer } from "@effect/vitest"
+import { jetstreamManager } from "@nats-io/jetstream"
 import { ExportId, newId, NodeId } from "@reelay/contracts/Ids"
 import type { Message } from "@reelay/contracts/messages/Message"
 import {
@@ -16,6 +17,8 @@ import type { Control, ExportEvent } from "@reelay/contracts/messages/Messages"
 import {
   EVENTS,
   EXPORTS,
+  NODE_TTL,
+  NODES_STREAM,
   poolConsumer,
   PROGRESS,
   requestsConsumer,
@@ -48,19 +51,24 @@ const aPool = (name: string, ackWait = 30) => ({
   consumer: poolConsumer(PoolName.make(name), ackWait)
 })
 
-/** Bytes as they are, by a hand that has every permission. */
-const rawPublisher = Effect.gen(function* () {
+/** A hand that has every permission and knows nothing of Reelay. */
+const rawConnection = Effect.gen(function* () {
   const { url } = yield* (yield* Lab).server
   const nc = yield* Effect.acquireRelease(
     Effect.promise(() => connect({ servers: url, user: "scheduler", pass: PASSWORDS.scheduler })),
     (nc) => Effect.promise(() => nc.close())
   )
-  return (subject: string, data: string) =>
-    Effect.promise(() => {
-      nc.publish(subject, data)
-      return nc.flush()
-    })
+  return { nc, manager: yield* Effect.promise(() => jetstreamManager(nc)) }
 })
+const rawPublisher = Effect.map(
+  rawConnection,
+  ({ nc }) =>
+    (subject: string, data: string) =>
+      Effect.promise(() => {
+        nc.publish(subject, data)
+        return nc.flush()
+      })
+)
 
 const rejections = (message: string, reason: string) =>
   Metric.value(
@@ -340,6 +348,30 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
     })
   )
 
+  it.effect("brings streams and consumers of an earlier release up to date, and keeps what is in them", () =>
+    Effect.gen(function* () {
+      const scheduler = yield* (yield* Lab).bus("scheduler")
+      const { manager } = yield* rawConnection
+      const { consumer, pool } = aPool("upgraded", 30)
+      yield* scheduler.ensureConsumer(consumer)
+      const task = aTask({ pool })
+      yield* scheduler.publish(taskMessage, task)
+      const events = yield* Effect.promise(() => manager.streams.info(EVENTS))
+      yield* Effect.promise(() => manager.streams.update(EVENTS, { max_age: 3600 * 1e9 }))
+      yield* scheduler.ensureTopology
+      const after = yield* Effect.promise(() => manager.streams.info(EVENTS))
+      assert.strictEqual(after.config.max_age, events.config.max_age)
+      assert.strictEqual(after.created, events.created)
+
+      yield* scheduler.ensureConsumer({ ...consumer, ackWait: 7 })
+      const info = yield* Effect.promise(() => manager.consumers.info(TASKS, consumer.durable))
+      assert.strictEqual(info.config.ack_wait, 7e9)
+      const got = yield* taken(scheduler.pull(consumer, taskMessage, 5000))
+      assert.deepStrictEqual(got.body, task)
+      yield* got.ack
+    })
+  )
+
   it.effect("ignores unknown fields", () =>
     Effect.gen(function* () {
       const scheduler = yield* (yield* Lab).bus("scheduler")
@@ -411,7 +443,7 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
     })
   )
 
-  it.effect("shows nodes as they come and go; the silent ones the bucket forgets", () =>
+  it.effect("shows nodes as they come and go, in a bucket that forgets the silent ones", () =>
     Effect.gen(function* () {
       const lab = yield* Lab
       yield* lab.bus("scheduler")
@@ -432,6 +464,9 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       ])
       yield* encoder.withdraw(leaves)
       assert.deepStrictEqual(yield* Queue.take(seen), [leaves, null])
+      const { manager } = yield* rawConnection
+      const bucket = yield* Effect.promise(() => manager.streams.info(NODES_STREAM))
+      assert.strictEqual(bucket.config.max_age, NODE_TTL * 1e9)
     })
   )
 

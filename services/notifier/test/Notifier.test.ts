@@ -167,6 +167,25 @@ layer(Lab.layerWith({ REELAY_AUTH: "local" }), { excludeTestServices: true })("t
     })
   )
 
+  it.effect("leaves out a row that cannot be read, and shows the others", () =>
+    Effect.gen(function* () {
+      const lab = yield* Lab
+      const [broken, whole] = [yield* lab.anExport(me), yield* lab.anExport(me)]
+      yield* lab.database.transaction("break", async (tx) => {
+        await tx.execute(sql`set local session_replication_role = replica`)
+        await tx.execute(sql`update exports set settings = '{"resolution": 7}' where id = ${broken}`)
+      })
+      const client = yield* connectTo(lab.url)
+      client.send({ type: "subscribe", exports: [broken, whole] })
+      assert.deepStrictEqual(
+        (yield* next(client, "snapshot")).exports.map(({ id }) => id),
+        [whole]
+      )
+      yield* lab.happen(me, whole, "processing")
+      assert.deepStrictEqual(stateOf(yield* next(client, "state")), [whole, "processing", 1])
+    })
+  )
+
   it.effect("passes on progress, at most four times a second and the latest at last", () =>
     Effect.gen(function* () {
       const lab = yield* Lab
