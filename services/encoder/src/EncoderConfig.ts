@@ -4,7 +4,7 @@ import { TASK_ACK_WAIT } from "@reelay/contracts/messages/Topology"
 import { Config, Context, Layer, Option, Schema } from "effect"
 import { randomBytes } from "node:crypto"
 import { availableParallelism, hostname, tmpdir, userInfo } from "node:os"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 
 /** What the environment says about this encoder, decoded once. */
 export interface EncoderSettings {
@@ -45,10 +45,17 @@ const number = (schema: Schema.Codec<number, number>, name: string) =>
 const seconds = (name: string, otherwise: number) =>
   number(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)), name).pipe(Config.withDefault(otherwise))
 
+/** A name on the PATH, or a path: absolute, because it is run from other folders than ours. */
+const program = (name: string, otherwise: string) =>
+  Config.NonEmptyString(name).pipe(
+    Config.withDefault(otherwise),
+    Config.map((file) => (file.includes("/") ? resolve(file) : file))
+  )
+
 export const settingsConfig: Config.Config<EncoderSettings> = Config.all({
   nodeId: Config.schema(NodeId, "REELAY_NODE_ID").pipe(Config.withDefault(NodeId.make(freshNodeId(hostname())))),
-  ffmpeg: Config.NonEmptyString("REELAY_FFMPEG").pipe(Config.withDefault("ffmpeg")),
-  ffprobe: Config.NonEmptyString("REELAY_FFPROBE").pipe(Config.withDefault("ffprobe")),
+  ffmpeg: program("REELAY_FFMPEG", "ffmpeg"),
+  ffprobe: program("REELAY_FFPROBE", "ffprobe"),
   slots: orNull(number(AtLeastOne, "REELAY_SLOTS")),
   lightSlots: number(AtLeastOne, "REELAY_LIGHT_SLOTS").pipe(Config.withDefault(2)),
   families: Config.Array(trimmed(Family), "REELAY_ENCODERS").pipe(Config.withDefault(null)),

@@ -90,13 +90,14 @@ const makeByFfmpeg: (
   const began = yield* Clock.monotonicTimeNanos
   const family = task.work._tag === "chunk" ? plan.family : "software"
   const reads = inputs.sources.size > 0 ? "source" : "made"
-  const paths = [...inputs.sources.values(), ...[...inputs.made.values()].map((made) => made.path)]
+  const made = new Map<string, string>([...inputs.made].map(([key, { path }]) => [key, path]))
+  const paths = [...inputs.sources.values(), ...made.values()]
   const reach: Reach = { reads: paths, folder, devices: family !== "software" }
   const log = (text: string) => logFor(text, [folder, ...paths])
 
   const command = commandFor(plan, task, {
     source: (index) => present(inputs.sources.get(index)),
-    made: (key) => present([...inputs.made].find(([made]) => made === key)?.[1].path),
+    made: (key) => present(made.get(key)),
     folder,
     device: family === "software" ? null : yield* capabilities.device(family)
   })

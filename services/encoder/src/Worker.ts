@@ -112,9 +112,6 @@ export class Worker extends Context.Service<
             orElse: () =>
               new TaskFailure({ kind: "timeout", message: "The work took longer than a task may.", log: "" })
           }),
-          Effect.tapErrorTag("TaskFailure", (failure) =>
-            failure.kind === "encoder" ? capabilities.failed(plan.family, failure.message) : Effect.void
-          ),
           Effect.tap(() => (task.work._tag === "chunk" ? capabilities.succeeded(plan.family) : Effect.void)),
           Effect.catchTag("EncoderBusy", (busy) =>
             capabilities.refused(plan.family).pipe(
@@ -128,6 +125,9 @@ export class Worker extends Context.Service<
                     })
               )
             )
+          ),
+          Effect.tapErrorTag("TaskFailure", (failure) =>
+            failure.kind === "encoder" ? capabilities.failed(plan.family, failure.message) : Effect.void
           )
         )
         return outcome === "busy" ? giveBack(BUSY_MILLIS, "the encoder is taken") : report(outcome)

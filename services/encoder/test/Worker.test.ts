@@ -368,7 +368,7 @@ layer(Node.layer, { excludeTestServices: true })("Worker", (it) => {
           source: yield* aSource({ frames: 60 }),
           clips: [{ end: 2 }],
           build: one.capabilities.build,
-          target: { ...LONG, mode: "fast" }
+          target: { width: 960, height: 540, mode: "balanced" }
         })
         const began = yield* farm.bus
           .subscribe(taskProgress)
