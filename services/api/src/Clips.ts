@@ -42,16 +42,21 @@ export class Clips extends Context.Service<Clips, {
     Effect.gen(function*() {
       const database = yield* Database
 
-      const videoOf = Effect.fnUntraced(function*(owner: UserId, id: VideoId) {
-        const [row] = yield* database.query("clips.video", (db) =>
-          db.select({ name: videos.name, media: videos.media }).from(videos)
-            .where(and(eq(videos.id, id), eq(videos.userId, owner))))
-        return row ?? (yield* new VideoNotFound({ detail: "There is no such video." }))
+      /** The video that a project of the same owner is to use. */
+      const videoFor = Effect.fnUntraced(function*(owner: UserId, project: ProjectId, id: VideoId) {
+        const [[mine], [video]] = yield* database.query("clips.video", (db) =>
+          Promise.all([
+            db.select({ id: projects.id }).from(projects).where(and(eq(projects.id, project), eq(projects.userId, owner))),
+            db.select({ name: videos.name, media: videos.media }).from(videos)
+              .where(and(eq(videos.id, id), eq(videos.userId, owner)))
+          ]))
+        if (mine === undefined) return yield* new NotFound({ detail: NO_PROJECT })
+        return video ?? (yield* new VideoNotFound({ detail: "There is no such video." }))
       })
 
       return Clips.of({
         add: Effect.fn("Clips.add")(function*(owner, project, { videoId, ...edits }) {
-          const video = yield* videoOf(owner, videoId)
+          const video = yield* videoFor(owner, project, videoId)
           yield* checkTiming(edits, video.media)
           const id = newId(ClipId)
           const rows = yield* database.transaction("clips.add", async (tx) => {

@@ -158,8 +158,8 @@ const rangeOf = (
 ): Result.Result<{ readonly start: Micros; readonly end: Micros }, InvalidSegment> => {
   if (timing === null) return Result.succeed({ start: Micros.make(0), end: duration })
   const refuse = (message: string) => Result.fail(invalidSegment(field, message))
-  if (timing.start < 0) return refuse("starts before the video does")
-  if (timing.end <= timing.start) return refuse("ends before it starts, or at once")
+  if (!(timing.start >= 0)) return refuse("starts before the video does")
+  if (!(timing.end > timing.start)) return refuse("ends before it starts, or at once")
   if (Math.round(timing.end * 1e6) > duration) return refuse(`ends after the video does (${secondsOf(duration)} s)`)
   return Result.succeed({ start: microsOf(timing.start), end: microsOf(timing.end) })
 }

@@ -13,7 +13,7 @@ import { outputsOf, videoOf } from "@reelay/platform/Rows"
 import { SignedUrl } from "@reelay/platform/SignedUrl"
 import { exports_, videos } from "@reelay/platform/Tables"
 import { and, eq } from "drizzle-orm"
-import { ByteSize, Config, Context, Effect, Exit, Layer, Schema, Stream } from "effect"
+import { Config, Context, Effect, Exit, Layer, Schema, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
@@ -55,8 +55,7 @@ export class VideoIntake extends Context.Service<VideoIntake, {
       const ingest = yield* Ingest
       const roots = yield* MediaRoots
       const urls = yield* SignedUrl
-      const maxUploadBytes = yield* Config.ByteSize("REELAY_MAX_UPLOAD_BYTES").pipe(
-        Config.map(ByteSize.toNumberUnsafe),
+      const maxUploadBytes = yield* Config.schema(Bytes, "REELAY_MAX_UPLOAD_BYTES").pipe(
         Config.withDefault(DEFAULT_MAX_UPLOAD)
       )
 
@@ -196,6 +195,7 @@ export class VideoIntake extends Context.Service<VideoIntake, {
   )
 }
 
+const Bytes = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThan(0))
 const DEFAULT_MAX_UPLOAD = 50 * 1024 ** 3
 
 export const tooLarge = (limit: number) => new TooLarge({ detail: `A file may have ${limit} bytes at most.` })

@@ -5,7 +5,7 @@ import { Project } from "@reelay/contracts/Project"
 import { Bus } from "@reelay/platform/Bus"
 import { Database } from "@reelay/platform/Database"
 import { openInfra } from "@reelay/platform/testing/Infra"
-import { ConfigProvider, Context, Effect, Exit, Layer, References, Schema, Scope } from "effect"
+import { ConfigProvider, Context, Effect, Exit, Layer, References, Schedule, Schema, Scope } from "effect"
 import { HttpServer } from "effect/http"
 import { SignJWT } from "jose"
 import { createReadStream } from "node:fs"
@@ -46,8 +46,8 @@ export const startApi = async (options: Options = {}) => {
   const infra = await openInfra()
   const scope = Scope.makeUnsafe()
   const build = <A, E>(layer: Layer.Layer<A, E>) => Effect.runPromise(Layer.build(layer).pipe(Scope.provide(scope)))
-  const given = options.databaseUrl === undefined ? {} : { DATABASE_URL: options.databaseUrl }
-  const env = { ...infra.environment("api"), PATH: process.env["PATH"] ?? "", REELAY_PORT: "0", ...given, ...options.env }
+  const given: Readonly<Record<string, string>> = options.databaseUrl === undefined ? {} : { DATABASE_URL: options.databaseUrl }
+  const env: Readonly<Record<string, string>> = { ...infra.environment("api"), PATH: process.env["PATH"] ?? "", REELAY_PORT: "0", ...given, ...options.env }
 
   // What the scheduler would have done and could do.
   const back = await build(
@@ -56,7 +56,7 @@ export const startApi = async (options: Options = {}) => {
   const bus = Context.get(back, Bus)
   const database = Context.get(back, Database)
   const run = <A, E>(effect: Effect.Effect<A, E>) => Effect.runPromise(effect)
-  await run(Effect.retry(bus.ensureTopology, { times: 50 }))
+  await run(Effect.retry(bus.ensureTopology, Schedule.spaced("50 millis").pipe(Schedule.upTo({ times: 400 }))))
 
   const front = await build(api.pipe(Layer.provide(configured(env))))
   const { address } = Context.get(front, HttpServer.HttpServer)

@@ -31,15 +31,14 @@ const SECURITY = {
 /** What a page of the api's own origin may do; `/docs` and the web application bring their own, looser rules. */
 const NOTHING = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
-const finished = (request: HttpServerRequest.HttpServerRequest) => (response: HttpServerResponse.HttpServerResponse) => {
-  const problem = withProblemBody(response)
+const finished = (request: HttpServerRequest.HttpServerRequest, response: HttpServerResponse.HttpServerResponse) => {
   const challenge = request.headers["authorization"] === undefined ? "Bearer" : `Bearer error="invalid_token"`
-  return HttpServerResponse.setHeaders(problem, {
+  return HttpServerResponse.setHeaders(response, {
     ...SECURITY,
     "content-security-policy": NOTHING,
-    ...(problem.headers["cache-control"] === undefined ? { "cache-control": "no-store" } : {}),
-    ...(problem.status === 401 ? { "www-authenticate": challenge } : {}),
-    ...problem.headers
+    "cache-control": "no-store",
+    ...(response.status === 401 ? { "www-authenticate": challenge } : {}),
+    ...response.headers
   })
 }
 
@@ -56,26 +55,32 @@ export const pipeline = HttpRouter.use(Effect.fnUntraced(function*(router) {
     exposedHeaders: ["location", "etag", "retry-after", "ratelimit", "ratelimit-policy", "content-range", "content-disposition"],
     maxAge: 600
   })
-  const answered = (
-    app: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, HttpServerRequest.HttpServerRequest>
-  ) =>
+  type App = Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, HttpServerRequest.HttpServerRequest>
+  const answered = (app: App) =>
+    Effect.gen(function*() {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const heard = isTooLarge(request)
+        ? Effect.fail(new TooLarge({ detail: `A request may have ${ByteSize.toNumberUnsafe(MAX_JSON)} bytes of JSON at most.` }))
+        : app
+      return yield* heard.pipe(
+        Effect.catchCause(responseOfCause),
+        Effect.provideService(HttpIncomingMessage.MaxBodySize, MAX_JSON),
+        Effect.map(withProblemBody)
+      )
+    })
+  const guarded = (app: App) =>
     Effect.gen(function*() {
       const request = yield* HttpServerRequest.HttpServerRequest
       const { host, origin } = request.headers
-      const refusal = !auth.admits({ host, origin })
-        ? new Forbidden({ detail: "Reelay listens to this machine only, under its own name, and to pages of its own." })
-        : isTooLarge(request)
-        ? new TooLarge({ detail: `A request may have ${ByteSize.toNumberUnsafe(MAX_JSON)} bytes of JSON at most.` })
-        : null
-      const answer = refusal === null ? app : HttpServerRespondable.toResponse(refusal)
-      return yield* answer.pipe(
-        Effect.catchCause(responseOfCause),
-        Effect.provideService(HttpIncomingMessage.MaxBodySize, MAX_JSON),
-        Effect.map(finished(request))
-      )
+      const response = auth.admits({ host, origin })
+        ? yield* cors(answered(app))
+        : yield* HttpServerRespondable.toResponse(
+          new Forbidden({ detail: "Reelay listens to this machine only, under its own name, and to pages of its own." })
+        )
+      return finished(request, response)
     })
   yield* router.addGlobalMiddleware((
     app
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled, HttpServerRequest.HttpServerRequest> =>
-    cors(answered(app)))
+    guarded(app))
 }))

@@ -90,8 +90,6 @@ export const withProblemBody = (
     : status === 413
     ? { type: "urn:reelay:problem:too_large", title: "The request is too large", code: "too_large" }
     : { type: "about:blank", title: TITLES[status] ?? "The request failed", code: "error" }
-  return HttpServerResponse.setHeaders(ProblemDetails.toResponse({ ...body, status }), {
-    ...response.headers,
-    "content-type": ProblemDetails.contentType
-  })
+  const { "content-length": _length, "content-type": _type, ...headers } = response.headers
+  return HttpServerResponse.setHeaders(ProblemDetails.toResponse({ ...body, status }), headers)
 }
