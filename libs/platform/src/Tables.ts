@@ -66,7 +66,9 @@ export const videos = pgTable(
     index("videos_by_user").on(t.userId, t.id),
     unique("videos_tenant").on(t.id, t.userId),
     // An export whose file is a video's is not deleted.
-    index("videos_by_export").on(t.fromExport).where(sql`${t.fromExport} is not null`),
+    index("videos_by_export")
+      .on(t.fromExport)
+      .where(sql`${t.fromExport} is not null`),
     check("videos_json", sql`jsonb_typeof(${t.location}) = 'object' and jsonb_typeof(${t.media}) = 'object'`),
     check("videos_sha256", sql`${t.sha256} ~ '^[0-9a-f]{64}$'`),
     check("videos_user", sql`${t.userId} <> ''`)

@@ -229,7 +229,7 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
             assert.deepStrictEqual(rows, [{ edits, type: "object" }])
           }).pipe(Effect.provideContext(context), Effect.runPromise)
       )
-      yield* Effect.promise(() => fc.assert(property, { numRuns: 60 }))
+      yield* Effect.promise(() => fc.assert(property, { numRuns: 30 }))
     })
   )
 })

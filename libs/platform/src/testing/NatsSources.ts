@@ -40,13 +40,15 @@ const container = (image: string, version: string) =>
         storeDirectory: "/tmp/jetstream",
         passwords: PASSWORDS
       })
-      return new GenericContainer(image)
-        .withCopyContentToContainer([{ content, target: "/tmp/nats-server.conf" }])
-        .withCommand(["-c", "/tmp/nats-server.conf"])
-        .withExposedPorts(CONTAINER_PORT)
-        // Not by looking at its ports from inside: the image may have nothing to look with.
-        .withWaitStrategy(Wait.forLogMessage(/Server is ready/))
-        .start()
+      return (
+        new GenericContainer(image)
+          .withCopyContentToContainer([{ content, target: "/tmp/nats-server.conf" }])
+          .withCommand(["-c", "/tmp/nats-server.conf"])
+          .withExposedPorts(CONTAINER_PORT)
+          // Not by looking at its ports from inside: the image may have nothing to look with.
+          .withWaitStrategy(Wait.forLogMessage(/Server is ready/))
+          .start()
+      )
     }),
     (started) => Effect.promise(() => started.stop())
   ).pipe(
