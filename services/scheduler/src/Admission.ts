@@ -31,6 +31,7 @@ const laneFor = (turn: Turn, codec: VideoCodec, labels: ReadonlyArray<string>): 
 
 /** A job for a row that is new here. It is in no queue yet. */
 export const newJob = (turn: Turn, row: Row, status: Job["status"]): Job => {
+  const floor = turn.state.floors.get(row.id)
   const job: Job = {
     id: row.id,
     user: row.user,
@@ -43,6 +44,7 @@ export const newJob = (turn: Turn, row: Row, status: Job["status"]): Job => {
     phase: "waiting",
     token: ++turn.state.tokens,
     changed: turn.state.sequence,
+    doubtful: false,
     counted: false,
     candidate: null,
     expecting: null,
@@ -51,7 +53,7 @@ export const newJob = (turn: Turn, row: Row, status: Job["status"]): Job => {
     prepared: null,
     run: null,
     startedAt: turn.now,
-    progress: null,
+    progress: floor?.epoch === row.epoch && floor.status === status ? floor : null,
     progressSaidAt: Number.NEGATIVE_INFINITY,
     obstacle: null,
     obstacleSince: turn.now

@@ -14,6 +14,8 @@ export const forget = (turn: Turn, job: Job): void => {
   leave(turn, job)
   turn.state.stirred.delete(job)
   turn.state.jobs.delete(job.id)
+  turn.state.forgotten.delete(job.id)
+  turn.state.forgotten.set(job.id, turn.state.sequence)
 }
 
 /** Queued tasks go, running ones stop, and are told so until they have. */

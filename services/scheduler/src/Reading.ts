@@ -35,13 +35,25 @@ export const surveyed = (turn: Turn, event: Of<"Surveyed">): void => {
 export const rowsRead = (turn: Turn, event: Of<"Rows">): void => {
   for (const row of event.rows) rowRead(turn, row, event.asOf)
   for (const id of event.missing) rowMissing(turn, id, event.asOf)
+  for (const [id, sequence] of turn.state.forgotten) {
+    // Reads come in order: whatever comes next was made later than this one. The map is in order, too.
+    if (sequence > event.asOf) break
+    turn.state.forgotten.delete(id)
+  }
 }
 
 const rowRead = (turn: Turn, row: Row, asOf: number): void => {
   const job = turn.state.jobs.get(row.id)
-  if (job === undefined) return unknownRow(turn, row)
-  if (job.changed > asOf || isWriting(job)) return
+  if (job === undefined) {
+    // Read before we let go of it: it says what was, not what is.
+    return (turn.state.forgotten.get(row.id) ?? 0) > asOf ? inspect(turn, row.id) : unknownRow(turn, row)
+  }
   if (row.status === job.status && row.epoch === job.epoch) return
+  if (isWriting(job)) {
+    job.doubtful = true
+    return
+  }
+  if (job.changed > asOf) return inspect(turn, row.id)
   const { epoch } = job
   const ran = job.status === "processing"
   // It moved without us: by the api, by another leader, or by a write of ours whose answer was lost.
@@ -55,12 +67,16 @@ const rowRead = (turn: Turn, row: Row, asOf: number): void => {
   if (row.status === "pending" || row.status === "processing") unknownRow(turn, row)
 }
 
+/** Whether outputs linked under an epoch are, or may still become, this row's. */
+const mayHold = (row: Row, epoch: number): boolean =>
+  row.epoch === epoch && (row.status === "completed" || row.status === "processing")
+
 const unknownRow = (turn: Turn, row: Row): void => {
   const { state } = turn
   const linked = state.unsure.get(row.id)
   const stray = state.strays.delete(row.id)
   state.unsure.delete(row.id)
-  if (linked !== undefined && (row.epoch !== linked.epoch || row.status === "cancelled" || row.status === "failed")) {
+  if (linked !== undefined && !mayHold(row, linked.epoch)) {
     emit(turn, { _tag: "Unlink", id: row.id, user: row.user, epoch: linked.epoch })
   }
   switch (row.status) {

@@ -64,6 +64,8 @@ export const started = (turn: Turn, event: Of<"Started">): void => {
   enter(turn, job, "running")
   const run = openRun(turn, job, plan, job.epoch, found, false)
   announce(turn, job, job.epoch, "processing")
+  if (job.doubtful) emit(turn, { _tag: "Inspect", id: job.id })
+  job.doubtful = false
   if (run.final !== null) return link(turn, job, run.final)
   turn.state.stirred.add(job)
 }
@@ -74,8 +76,6 @@ export const loaded = (turn: Turn, event: Of<"Loaded">): void => {
   const { plan } = event
   job.startedAt = turn.now - event.runningSeconds * 1000
   job.tries = 0
-  const floor = turn.state.floors.get(job.id)
-  if (floor?.epoch === job.epoch) job.progress = floor
   enter(turn, job, "running")
   const run = openRun(turn, job, plan, job.epoch, event.found, true)
   const video = [...run.lineups.values()].find(({ channel }) => !isLight(channel.pool.name))?.channel
@@ -207,7 +207,7 @@ const linkedInVain = (turn: Turn, event: Of<"Linked">): void => {
   if (job === undefined) {
     turn.state.unsure.set(event.id, event)
     emit(turn, { _tag: "Inspect", id: event.id })
-  } else if (job.epoch > event.epoch) {
+  } else if (job.epoch > event.epoch || job.status === "pending") {
     emit(turn, { _tag: "Unlink", id: job.id, user: job.user, epoch: event.epoch })
   }
 }

@@ -43,6 +43,8 @@ export interface State {
   readonly stirred: Set<Job>
   /** Progress published before this leader began, so that no percentage falls. */
   readonly floors: Map<ExportId, Progress>
+  /** `sequence` at which exports were forgotten, as long as a read from before may still arrive. */
+  readonly forgotten: Map<ExportId, number>
   /** Exports with tasks in the stream that nobody here knows; they are looked up before anything is purged. */
   readonly strays: Set<ExportId>
   /** Exports whose last write of ours may or may not hold, and the epoch under which files may be linked in vain. */
@@ -123,6 +125,8 @@ export interface Job extends Waiting {
   token: number
   /** `sequence` of the last change: rows read before it say nothing. */
   changed: number
+  /** A row that was read while we wrote said something else: it is read again when the write is done. */
+  doubtful: boolean
   /** Counts against the caps. */
   counted: boolean
   candidate: Candidate | null
@@ -274,6 +278,7 @@ export const initial = (policy: Policy, term: Term): State => ({
   timers: new Heap((a, b) => a.due < b.due),
   stirred: new Set(),
   floors: new Map(),
+  forgotten: new Map(),
   strays: new Set(),
   unsure: new Map(),
   queueChanged: true,

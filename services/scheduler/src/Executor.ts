@@ -1,0 +1,165 @@
+import type { ExportId } from "@reelay/contracts/Ids"
+import { control, exportEvent, exportProgress, queueOrder, taskMessage } from "@reelay/contracts/messages/Messages"
+import { poolConsumer, TASKS } from "@reelay/contracts/messages/Topology"
+import { Bus } from "@reelay/platform/Bus"
+import { ObjectStore } from "@reelay/platform/ObjectStore"
+import { Effect, Metric, Queue, Schedule, Semaphore } from "effect"
+import type { Command, Event } from "./Events.ts"
+import { Ledger } from "./Ledger.ts"
+import type { Lines } from "./Lines.ts"
+import { disown, linkOutputs, readManifest, unlinkOutputs } from "./Manifests.ts"
+import { load, plan } from "./Planner.ts"
+import type { AsOf, Post } from "./Post.ts"
+import { SchedulerConfig } from "./SchedulerConfig.ts"
+import { makeWrites } from "./Writes.ts"
+
+/** Plans made, plans read, outputs linked at once: each holds a plan or a manifest in memory. */
+const HEAVY = 16
+/** Rows of one read. */
+const READ = 500
+
+const dispatches = Metric.counter("reelay_scheduler_dispatches_total", { description: "Tasks sent out" })
+const redispatches = Metric.counter("reelay_scheduler_redispatches_total", {
+  description: "Tasks sent out again: failed, vanished, or with an encoder that fell silent"
+})
+
+/** The store comes back, or this term ends. */
+const untilDone = Schedule.spaced("2 seconds")
+
+/**
+ * Carries out what `decide` wants. Commands of one export keep their order, those of different exports do not wait for
+ * each other. What takes long (plans, look-ups, links) answers by an event and holds up nobody. Messages that do not
+ * get out are no failure: the next look at the streams finds what is missing.
+ */
+export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Post, asOf: AsOf, lookAround: () => void) {
+  const bus = yield* Bus
+  const store = yield* ObjectStore
+  const ledger = yield* Ledger
+  const { ackWait } = yield* SchedulerConfig
+  const writes = yield* makeWrites
+  const heavy = yield* Semaphore.make(HEAVY)
+  const inspections = yield* Queue.unbounded<ExportId>()
+
+  const answered = (work: Effect.Effect<Event>): Effect.Effect<void> => Effect.map(work, (event) => post(event))
+  const aside = (work: Effect.Effect<Event>): void => lines.beside(heavy.withPermit(answered(work)))
+
+  // One read at a time, so that answers come in the order of their reads.
+  yield* Effect.gen(function* () {
+    const ids = [...new Set(yield* Queue.takeBetween(inspections, 1, READ))]
+    const sequence = asOf()
+    const rows = yield* ledger.rows(ids).pipe(
+      Effect.tapError((error) => Effect.logWarning("rows cannot be read yet", error)),
+      Effect.retry(Schedule.spaced("1 second")),
+      Effect.orDie
+    )
+    const there = new Set(rows.map((row) => row.id))
+    post({ _tag: "Rows", asOf: sequence, rows, missing: ids.filter((id) => !there.has(id)) })
+  }).pipe(Effect.forever, Effect.forkScoped)
+
+  const look = Effect.fnUntraced(function* (command: Extract<Command, { readonly _tag: "Look" }>) {
+    const { epoch, id, task, user } = command
+    return yield* readManifest(store, user, task).pipe(
+      Effect.map((manifest): Event => ({ _tag: "Looked", id, epoch, task, manifest, failed: false })),
+      Effect.catch((error) =>
+        Effect.logWarning("the store does not say whether a task is done", error).pipe(
+          Effect.as<Event>({ _tag: "Looked", id, epoch, task, manifest: null, failed: true })
+        )
+      )
+    )
+  })
+
+  const link = Effect.fnUntraced(function* (command: Extract<Command, { readonly _tag: "Link" }>) {
+    const { epoch, id, token, user } = command
+    return yield* linkOutputs(store, command).pipe(
+      Effect.map((outputs): Event => ({ _tag: "Linked", id, token, epoch, user, outputs })),
+      Effect.catch((error) =>
+        Effect.logWarning("outputs cannot be put in place", error).pipe(
+          Effect.annotateLogs({ exportId: id }),
+          Effect.as<Event>({ _tag: "LinkFailed", id, token, vanished: error.reason === "not_found" })
+        )
+      )
+    )
+  })
+
+  const inLine = (command: Command): Effect.Effect<void> | null => {
+    switch (command._tag) {
+      case "Start":
+      case "Complete":
+      case "Fail":
+        return answered(writes.answer(command))
+      case "RecordAttempt":
+        return writes.recordAttempt(command)
+      case "Dispatch":
+        return bus.publish(taskMessage, command.message).pipe(
+          Effect.andThen(Metric.update(command.again ? redispatches : dispatches, 1)),
+          Effect.ignore
+        )
+      case "Purge":
+        return bus.purge(TASKS, command.subject).pipe(Effect.ignore)
+      case "Stop":
+        return bus.broadcast(control, { _tag: "Cancel", v: 1, exportId: command.id, epoch: command.epoch })
+      case "Announce":
+        return bus
+          .publish(exportEvent, {
+            v: 1,
+            exportId: command.id,
+            userId: command.user,
+            epoch: command.epoch,
+            status: command.status
+          })
+          .pipe(Effect.ignore)
+      case "Report":
+        return bus.broadcast(exportProgress, {
+          v: 1,
+          exportId: command.id,
+          userId: command.user,
+          progress: command.progress
+        })
+      case "Unlink":
+        return unlinkOutputs(store, command).pipe(
+          Effect.tapError((error) => Effect.logWarning("links that nobody needs stay for now", error)),
+          Effect.retry(untilDone),
+          Effect.ignore
+        )
+      case "Disown":
+        return disown(store, command.user, command.task).pipe(
+          Effect.catch((error) => Effect.logWarning("a broken manifest stays", error))
+        )
+      default:
+        return null
+    }
+  }
+
+  /** Returns at once. */
+  return (command: Command): void => {
+    switch (command._tag) {
+      case "Inspect":
+        Queue.offerUnsafe(inspections, command.id)
+        return
+      case "LookAround":
+        return lookAround()
+      case "Plan":
+        return aside(plan(command).pipe(Effect.provideService(ObjectStore, store), Effect.provideService(Ledger, ledger)))
+      case "Load":
+        return aside(load(command).pipe(Effect.provideService(ObjectStore, store), Effect.provideService(Ledger, ledger)))
+      case "Look":
+        return aside(look(command))
+      case "Link":
+        return aside(link(command))
+      case "EnsureConsumer":
+        return lines.beside(
+          bus.ensureConsumer(poolConsumer(command.pool, ackWait)).pipe(
+            // Without a connection there is nothing to do: the next one asks for it anew.
+            Effect.retry({ times: 3, schedule: Schedule.spaced("500 millis") }),
+            Effect.ignore
+          )
+        )
+      case "SayOrder":
+        return lines.beside(bus.broadcast(queueOrder, { v: 1, waiting: command.waiting }))
+      default: {
+        const work = inLine(command)
+        if (work !== null) lines.add(command._tag === "Dispatch" ? command.message.exportId : command.id, work)
+      }
+    }
+  }
+})

@@ -1,0 +1,97 @@
+import type { ExportId } from "@reelay/contracts/Ids"
+import type { Progress } from "@reelay/contracts/Export"
+import { control, exportProgress, exportRequested, taskProgress, taskResult } from "@reelay/contracts/messages/Messages"
+import { PROGRESS, requestsConsumer, resultsConsumer } from "@reelay/contracts/messages/Topology"
+import { Bus } from "@reelay/platform/Bus"
+import { Effect, Option, Schedule, Stream } from "effect"
+import { Ledger } from "./Ledger.ts"
+import type { Post } from "./Post.ts"
+
+/** Unsettled at once. */
+const DOORBELLS = 512
+const RESULTS = 512
+/** How long a new leader waits for what its forerunners published, before it begins without. */
+const FLOORS_WAIT = "2 seconds"
+
+/** Percentages that were said before this term began: none may fall behind them. */
+export const readFloors = Effect.gen(function* () {
+  const bus = yield* Bus
+  const floors = new Map<ExportId, Progress>()
+  yield* bus.streamState(PROGRESS).pipe(
+    Effect.filterOrFail((state) => state.last > 0, () => "empty" as const),
+    Effect.andThen(
+      bus.watch(PROGRESS, exportProgress).pipe(
+        Stream.takeUntil(({ caughtUp }) => caughtUp),
+        Stream.runForEach(({ body }) => Effect.sync(() => floors.set(body.exportId, body.progress)))
+      )
+    ),
+    Effect.timeoutOption(FLOORS_WAIT),
+    Effect.ignore
+  )
+  return floors
+})
+
+/** Everything that is said on NATS becomes an event. The streams never end; the scope ends them. */
+export const listen = Effect.fnUntraced(function* (post: Post, connected: () => void) {
+  const bus = yield* Bus
+  const ledger = yield* Ledger
+
+  const readPaused = ledger.paused.pipe(
+    Effect.map((paused) => post({ _tag: "Paused", paused })),
+    Effect.ignore
+  )
+
+  // The row is the request: a doorbell has done its part once it was heard.
+  const doorbells = bus.consume(requestsConsumer, exportRequested, { maxInFlight: DOORBELLS }).pipe(
+    Stream.mapEffect(
+      ({ ack, body }) => {
+        post({ _tag: "Rang", id: body.exportId })
+        return Effect.ignore(ack)
+      },
+      { concurrency: DOORBELLS, unordered: true }
+    )
+  )
+
+  const results = bus
+    .consume(resultsConsumer, taskResult, { maxInFlight: RESULTS })
+    .pipe(Stream.map(({ ack, body }) => post({ _tag: "Result", result: body }, Effect.ignore(ack))))
+
+  const controls = bus.subscribe(control).pipe(
+    Stream.mapEffect((message) => {
+      // Those with an epoch are our own.
+      if (message._tag === "Cancel" && message.epoch === undefined) post({ _tag: "Rang", id: message.exportId })
+      return message._tag === "Queue" ? readPaused : Effect.void
+    })
+  )
+
+  const progress = bus.subscribe(taskProgress).pipe(Stream.map((body) => post({ _tag: "Progressed", progress: body })))
+
+  const nodes = bus.nodes.pipe(
+    Stream.map(({ advertisement, id }) =>
+      post(advertisement === null ? { _tag: "NodeLeft", id } : { _tag: "NodeSeen", advertisement })
+    )
+  )
+
+  const connections = bus.connections.pipe(
+    Stream.mapEffect(() =>
+      bus.ensureTopology.pipe(
+        Effect.andThen(bus.ensureConsumer(requestsConsumer)),
+        Effect.andThen(bus.ensureConsumer(resultsConsumer)),
+        Effect.tapError((error) => Effect.logWarning("streams cannot be made sure of yet", error)),
+        Effect.retry({ times: 10, schedule: Schedule.spaced("1 second") }),
+        Effect.option,
+        Effect.map((done) => {
+          if (Option.isNone(done)) return
+          post({ _tag: "Reconnected" })
+          connected()
+        })
+      )
+    )
+  )
+
+  const drain = <A>(stream: Stream.Stream<A>) => Stream.runDrain(stream)
+  yield* Effect.all(
+    [readPaused, drain(connections), drain(doorbells), drain(results), drain(controls), drain(progress), drain(nodes)],
+    { concurrency: "unbounded", discard: true }
+  )
+})

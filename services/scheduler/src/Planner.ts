@@ -1,0 +1,116 @@
+import type { ExportId } from "@reelay/contracts/Ids"
+import { FrameIndex } from "@reelay/contracts/Media"
+import type { FailureKind } from "@reelay/contracts/messages/Messages"
+import { planObject } from "@reelay/contracts/ObjectKeys"
+import { Plan } from "@reelay/contracts/Plan"
+import type { RenderSpec } from "@reelay/contracts/RenderSpec"
+import { ObjectStore } from "@reelay/platform/ObjectStore"
+import type { ObjectStoreError } from "@reelay/platform/ObjectStore"
+import { compile } from "@reelay/render/Compile"
+import { Cause, Effect, Schema, Stream } from "effect"
+import type { Command, Event } from "./Events.ts"
+import { Ledger } from "./Ledger.ts"
+import { readManifest } from "./Manifests.ts"
+import { findDone } from "./Needs.ts"
+
+type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
+
+/** Why no plan came of it: whose fault it is, and what the owner of the export may read. */
+class Unplannable extends Schema.TaggedError<Unplannable>()("Unplannable", {
+  kind: Schema.Literals(["input", "storage", "internal"]),
+  message: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {}
+
+const decodeIndex = Schema.decodeUnknownEffect(Schema.fromJsonString(FrameIndex))
+const encodePlan = Schema.encodeSync(Schema.fromJsonString(Plan))
+const utf8 = new TextEncoder()
+
+const ofStore = (missing: string) => (error: ObjectStoreError) =>
+  error.reason === "not_found"
+    ? new Unplannable({ kind: "input", message: missing, cause: error })
+    : new Unplannable({ kind: "storage", message: "The storage did not answer.", cause: error })
+
+const readIndexes = Effect.fnUntraced(function* (spec: RenderSpec) {
+  const store = yield* ObjectStore
+  const keys = [...new Set(spec.sources.map((source) => source.indexKey))]
+  const indexes = yield* Effect.forEach(
+    keys,
+    (key) =>
+      store.getBytes(key).pipe(
+        Effect.mapError(ofStore("The frame index of a source is no longer there.")),
+        Effect.flatMap((bytes) =>
+          decodeIndex(new TextDecoder().decode(bytes)).pipe(
+            Effect.mapError((cause) => new Unplannable({ kind: "internal", message: "A frame index is broken.", cause }))
+          )
+        )
+      ),
+    { concurrency: 4 }
+  )
+  return new Map(keys.map((key, position) => [key, indexes[position]] as const).filter(hasIndex))
+})
+
+const hasIndex = (entry: readonly [string, FrameIndex | undefined]): entry is readonly [string, FrameIndex] =>
+  entry[1] !== undefined
+
+const readSpec = Effect.fnUntraced(function* (id: ExportId) {
+  const spec = yield* (yield* Ledger).spec(id).pipe(
+    Effect.catchTag("RowError", (cause) =>
+      Effect.fail(new Unplannable({ kind: "internal", message: "The stored request cannot be read.", cause }))
+    ),
+    Effect.catchTag("DatabaseError", (cause) =>
+      Effect.fail(new Unplannable({ kind: "storage", message: "The database did not answer.", cause }))
+    )
+  )
+  return spec ?? (yield* new Unplannable({ kind: "internal", message: "The export is no longer there." }))
+})
+
+/** Spec → plan, stored as an object for the encoders, and what of it is done already. Always answers. */
+export const plan = Effect.fn("Planner.plan")(function* (command: Of<"Plan">) {
+  const { build, epoch, family, id, token, user } = command
+  const planned = Effect.gen(function* () {
+    const store = yield* ObjectStore
+    const spec = yield* readSpec(id)
+    const indexes = yield* readIndexes(spec)
+    const plan = compile({ exportId: id, spec, family, build, indexes })
+    const found = yield* findDone(plan, (task) => readManifest(store, user, task)).pipe(
+      Effect.mapError(ofStore("A finished piece vanished."))
+    )
+    yield* store
+      .put(planObject(user, id, epoch), Stream.make(utf8.encode(encodePlan(plan))))
+      .pipe(Effect.mapError(ofStore("The plan could not be stored.")))
+    return { _tag: "Planned", id, token, plan, found } satisfies Event
+  })
+  const refused = (kind: FailureKind, message: string): Event => ({ _tag: "PlanFailed", id, token, kind, message })
+  return yield* planned.pipe(
+    Effect.catchTag("Unplannable", (error) =>
+      Effect.logWarning("an export cannot be planned", error).pipe(Effect.as(refused(error.kind, error.message)))
+    ),
+    Effect.catchCause((cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.failCause(cause)
+        : Effect.logError("planning failed", cause).pipe(Effect.as(refused("internal", "The edit cannot be planned.")))
+    ),
+    Effect.annotateLogs({ exportId: id })
+  )
+})
+
+/** The stored plan of an export that runs already. Always answers. */
+export const load = Effect.fn("Planner.load")(function* (command: Of<"Load">) {
+  const { id, token, user } = command
+  const store = yield* ObjectStore
+  const ledger = yield* Ledger
+  return yield* Effect.gen(function* () {
+    const running = yield* ledger.running(id)
+    if (running === null) return { _tag: "LoadFailed", id, token, unreadable: false } satisfies Event
+    const found = yield* findDone(running.plan, (task) => readManifest(store, user, task))
+    return { _tag: "Loaded", id, token, ...running, found } satisfies Event
+  }).pipe(
+    Effect.catch((error) =>
+      Effect.logWarning("a running export cannot be taken up yet", error).pipe(
+        Effect.as({ _tag: "LoadFailed", id, token, unreadable: error._tag === "RowError" } satisfies Event),
+        Effect.annotateLogs({ exportId: id })
+      )
+    )
+  )
+})

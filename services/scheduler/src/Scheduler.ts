@@ -1,0 +1,100 @@
+import type { ExportId } from "@reelay/contracts/Ids"
+import { Database } from "@reelay/platform/Database"
+import { Effect, Layer, Metric, Queue, Random, Schedule } from "effect"
+import { decide } from "./Decide.ts"
+import type { Event } from "./Events.ts"
+import { makeExecutor } from "./Executor.ts"
+import { makeLines } from "./Lines.ts"
+import { listen, readFloors } from "./Listening.ts"
+import type { Post } from "./Post.ts"
+import { makeReconciler } from "./Reconciler.ts"
+import { SchedulerConfig } from "./SchedulerConfig.ts"
+import { initial } from "./State.ts"
+import type { State } from "./State.ts"
+
+/** Time passes for the decisions in steps of this. */
+const TICK_MILLIS = 100
+const LOCK = "reelay-scheduler"
+
+const active = Metric.gauge("reelay_scheduler_active", { description: "1 where this process leads" })
+const known = Metric.gauge("reelay_scheduler_exports", { description: "Exports that wait or run" })
+const wanted = Metric.gauge("reelay_scheduler_slots_wanted", {
+  description: "Slots that would be busy if there were enough, by pool: what autoscaling listens to"
+})
+
+interface Letter {
+  readonly event: Event
+  readonly settled: Effect.Effect<void> | null
+}
+
+const measure = Effect.fnUntraced(function* (state: State) {
+  yield* Metric.update(known, state.jobs.size)
+  for (const pool of state.pools.values()) {
+    yield* Metric.update(Metric.withAttributes(wanted, { pool: pool.name }), pool.used + pool.waiting + pool.expected)
+  }
+})
+
+/** Whose line an event's settling waits in. */
+const lineOf = (event: Event): ExportId | null => (event._tag === "Result" ? event.result.exportId : null)
+
+/**
+ * One term of leadership: a mailbox, the state, and `decide` between them. All that happens arrives as an event; all
+ * that is to be done leaves as a command. It knows nothing at its beginning: rows, streams and manifests tell.
+ */
+export const term = Effect.gen(function* () {
+  const { policy } = yield* SchedulerConfig
+  const mailbox = yield* Queue.unbounded<Letter>()
+  const post: Post = (event, settled) => void Queue.offerUnsafe(mailbox, { event, settled: settled ?? null })
+  const seed = (yield* Random.nextIntBetween(0, 2 ** 32)).toString(16).padStart(8, "0")
+  let state = initial(policy, { seed, wallOffset: Date.now() - performance.now() })
+  const asOf = () => state.sequence
+
+  const lines = yield* makeLines
+  const hurry: { look: () => void } = { look: () => {} }
+  const execute = yield* makeExecutor(lines, post, asOf, () => hurry.look())
+  post({ _tag: "Floors", floors: yield* readFloors })
+  hurry.look = yield* makeReconciler(post, asOf)
+  yield* listen(post, () => hurry.look()).pipe(Effect.forkScoped)
+  yield* Effect.sync(() => post({ _tag: "Tick" })).pipe(
+    Effect.repeat(Schedule.spaced(TICK_MILLIS)),
+    Effect.forkScoped
+  )
+  yield* Effect.suspend(() => measure(state)).pipe(Effect.repeat(Schedule.spaced("1 second")), Effect.forkScoped)
+
+  while (true) {
+    for (const { event, settled } of yield* Queue.takeAll(mailbox)) {
+      const [next, commands] = decide(state, event, performance.now())
+      state = next
+      for (const command of commands) execute(command)
+      const line = lineOf(event)
+      if (settled === null) continue
+      if (line === null) lines.beside(settled)
+      else lines.add(line, settled)
+    }
+  }
+})
+
+/** Leads while it holds the lock, stands by while another does. Ends never. */
+const lead = Effect.gen(function* () {
+  const database = yield* Database
+  yield* database.migrate.pipe(
+    Effect.tapError((error) => Effect.logWarning("Postgres is not ready yet", error.message)),
+    Effect.retry(Schedule.spaced("1 second"))
+  )
+  yield* Effect.gen(function* () {
+    yield* Metric.update(active, 0)
+    yield* Effect.logInfo("standing by")
+    const lock = yield* database.advisoryLock(LOCK)
+    yield* Metric.update(active, 1)
+    yield* Effect.logInfo("leading")
+    yield* Effect.raceFirst(Effect.scoped(term), lock.lost)
+    yield* Effect.logWarning("the lock is lost: stepping down")
+  }).pipe(
+    Effect.scoped,
+    Effect.catchCause((cause) => Effect.logError("a term ended badly; another begins", cause).pipe(Effect.delay("1 second"))),
+    Effect.forever
+  )
+})
+
+/** Leadership as a layer: it lasts as long as the process. */
+export const scheduler = Layer.effectDiscard(Effect.forkScoped(lead))
