@@ -1,13 +1,22 @@
 import type { Family } from "@reelay/contracts/Export"
 import type { ExportId, TaskKey } from "@reelay/contracts/Ids"
 import type { FrameIndex } from "@reelay/contracts/Media"
-import { type Build, lightPool, type Plan, type PoolName, type Task, videoPool, type Work } from "@reelay/contracts/Plan"
+import {
+  type Build,
+  lightPool,
+  type Plan,
+  type PoolName,
+  type Task,
+  videoPool,
+  type Work
+} from "@reelay/contracts/Plan"
 import type { RenderSpec, SpecClip, SpecSource } from "@reelay/contracts/RenderSpec"
 import { chunksOf } from "./Chunks.ts"
 import { weightFor } from "./Encoders.ts"
 import { frameGrid } from "./FrameGrid.ts"
 import { entryName, outputName } from "./Names.ts"
 import { approach } from "./Seek.ts"
+import { soundCodec, sourceOf } from "./Spec.ts"
 import { type Canonical, taskKey } from "./TaskKey.ts"
 import { samplesBefore } from "./Timeline.ts"
 
@@ -27,9 +36,10 @@ export interface CompileInput {
 export const compile = (input: CompileInput): Plan => {
   const { spec } = input
   const tasks = taskSet(input)
-  const final = spec.delivery === "clips"
-    ? zipOf(tasks, spec)
-    : fileOf(tasks, spec, spec.clips, outputName(spec.name, spec.target.format))
+  const final =
+    spec.delivery === "clips"
+      ? zipOf(tasks, spec)
+      : fileOf(tasks, spec, spec.clips, outputName(spec.name, spec.target.format))
   return {
     v: 1,
     exportId: input.exportId,
@@ -91,7 +101,12 @@ const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet => {
   const light = lightPool(build)
   const weight = weightFor(target.width, target.height)
   const grounds = { compiler: COMPILER, build, tenant: spec.tenant }
-  const picture = { codec: target.codec, width: target.width, height: target.height, frameRate: { ...target.frameRate } }
+  const picture = {
+    codec: target.codec,
+    width: target.width,
+    height: target.height,
+    frameRate: { ...target.frameRate }
+  }
 
   const add = (key: TaskKey, pool: PoolName, frames: number, needs: ReadonlyArray<TaskKey>, work: Work): TaskKey => {
     if (!tasks.has(key)) {
@@ -121,7 +136,13 @@ const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet => {
           mode: target.mode,
           fit: target.fit
         })
-        const work: Work = { _tag: "chunk", clip: spec.clips.indexOf(clip), from, to, ...approach(media, index, grid, from, to) }
+        const work: Work = {
+          _tag: "chunk",
+          clip: spec.clips.indexOf(clip),
+          from,
+          to,
+          ...approach(media, index, grid, from, to)
+        }
         return add(key, video, to - from, [], work)
       })
     },
@@ -132,7 +153,13 @@ const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet => {
       return add(key, light, 0, [], { _tag: "sound", clip: spec.clips.indexOf(clip), samples })
     },
     soundtrack: (pieces, samples) => {
-      const key = taskKey({ ...grounds, task: "soundtrack", pieces: [...pieces], samples, codec: soundCodec(spec) })
+      const key = taskKey({
+        ...grounds,
+        task: "soundtrack",
+        pieces: [...pieces],
+        samples,
+        codec: soundCodec(target.format)
+      })
       return add(key, light, 0, pieces, { _tag: "soundtrack", pieces, samples })
     },
     mux: (chunks, soundtrack, frames, name) => {
@@ -143,21 +170,24 @@ const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet => {
     },
     zip: (files, name) => {
       const key = taskKey({ ...grounds, task: "zip", files: files.map((file) => ({ ...file })), name })
-      return add(key, light, 0, files.map((file) => file.task), { _tag: "zip", files, name })
+      return add(
+        key,
+        light,
+        0,
+        files.map((file) => file.task),
+        { _tag: "zip", files, name }
+      )
     },
     all: () => [...tasks.values()],
     reasons: () => {
       const chunks = [...tasks.values()].filter((task) => task.work._tag === "chunk").length
       const way = chunks === 1 ? "one pass: a single chunk" : `${chunks} chunks, frame-exact, at constant quality`
-      return [`picture: ${way}, ${target.codec} on ${family}`, target.sound ? "sound: cut per clip, encoded once" : "no clip has sound"]
+      return [
+        `picture: ${way}, ${target.codec} on ${family}`,
+        target.sound ? "sound: cut per clip, encoded once" : "no clip has sound"
+      ]
     }
   }
-}
-
-const sourceOf = (spec: RenderSpec, clip: SpecClip): SpecSource => {
-  const source = spec.sources[clip.source]
-  if (source === undefined) throw new Error(`clip names source ${clip.source} of ${spec.sources.length}`)
-  return source
 }
 
 /** What of a source its picture depends on. The facts beside the digest are readings that a later ingest may mend. */
@@ -177,6 +207,3 @@ const soundFacts = ({ sha256, media: { picture, sound } }: SpecSource) => ({
   timeBase: { ...picture.timeBase },
   zero: picture.zeroPts
 })
-
-/** The codec that carries sound in the target's container. */
-export const soundCodec = (spec: RenderSpec): "aac" | "opus" => (spec.target.format === "webm" ? "opus" : "aac")

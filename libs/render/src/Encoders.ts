@@ -1,5 +1,6 @@
 import type { Family, Mode, Quality, VideoCodec } from "@reelay/contracts/Export"
 import type { Rational } from "@reelay/contracts/Quantity"
+import { argv } from "./Argv.ts"
 import { gopFrames } from "./Chunks.ts"
 import { ceilingOf } from "./Estimate.ts"
 
@@ -83,7 +84,7 @@ export const encoderArguments = (request: EncoderRequest): EncoderArguments => {
     global: NONE,
     passes: 1,
     ...rest,
-    output: ["-c:v", name, ...output, ...tagFor(request.codec), "-bitexact"]
+    output: argv`-c:v ${name} ${output} ${tagFor(request.codec)} -bitexact`
   }
 }
 
@@ -95,103 +96,86 @@ type Builder = (request: EncoderRequest) => {
 }
 
 /** Apple's players want HEVC with its parameter sets outside the stream, and named so. */
-const tagFor = (codec: VideoCodec): ReadonlyArray<string> => (codec === "hevc" ? ["-tag:v", "hvc1"] : NONE)
+const tagFor = (codec: VideoCodec): ReadonlyArray<string> => (codec === "hevc" ? argv`-tag:v hvc1` : NONE)
 
 const gop = (request: EncoderRequest): ReadonlyArray<string> => {
-  const frames = String(gopFrames(request.frameRate))
-  return ["-g", frames, "-keyint_min", frames]
+  const frames = gopFrames(request.frameRate)
+  return argv`-g ${frames} -keyint_min ${frames}`
 }
 
 /** The ceiling over each second: a chunk's buffer starts nearly full, which must not add to the chunk's average. */
 const HEADROOM = 0.85
-const ceiling = (request: EncoderRequest): ReadonlyArray<string> => {
-  const rate = Math.round(ceilingOf(request) * HEADROOM)
-  return ["-maxrate", String(rate), "-bufsize", String(rate)]
-}
+const peak = (request: EncoderRequest): number => Math.round(ceilingOf(request) * HEADROOM)
+const ceiling = (request: EncoderRequest): ReadonlyArray<string> =>
+  argv`-maxrate ${peak(request)} -bufsize ${peak(request)}`
 
-const threads = (request: EncoderRequest): ReadonlyArray<string> => [
-  "-threads",
-  String(threadsFor(request.width, request.height))
-]
+const threads = (request: EncoderRequest): number => threadsFor(request.width, request.height)
 
 const SOFTWARE: Record<VideoCodec, Builder> = {
   h264: (request) => ({
     pixelFormat: "yuv420p",
-    output: [
-      "-preset", X26X_PRESET[request.mode], "-profile:v", "high", "-crf", String(RATE[request.quality]),
-      ...ceiling(request), ...gop(request), "-sc_threshold", "0", "-flags", "+cgop", ...threads(request)
-    ]
+    output: argv`
+      -preset ${X26X_PRESET[request.mode]} -profile:v high -crf ${RATE[request.quality]} ${ceiling(request)}
+      ${gop(request)} -sc_threshold 0 -flags +cgop -threads ${threads(request)}`
   }),
   hevc: (request) => {
     const frames = gopFrames(request.frameRate)
-    const pool = threadsFor(request.width, request.height)
+    const keys = `open-gop=0:scenecut=0:keyint=${frames}:min-keyint=${frames}`
     return {
       pixelFormat: "yuv420p",
-      output: [
-        "-preset", X26X_PRESET[request.mode], "-profile:v", "main", "-crf", String(RATE[request.quality]),
-        ...ceiling(request), ...gop(request), ...threads(request),
-        "-x265-params",
-        `log-level=error:info=0:open-gop=0:scenecut=0:keyint=${frames}:min-keyint=${frames}:pools=${pool}`
-      ]
+      output: argv`
+        -preset ${X26X_PRESET[request.mode]} -profile:v main -crf ${RATE[request.quality]} ${ceiling(request)}
+        ${gop(request)} -threads ${threads(request)}
+        -x265-params log-level=error:info=0:pools=${threads(request)}:${keys}`
     }
   },
   vp9: (request) => ({
     pixelFormat: "yuv420p",
-    // In one pass libvpx neither looks ahead nor keeps to a ceiling (it took 2.2 times as much on noise).
+    // In one pass libvpx neither looks ahead nor keeps to a ceiling (it took 2.2 times as much on noise). With the
+    // target rate as the ceiling it is "constrained quality". No row-mt: its speed features depend on who comes first.
     passes: 2,
-    output: [
-      "-deadline", "good", "-cpu-used", VP9_SPEED[request.mode], "-crf", String(RATE_63[request.quality]),
-      // Constrained quality: the target rate is the ceiling.
-      "-b:v", String(Math.round(ceilingOf(request) * HEADROOM)), ...gop(request),
-      // No row-mt: its speed features depend on who comes first.
-      "-tile-columns", String(Math.log2(threadsFor(request.width, request.height))),
-      "-auto-alt-ref", "1", "-lag-in-frames", "25", ...threads(request)
-    ]
+    output: argv`
+      -deadline good -cpu-used ${VP9_SPEED[request.mode]} -crf ${RATE_63[request.quality]} -b:v ${peak(request)}
+      ${gop(request)} -tile-columns ${Math.log2(threads(request))} -auto-alt-ref 1 -lag-in-frames 25
+      -threads ${threads(request)}`
   }),
   av1: (request) => ({
     pixelFormat: "yuv420p",
-    output: [
-      "-preset", SVT_PRESET[request.mode], "-crf", String(RATE_63[request.quality]), ...gop(request),
-      "-svtav1-params", `lp=${threadsFor(request.width, request.height)}:scd=0`
-    ]
+    output: argv`
+      -preset ${SVT_PRESET[request.mode]} -crf ${RATE_63[request.quality]} ${gop(request)}
+      -svtav1-params lp=${threads(request)}:scd=0`
   })
 }
 
 const HARDWARE: Record<Exclude<Family, "software">, Builder> = {
   nvenc: (request) => ({
     pixelFormat: "nv12",
-    output: [
-      ...(request.device === null ? NONE : ["-gpu", request.device]),
-      "-preset", NVENC_PRESET[request.mode], "-tune", "hq", "-rc", "vbr", "-cq", String(RATE[request.quality]), "-b:v", "0",
-      ...ceiling(request), ...gop(request), "-forced-idr", "1", "-no-scenecut", "1", "-strict_gop", "1"
-    ]
+    output: argv`
+      ${request.device === null ? NONE : argv`-gpu ${request.device}`}
+      -preset ${NVENC_PRESET[request.mode]} -tune hq -rc vbr -cq ${RATE[request.quality]} -b:v 0 ${ceiling(request)}
+      ${gop(request)} -forced-idr 1 -no-scenecut 1 -strict_gop 1`
   }),
   qsv: (request) => ({
-    ...(request.device === null ? {} : { global: ["-qsv_device", request.device] }),
+    ...(request.device === null ? {} : { global: argv`-qsv_device ${request.device}` }),
     pixelFormat: "nv12",
-    output: [
-      "-preset", QSV_PRESET[request.mode], "-global_quality", String(RATE[request.quality]), "-look_ahead", "0",
-      ...ceiling(request), ...gop(request), "-idr_interval", "0", "-flags", "+cgop"
-    ]
+    output: argv`
+      -preset ${QSV_PRESET[request.mode]} -global_quality ${RATE[request.quality]} -look_ahead 0 ${ceiling(request)}
+      ${gop(request)} -idr_interval 0 -flags +cgop`
   }),
   amf: (request) => {
     const rate = RATE[request.quality]
     return {
       pixelFormat: "nv12",
       // vbr_latency averages over a chunk, which is what chunks must not do: constant quantisers instead.
-      output: [
-        "-usage", "transcoding", "-quality", AMF_QUALITY[request.mode],
-        "-rc", "cqp", "-qp_i", String(rate), "-qp_p", String(rate + 2), ...(request.codec === "h264" ? ["-qp_b", String(rate + 4)] : NONE),
-        ...gop(request)
-      ]
+      output: argv`
+        -usage transcoding -quality ${AMF_QUALITY[request.mode]} -rc cqp -qp_i ${rate} -qp_p ${rate + 2}
+        ${request.codec === "h264" ? argv`-qp_b ${rate + 4}` : NONE} ${gop(request)}`
     }
   },
   videotoolbox: (request) => ({
     pixelFormat: "nv12",
-    output: [
-      "-allow_sw", "0", "-realtime", request.mode === "fast" ? "1" : "0", "-q:v", String(RATE_APPLE[request.quality]),
-      ...gop(request)
-    ]
+    output: argv`
+      -allow_sw 0 -realtime ${request.mode === "fast" ? 1 : 0} -q:v ${RATE_APPLE[request.quality]} ${gop(request)}`
   })
 }
 
@@ -200,13 +184,17 @@ const HARDWARE: Record<Exclude<Family, "software">, Builder> = {
  * pictures, hence 256×256. Exit 0 means that it works.
  */
 export const probeArguments = (family: Family, codec: VideoCodec, device: string | null): ReadonlyArray<string> => {
-  const frameRate = { num: 30, den: 1 }
   const encoder = encoderArguments({
-    family, codec, device, frameRate, mode: "fast", quality: "medium", width: 256, height: 256
+    family,
+    codec,
+    device,
+    frameRate: { num: 30, den: 1 },
+    mode: "fast",
+    quality: "medium",
+    width: 256,
+    height: 256
   })
-  return [
-    "-hide_banner", "-nostdin", "-v", "error", ...encoder.global,
-    "-f", "lavfi", "-i", "testsrc2=size=256x256:rate=30", "-frames:v", "6", "-vf", `format=${encoder.pixelFormat}`,
-    "-an", ...encoder.output, "-f", "null", "-"
-  ]
+  return argv`
+    -hide_banner -nostdin -v error ${encoder.global} -f lavfi -i testsrc2=size=256x256:rate=30 -frames:v 6
+    -vf format=${encoder.pixelFormat} -an ${encoder.output} -f null -`
 }

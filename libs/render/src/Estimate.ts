@@ -1,6 +1,7 @@
 import type { Quality } from "@reelay/contracts/Export"
 import type { Rational } from "@reelay/contracts/Quantity"
 import type { Target } from "@reelay/contracts/RenderSpec"
+import { soundCodec } from "./Spec.ts"
 import { secondsAt } from "./Timeline.ts"
 
 /** Bits per second that no chunk exceeds on average, at 1280×720 and 30 frames per second. */
@@ -28,6 +29,6 @@ export const ceilingOf = (target: {
 
 /** Bytes that an export of `frames` output frames will about take. */
 export const estimateBytes = (target: Target, frames: number): number => {
-  const sound = target.sound ? (target.format === "webm" ? SOUND_BITRATE.opus : SOUND_BITRATE.aac) : 0
+  const sound = target.sound ? SOUND_BITRATE[soundCodec(target.format)] : 0
   return Math.round((secondsAt(frames, target.frameRate) * (ceilingOf(target) * USUAL_SHARE + sound)) / 8)
 }

@@ -33,7 +33,8 @@ export const frameGrid = (timeBase: Rational, zeroPts: number, start: Micros, ra
   const origin = zero + floorDivide(BigInt(start) * perSecond, million * ticks)
   // x + ½ = (pts − origin)·tb·R + ((origin − zero)·tb − start)·R + ½, over the common denominator 2·10⁶·tbDen·RDen.
   const scale = 2n * million * ticks * frames
-  const bias = 2n * ((origin - zero) * ticks * million - BigInt(start) * perSecond) * frames + million * perSecond * seconds
+  const bias =
+    2n * ((origin - zero) * ticks * million - BigInt(start) * perSecond) * frames + million * perSecond * seconds
   const divisor = 2n * million * perSecond * seconds
   const common = gcd(gcd(scale, bias), divisor)
   return { origin, scale: scale / common, bias: bias / common, divisor: divisor / common }

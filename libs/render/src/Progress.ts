@@ -68,9 +68,12 @@ const etaOf = (stage: Stage, input: ProgressInput, framesDone: number): number |
   if (stage === "done") return 0
   if (input.status !== "processing" || stage !== "encoding") return null
   const left = input.framesTotal - framesDone
-  const perSecond = input.speed !== null && input.speed > 0
-    ? input.speed * input.frameRate
-    : input.elapsedSeconds > 0 ? framesDone / input.elapsedSeconds : 0
+  const perSecond =
+    input.speed !== null && input.speed > 0
+      ? input.speed * input.frameRate
+      : input.elapsedSeconds > 0
+        ? framesDone / input.elapsedSeconds
+        : 0
   return perSecond > 0 ? Math.ceil(left / perSecond) : null
 }
 
@@ -79,7 +82,11 @@ const messageOf = (stage: Stage, input: ProgressInput, framesDone: number): stri
   if (input.status === "cancelled") return "Cancelled"
   switch (stage) {
     case "queued":
-      return input.queuePosition === null ? "Waiting" : input.queuePosition === 1 ? "Next in the queue" : `Number ${input.queuePosition} in the queue`
+      return input.queuePosition === null
+        ? "Waiting"
+        : input.queuePosition === 1
+          ? "Next in the queue"
+          : `Number ${input.queuePosition} in the queue`
     case "preparing":
       return "Preparing"
     case "encoding":
@@ -98,14 +105,15 @@ const messageOf = (stage: Stage, input: ProgressInput, framesDone: number): stri
 export const progressOf = (input: ProgressInput, previous: Progress | null): Progress => {
   const before = previous !== null && previous.epoch === input.epoch ? previous : null
   const framesTotal = input.framesTotal
-  const framesDone = input.status === "completed"
-    ? framesTotal
-    : clamp(Math.max(input.framesDone, before?.framesDone ?? 0), 0, framesTotal)
+  const framesDone =
+    input.status === "completed"
+      ? framesTotal
+      : clamp(Math.max(input.framesDone, before?.framesDone ?? 0), 0, framesTotal)
   const now = stageOf({ ...input, framesDone })
   // A retry waits again, in the epoch that failed: there alone the stage goes back.
   const stage = before === null || input.status === "pending" ? now : later(now, before.stage)
   const ended = input.status === "failed" || input.status === "cancelled"
-  const percent = ended ? before?.percent ?? 0 : tenths(percentOf(stage, input, framesDone))
+  const percent = ended ? (before?.percent ?? 0) : tenths(percentOf(stage, input, framesDone))
   const ceiling = input.status === "completed" ? 100 : ALMOST
   return {
     epoch: input.epoch,

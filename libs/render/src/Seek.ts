@@ -34,11 +34,7 @@ export const approach = (
   }
 }
 
-const seekTo = (
-  media: Pick<MediaInfo, "container" | "fileStart">,
-  index: FrameIndex,
-  shown: number
-): number | null => {
+const seekTo = (media: Pick<MediaInfo, "container" | "fileStart">, index: FrameIndex, shown: number): number | null => {
   const microsAt = (position: number) =>
     roundDivide(BigInt(index.pts[position] ?? 0) * BigInt(index.timeBase.num) * 1_000_000n, BigInt(index.timeBase.den))
   let key = lastAtMost(index.keys, shown)

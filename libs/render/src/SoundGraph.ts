@@ -12,9 +12,9 @@ const RUN_UP_MICROS = 5_000_000
 
 /** Whether any of a clip's time has sound; if not, no file need be opened. */
 export const heard = (media: MediaInfo, clip: SpecClip, samples: number): boolean =>
-  media.sound !== null &&
-  media.sound.offset < clip.start + (samples * 1_000_000) / SAMPLE_RATE &&
-  media.sound.offset + media.sound.duration > clip.start
+  media.sound !== null
+  && media.sound.offset < clip.start + (samples * 1_000_000) / SAMPLE_RATE
+  && media.sound.offset + media.sound.duration > clip.start
 
 /** Whole microseconds for `-ss`, from the file's zero; null: from the start. */
 export const soundSeek = (media: MediaInfo, clip: SpecClip): number | null => {
@@ -39,14 +39,16 @@ export const soundGraph = (media: MediaInfo, clip: SpecClip, samples: number): s
   if (sound === null) return silenceGraph(samples)
   const zero = zeroMicros(media) + clip.start
   const start = `${zero < 0 ? "-" : ""}${Math.floor(Math.abs(zero) / 1e6)}.${String(Math.abs(zero) % 1e6).padStart(6, "0")}`
-  return [
-    `[0:${sound.streamIndex}]asetpts='round(PTS-(${start})/TB)'`,
-    // ffmpeg's own up-mix would make mono 3 dB quieter.
-    ...(sound.channels === 1 ? ["pan=stereo|c0=c0|c1=c0"] : []),
-    // Time stamps hold: silence into holes, but no stretching for jitter below a tenth of a second.
-    `aresample=${SAMPLE_RATE}:async=1:first_pts=0:min_comp=0.00001:min_hard_comp=0.1`,
-    `aformat=${FORMAT}[heard]`
-  ].join(",\n") + `;\n${silence}[rest];\n[heard][rest]concat=n=2:v=0:a=1,${cut(samples)}[a]\n`
+  return (
+    [
+      `[0:${sound.streamIndex}]asetpts='round(PTS-(${start})/TB)'`,
+      // ffmpeg's own up-mix would make mono 3 dB quieter.
+      ...(sound.channels === 1 ? ["pan=stereo|c0=c0|c1=c0"] : []),
+      // Time stamps hold: silence into holes, but no stretching for jitter below a tenth of a second.
+      `aresample=${SAMPLE_RATE}:async=1:first_pts=0:min_comp=0.00001:min_hard_comp=0.1`,
+      `aformat=${FORMAT}[heard]`
+    ].join(",\n") + `;\n${silence}[rest];\n[heard][rest]concat=n=2:v=0:a=1,${cut(samples)}[a]\n`
+  )
 }
 
 /** Pieces joined by the concat demuxer are one stream already; only their time stamps are made anew. */

@@ -50,7 +50,7 @@ export const resolveTarget = (
   aspect: Aspect,
   clips: ReadonlyArray<MediaInfo>
 ): Result.Result<Target, TargetRefusal> =>
-  Result.gen(function*() {
+  Result.gen(function* () {
     const first = clips[0]
     if (first === undefined) return yield* refuse("resolution", "there is no clip to take it from")
     if (settings.fit !== "crop") return yield* refuse("fit", `"${settings.fit}" does not work yet`)
@@ -72,7 +72,10 @@ export const resolveTarget = (
       codec,
       width: size.width,
       height: size.height,
-      frameRate: settings.frameRate === "source" ? first.picture.frameRate : RATES[String(settings.frameRate)] ?? first.picture.frameRate,
+      frameRate:
+        settings.frameRate === "source"
+          ? first.picture.frameRate
+          : (RATES[String(settings.frameRate)] ?? first.picture.frameRate),
       quality: settings.quality,
       mode: settings.mode,
       fit: settings.fit,
@@ -86,7 +89,8 @@ const resolveCodec = (settings: Settings): Result.Result<VideoCodec, TargetRefus
   if (codec === "auto") return Result.succeed(format === "webm" ? "vp9" : "h264")
   if (codec === "av1") return refuse("codec", "av1 does not work yet")
   if (format === "webm" && codec !== "vp9") return refuse("codec", `webm holds vp9, not ${codec}`)
-  if (format !== "webm" && codec === "vp9") return refuse("codec", `${format} holds h264 or hevc here, vp9 goes into webm`)
+  if (format !== "webm" && codec === "vp9")
+    return refuse("codec", `${format} holds h264 or hevc here, vp9 goes into webm`)
   return Result.succeed(codec)
 }
 
@@ -95,9 +99,12 @@ const evenBelow = (value: number): number => 2 * Math.floor(value / 2)
 
 const resolveSize = (settings: Settings, aspect: Aspect, first: MediaInfo): Result.Result<Size, TargetRefusal> => {
   const shape: Size = aspect === "source" ? first.picture : ASPECTS[aspect]
-  const size = settings.resolution === "source"
-    ? aspect === "source" ? even(first.picture) : shaped(shape, evenBelow(Math.min(first.picture.width, first.picture.height)))
-    : shaped(shape, SHORT_SIDE[settings.resolution])
+  const size =
+    settings.resolution === "source"
+      ? aspect === "source"
+        ? even(first.picture)
+        : shaped(shape, evenBelow(Math.min(first.picture.width, first.picture.height)))
+      : shaped(shape, SHORT_SIDE[settings.resolution])
   const side = Math.max(size.width, size.height)
   if (side > MAX_SIDE || size.width * size.height > MAX_PIXELS) {
     return refuse("resolution", `${size.width}×${size.height} is more than can be encoded`)

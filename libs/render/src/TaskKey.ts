@@ -18,7 +18,7 @@ export const canonicalJson = (value: Canonical): string => {
     return JSON.stringify(value === 0 ? 0 : value)
   }
   if (isList(value)) return `[${value.map(canonicalJson).join(",")}]`
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+  const members = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
   return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join(",")}}`
 }
 

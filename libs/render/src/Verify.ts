@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { argv } from "./Argv.ts"
 import type { Expectation } from "./Command.ts"
 import { fileUrl, ownInput } from "./Safety.ts"
 import { SAMPLE_RATE, secondsAt } from "./Timeline.ts"
@@ -10,49 +11,46 @@ import { SAMPLE_RATE, secondsAt } from "./Timeline.ts"
  * key frames (`ffmpeg`, which must say nothing).
  */
 
+const STREAM_FACTS = "index,codec_type,codec_name,width,height,sample_rate,channels,start_time,sample_aspect_ratio"
+const FACTS = `stream=${STREAM_FACTS}:stream_side_data=rotation:format=format_name,duration,size`
+
 /** ffprobe: streams and container. Its stdout is decoded with `Probe`. */
-export const probeArguments = (path: string): ReadonlyArray<string> => [
-  "-v", "error", ...ownInput,
-  "-show_entries",
-  "stream=index,codec_type,codec_name,width,height,pix_fmt,sample_rate,channels,start_time,sample_aspect_ratio:stream_side_data=rotation" +
-  ":format=format_name,duration,size",
-  "-of", "json=compact=1", fileUrl(path)
-]
+export const probeArguments = (path: string): ReadonlyArray<string> =>
+  argv`-v error ${ownInput} -show_entries ${FACTS} -of json=compact=1 ${fileUrl(path)}`
 
 /** ffprobe: one line a packet, `stream,pts seconds,duration seconds,flags`, for a `PacketTally`. */
-export const packetArguments = (path: string): ReadonlyArray<string> => [
-  "-v", "error", ...ownInput,
-  "-show_entries", "packet=stream_index,pts_time,duration_time,flags", "-of", "csv=p=0", fileUrl(path)
-]
+export const packetArguments = (path: string): ReadonlyArray<string> =>
+  argv`-v error ${ownInput} -show_entries packet=stream_index,pts_time,duration_time,flags -of csv=p=0 ${fileUrl(path)}`
 
 /** ffmpeg: decodes the key frames. Anything on stderr is a difference. */
-export const keyFrameArguments = (path: string): ReadonlyArray<string> => [
-  "-hide_banner", "-nostdin", "-v", "error", "-xerror", ...ownInput, "-skip_frame", "nokey", "-i", fileUrl(path),
-  "-map", "0:v:0", "-f", "null", "-"
-]
+export const keyFrameArguments = (path: string): ReadonlyArray<string> => argv`
+  -hide_banner -nostdin -v error -xerror ${ownInput} -skip_frame nokey -i ${fileUrl(path)} -map 0:v:0 -f null -`
 
 const Decimal = Schema.FiniteFromString
 
-export const Probe = Schema.fromJsonString(Schema.Struct({
-  streams: Schema.Array(Schema.Struct({
-    index: Schema.Int,
-    codec_type: Schema.optionalKey(Schema.String),
-    codec_name: Schema.optionalKey(Schema.String),
-    width: Schema.optionalKey(Schema.Int),
-    height: Schema.optionalKey(Schema.Int),
-    pix_fmt: Schema.optionalKey(Schema.String),
-    sample_rate: Schema.optionalKey(Decimal),
-    channels: Schema.optionalKey(Schema.Int),
-    start_time: Schema.optionalKey(Decimal),
-    sample_aspect_ratio: Schema.optionalKey(Schema.String),
-    side_data_list: Schema.optionalKey(Schema.Array(Schema.Struct({ rotation: Schema.optionalKey(Schema.Finite) })))
-  })),
-  format: Schema.Struct({
-    format_name: Schema.String,
-    duration: Schema.optionalKey(Decimal),
-    size: Schema.optionalKey(Decimal)
+export const Probe = Schema.fromJsonString(
+  Schema.Struct({
+    streams: Schema.Array(
+      Schema.Struct({
+        index: Schema.Int,
+        codec_type: Schema.optionalKey(Schema.String),
+        codec_name: Schema.optionalKey(Schema.String),
+        width: Schema.optionalKey(Schema.Int),
+        height: Schema.optionalKey(Schema.Int),
+        sample_rate: Schema.optionalKey(Decimal),
+        channels: Schema.optionalKey(Schema.Int),
+        start_time: Schema.optionalKey(Decimal),
+        sample_aspect_ratio: Schema.optionalKey(Schema.String),
+        side_data_list: Schema.optionalKey(Schema.Array(Schema.Struct({ rotation: Schema.optionalKey(Schema.Finite) })))
+      })
+    ),
+    format: Schema.Struct({
+      format_name: Schema.String,
+      duration: Schema.optionalKey(Decimal),
+      size: Schema.optionalKey(Decimal)
+    })
   })
-}))
+)
 export type Probe = typeof Probe.Type
 
 /** What the packets of one stream add up to. Seconds. */
@@ -71,7 +69,10 @@ export interface StreamTally {
 /** Folds the lines of `packetArguments`, in whatever pieces they come. */
 export class PacketTally {
   #rest = ""
-  readonly #streams = new Map<number, { packets: number; keyFrames: number; bad: number; first: number; end: number; times: Array<number> }>()
+  readonly #streams = new Map<
+    number,
+    { packets: number; keyFrames: number; bad: number; first: number; end: number; times: Array<number> }
+  >()
 
   /** Text as it comes from the process. */
   feed(text: string): void {
@@ -91,8 +92,14 @@ export class PacketTally {
   #line(line: string): void {
     const [index, pts, duration, flags] = line.trim().split(",")
     if (index === undefined || index === "") return
-    const stream = this.#streams.get(Number(index)) ??
-      { packets: 0, keyFrames: 0, bad: 0, first: Infinity, end: -Infinity, times: [] }
+    const stream = this.#streams.get(Number(index)) ?? {
+      packets: 0,
+      keyFrames: 0,
+      bad: 0,
+      first: Infinity,
+      end: -Infinity,
+      times: []
+    }
     this.#streams.set(Number(index), stream)
     const time = Number.parseFloat(pts ?? "")
     stream.packets++
@@ -137,7 +144,7 @@ export const differences = (
     check("height", want.height, video.height)
     check("frames", want.frames, tally?.packets ?? 0)
     check("bad packets", 0, tally?.bad ?? 0)
-    check("pixel shape", "1:1", video.sample_aspect_ratio === "0:1" ? "1:1" : video.sample_aspect_ratio ?? "1:1")
+    check("pixel shape", "1:1", video.sample_aspect_ratio === "0:1" ? "1:1" : (video.sample_aspect_ratio ?? "1:1"))
     check("rotation", 0, video.side_data_list?.find((data) => data.rotation !== undefined)?.rotation ?? 0)
     if (expected.role === "media" && tally !== undefined) {
       if (tally.keyFrames === 0) found.push("no key frame")

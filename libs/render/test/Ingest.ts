@@ -4,33 +4,43 @@ import { Schema } from "effect"
 import { execa } from "execa"
 
 /** Just enough of an ingest to plan by, from every packet of the file. The product's own lives in services/api. */
-const Reading = Schema.fromJsonString(Schema.Struct({
-  packets: Schema.Array(Schema.Struct({
-    stream_index: Schema.Int,
-    pts: Schema.optionalKey(Schema.Int),
-    duration: Schema.optionalKey(Schema.Int),
-    pos: Schema.optionalKey(Schema.String),
-    flags: Schema.String
-  })),
-  streams: Schema.Array(Schema.Struct({
-    index: Schema.Int,
-    codec_type: Schema.String,
-    codec_name: Schema.String,
-    pix_fmt: Schema.optionalKey(Schema.String),
-    width: Schema.optionalKey(Schema.Int),
-    height: Schema.optionalKey(Schema.Int),
-    sample_aspect_ratio: Schema.optionalKey(Schema.String),
-    time_base: Schema.String,
-    avg_frame_rate: Schema.String,
-    sample_rate: Schema.optionalKey(Schema.String),
-    channels: Schema.optionalKey(Schema.Int),
-    color_space: Schema.optionalKey(Schema.String),
-    color_transfer: Schema.optionalKey(Schema.String),
-    start_time: Schema.optionalKey(Schema.String),
-    side_data_list: Schema.optionalKey(Schema.Array(Schema.Struct({ rotation: Schema.optionalKey(Schema.Finite) })))
-  })),
-  format: Schema.Struct({ format_name: Schema.String, start_time: Schema.optionalKey(Schema.String), size: Schema.String })
-}))
+const Reading = Schema.fromJsonString(
+  Schema.Struct({
+    packets: Schema.Array(
+      Schema.Struct({
+        stream_index: Schema.Int,
+        pts: Schema.optionalKey(Schema.Int),
+        duration: Schema.optionalKey(Schema.Int),
+        pos: Schema.optionalKey(Schema.String),
+        flags: Schema.String
+      })
+    ),
+    streams: Schema.Array(
+      Schema.Struct({
+        index: Schema.Int,
+        codec_type: Schema.String,
+        codec_name: Schema.String,
+        pix_fmt: Schema.optionalKey(Schema.String),
+        width: Schema.optionalKey(Schema.Int),
+        height: Schema.optionalKey(Schema.Int),
+        sample_aspect_ratio: Schema.optionalKey(Schema.String),
+        time_base: Schema.String,
+        avg_frame_rate: Schema.String,
+        sample_rate: Schema.optionalKey(Schema.String),
+        channels: Schema.optionalKey(Schema.Int),
+        color_space: Schema.optionalKey(Schema.String),
+        color_transfer: Schema.optionalKey(Schema.String),
+        start_time: Schema.optionalKey(Schema.String),
+        side_data_list: Schema.optionalKey(Schema.Array(Schema.Struct({ rotation: Schema.optionalKey(Schema.Finite) })))
+      })
+    ),
+    format: Schema.Struct({
+      format_name: Schema.String,
+      start_time: Schema.optionalKey(Schema.String),
+      size: Schema.String
+    })
+  })
+)
 
 const rational = (text: string | undefined, fallback: Rational): Rational => {
   const [num, den] = (text ?? "").split(/[/:]/).map(Number)
@@ -57,8 +67,13 @@ export const ingest = async (path: string): Promise<Ingested> => {
   const tick = timeBase.num / timeBase.den
   const shown = reading.packets
     .filter((packet) => packet.stream_index === video.index && packet.pts !== undefined && !packet.flags.includes("D"))
-    .map((packet) => ({ pts: packet.pts ?? 0, key: packet.flags.startsWith("K"), pos: Number(packet.pos ?? -1), duration: packet.duration ?? 0 }))
-    .sort((a, b) => a.pts - b.pts)
+    .map((packet) => ({
+      pts: packet.pts ?? 0,
+      key: packet.flags.startsWith("K"),
+      pos: Number(packet.pos ?? -1),
+      duration: packet.duration ?? 0
+    }))
+    .toSorted((a, b) => a.pts - b.pts)
   const [first, last] = [shown[0], shown[shown.length - 1]]
   if (first === undefined || last === undefined) throw new Error("no frames")
   const keys = shown.flatMap((packet, i) => (packet.key ? [i] : []))
@@ -73,7 +88,9 @@ export const ingest = async (path: string): Promise<Ingested> => {
   const soundStart = Number(audio?.start_time ?? 0)
   const soundPackets = reading.packets.filter((packet) => packet.stream_index === audio?.index)
   const soundTick = rational(audio?.time_base, { num: 1, den: 1 })
-  const soundEnd = Math.max(0, ...soundPackets.map((packet) => (packet.pts ?? 0) + (packet.duration ?? 0))) * (soundTick.num / soundTick.den)
+  const soundEnd =
+    Math.max(0, ...soundPackets.map((packet) => (packet.pts ?? 0) + (packet.duration ?? 0)))
+    * (soundTick.num / soundTick.den)
   const media = {
     container: reading.format.format_name,
     fileStart: Math.round(Number(reading.format.start_time ?? 0) * 1e6),
@@ -102,14 +119,17 @@ export const ingest = async (path: string): Promise<Ingested> => {
       colorTransfer: video.color_transfer ?? null,
       colorPrimaries: null
     },
-    sound: audio === undefined ? null : {
-      codec: audio.codec_name,
-      streamIndex: audio.index,
-      sampleRate: Number(audio.sample_rate),
-      channels: audio.channels ?? 2,
-      offset: Math.round((soundStart - zero) * 1e6),
-      duration: Math.round((soundEnd - soundStart) * 1e6)
-    }
+    sound:
+      audio === undefined
+        ? null
+        : {
+            codec: audio.codec_name,
+            streamIndex: audio.index,
+            sampleRate: Number(audio.sample_rate),
+            channels: audio.channels ?? 2,
+            offset: Math.round((soundStart - zero) * 1e6),
+            duration: Math.round((soundEnd - soundStart) * 1e6)
+          }
   }
   const index: FrameIndex = {
     v: 1,

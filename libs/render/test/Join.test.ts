@@ -25,7 +25,10 @@ const the = <A>(value: A | undefined): A => value ?? assert.fail("nothing there"
 /** What a decoder makes of a file's pictures: a digest a frame. */
 const frameDigests = async (path: string): Promise<ReadonlyArray<string>> => {
   const { stdout } = await execa("ffmpeg", ["-v", "error", "-xerror", "-i", path, "-map", "0:v", "-f", "framemd5", "-"])
-  return stdout.split("\n").filter((line) => !line.startsWith("#")).map((line) => line.split(",").at(-1)?.trim() ?? "")
+  return stdout
+    .split("\n")
+    .filter((line) => !line.startsWith("#"))
+    .map((line) => line.split(",").at(-1)?.trim() ?? "")
 }
 
 describe("joined files", () => {
@@ -34,7 +37,9 @@ describe("joined files", () => {
   beforeAll(async () => {
     folder = await mkdtemp(`${tmpdir()}/reelay-join-`)
     sources = [
-      await ingest(await makeSource(folder, "with", { extension: "mp4", frames: 340, sound: ["-f", "lavfi", "-i", "sine=d=13.6"] })),
+      await ingest(
+        await makeSource(folder, "with", { extension: "mp4", frames: 340, sound: ["-f", "lavfi", "-i", "sine=d=13.6"] })
+      ),
       await ingest(await makeSource(folder, "without", { extension: "mkv", frames: 90, rate: "30" }))
     ]
   })
@@ -58,14 +63,24 @@ describe("joined files", () => {
       assert.deepStrictEqual(await readNumbers(output.path, 96, 64), expected(spec))
 
       // Joining changes no picture, and a whole decode has nothing to say.
-      const chunks = plan.tasks.filter((task) => task.work._tag === "chunk").map((task) => made.get(task.key)?.[0]?.path ?? "")
+      const chunks = plan.tasks
+        .filter((task) => task.work._tag === "chunk")
+        .map((task) => made.get(task.key)?.[0]?.path ?? "")
       assert.strictEqual(chunks.length, 4)
       const apart = (await Promise.all(chunks.map(frameDigests))).flat()
       assert.deepStrictEqual(await frameDigests(output.path), apart)
       const { stderr } = await execa("ffmpeg", ["-v", "error", "-xerror", "-i", output.path, "-f", "null", "-"])
       assert.strictEqual(stderr, "")
 
-      const tags = await execa("ffprobe", ["-v", "error", "-show_entries", "format_tags:stream_tags", "-of", "json", output.path])
+      const tags = await execa("ffprobe", [
+        "-v",
+        "error",
+        "-show_entries",
+        "format_tags:stream_tags",
+        "-of",
+        "json",
+        output.path
+      ])
       assert.notMatch(tags.stdout, /Lavf\d|Lavc/)
       assert.notInclude(tags.stdout, "creation_time")
     })
@@ -77,21 +92,51 @@ describe("joined files", () => {
     const { outputs } = await runPlan(planOf(spec, sources), paths(), folder)
     const path = outputs[0]?.path ?? ""
     assert.deepStrictEqual(await readNumbers(path, 96, 64), expected(spec))
-    const { stdout } = await execa("ffprobe", ["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts", "-of", "csv=p=0", path])
-    const ticks = stdout.split("\n").map((line) => Number.parseInt(line, 10)).sort((a, b) => a - b)
-    assert.deepStrictEqual(ticks, ticks.map((_, n) => n * 1001))
+    const { stdout } = await execa("ffprobe", [
+      "-v",
+      "error",
+      "-select_streams",
+      "v",
+      "-show_entries",
+      "packet=pts",
+      "-of",
+      "csv=p=0",
+      path
+    ])
+    const ticks = stdout
+      .split("\n")
+      .map((line) => Number.parseInt(line, 10))
+      .toSorted((a, b) => a - b)
+    assert.deepStrictEqual(
+      ticks,
+      ticks.map((_, n) => n * 1001)
+    )
   })
 
   it("clips: every clip a file of its own, with silence where it has no sound", async () => {
-    const spec = specOf(sources, [{ start: 1, end: 2, name: "Überblick" }, { source: 1, start: 1, end: 2, name: "b.mp4" }], {}, { delivery: "clips" })
+    const spec = specOf(
+      sources,
+      [
+        { start: 1, end: 2, name: "Überblick" },
+        { source: 1, start: 1, end: 2, name: "b.mp4" }
+      ],
+      {},
+      { delivery: "clips" }
+    )
     const plan = planOf(spec, sources)
     const { outputs } = await runPlan(plan, paths(), folder)
-    assert.deepStrictEqual(outputs.map((output) => output.name), ["01 Überblick.mp4", "02 b.mp4"])
+    assert.deepStrictEqual(
+      outputs.map((output) => output.name),
+      ["01 Überblick.mp4", "02 b.mp4"]
+    )
     assert.deepStrictEqual(
       await Promise.all(outputs.map((output) => readNumbers(output.path, 96, 64))),
       spec.clips.map((clip) => model(the(sources[clip.source]).index, clip.start, clip.frames, { num: 25, den: 1 }))
     )
-    assert.deepStrictEqual(outputs.map((output) => output.audio?.samples), [48000, 48000])
+    assert.deepStrictEqual(
+      outputs.map((output) => output.audio?.samples),
+      [48000, 48000]
+    )
     assert.strictEqual(plan.tasks.at(-1)?.work._tag, "zip")
     assert.strictEqual(plan.tasks.at(-1)?.key, plan.final)
   })
@@ -107,10 +152,12 @@ describe("joined files", () => {
 
   it("the same plan makes the same bytes", async () => {
     const spec = specOf(sources, [{ start: 0.3, end: 1.9 }])
-    const digests = await Promise.all(["one", "two"].map(async (name) => {
-      const { outputs } = await runPlan(planOf(spec, sources), paths(), `${folder}/${name}`)
-      return (await execa("sha256sum", [outputs[0]?.path ?? ""])).stdout.split(" ")[0]
-    }))
+    const digests = await Promise.all(
+      ["one", "two"].map(async (name) => {
+        const { outputs } = await runPlan(planOf(spec, sources), paths(), `${folder}/${name}`)
+        return (await execa("sha256sum", [outputs[0]?.path ?? ""])).stdout.split(" ")[0]
+      })
+    )
     assert.strictEqual(digests[0], digests[1])
   })
 })

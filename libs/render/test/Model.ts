@@ -14,7 +14,8 @@ export const model = (
   const zero = index.pts[0] ?? 0
   const mayShow = (pts: number, n: number): boolean => {
     // (pts − zero)·tb·R − start·R < n + ½, all denominators multiplied out.
-    const left = BigInt(pts - zero) * BigInt(index.timeBase.num) * 1_000_000n - BigInt(startMicros) * BigInt(index.timeBase.den)
+    const left =
+      BigInt(pts - zero) * BigInt(index.timeBase.num) * 1_000_000n - BigInt(startMicros) * BigInt(index.timeBase.den)
     const perFrame = 1_000_000n * BigInt(index.timeBase.den)
     return 2n * left * BigInt(rate.num) < BigInt(2 * n + 1) * perFrame * BigInt(rate.den)
   }

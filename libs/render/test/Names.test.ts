@@ -15,7 +15,7 @@ describe("Names", () => {
   it("drops what climbs, hides or deceives", () => {
     const names: ReadonlyArray<readonly [string, string]> = [
       ["../../etc/passwd", "etc-passwd"],
-      ["a/b\\c:d*e?f\"g<h>i|j", "a-b-c-d-e-f-g-h-i-j"],
+      ['a/b\\c:d*e?f"g<h>i|j', "a-b-c-d-e-f-g-h-i-j"],
       [".hidden", "hidden"],
       ["-rf", "rf"],
       ["trailing. . ", "trailing"],
@@ -38,14 +38,16 @@ describe("Names", () => {
   })
 
   it("is one safe path segment whatever was typed", () => {
-    fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 260 }), (text) => {
-      const name = outputName(outputStem(text, "720p"), "mp4")
-      assert.match(name, /^[^<>:"/\\|?*\u0000-\u001f\u007f]+\.720p\.mp4$/u)
-      assert.notMatch(name, /^[\s.-]|[\s.]$/u)
-      assert.isTrue(name.isWellFormed())
-      assert.isAtMost(new TextEncoder().encode(name).length, 255)
-      // Safe names stay as they are.
-      assert.strictEqual(safeStem(safeStem(text)), safeStem(text))
-    }))
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 260 }), (text) => {
+        const name = outputName(outputStem(text, "720p"), "mp4")
+        assert.match(name, /^[^<>:"/\\|?*\p{Cc}]+\.720p\.mp4$/u)
+        assert.notMatch(name, /^[\s.-]|[\s.]$/u)
+        assert.isTrue(name.isWellFormed())
+        assert.isAtMost(new TextEncoder().encode(name).length, 255)
+        // Safe names stay as they are.
+        assert.strictEqual(safeStem(safeStem(text)), safeStem(text))
+      })
+    )
   })
 })

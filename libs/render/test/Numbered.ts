@@ -5,7 +5,12 @@ import { execa } from "execa"
  * change, which betray a turned or mirrored picture. Survives scaling, lossy coding and odd sizes.
  */
 const CELLS = 4
-const FIXED = new Map([[0, 1], [3, 0], [12, 1], [15, 0]])
+const FIXED = new Map([
+  [0, 1],
+  [3, 0],
+  [12, 1],
+  [15, 0]
+])
 const NUMBER_CELLS = Array.from({ length: CELLS * CELLS }, (_, cell) => cell).filter((cell) => !FIXED.has(cell))
 
 export const paint = (number: number, width: number, height: number): Uint8Array => {
@@ -37,9 +42,25 @@ export const readNumber = (picture: Uint8Array, width: number, height: number): 
 export const readNumbers = async (path: string, width: number, height: number): Promise<ReadonlyArray<number>> => {
   const { stdout } = await execa(
     "ffmpeg",
-    ["-v", "error", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "pipe:1"],
+    [
+      "-v",
+      "error",
+      "-i",
+      path,
+      "-map",
+      "0:v:0",
+      "-fps_mode",
+      "passthrough",
+      "-f",
+      "rawvideo",
+      "-pix_fmt",
+      "gray",
+      "pipe:1"
+    ],
     { encoding: "buffer", maxBuffer: 1 << 30 }
   )
   const size = width * height
-  return Array.from({ length: stdout.length / size }, (_, i) => readNumber(stdout.subarray(i * size, (i + 1) * size), width, height))
+  return Array.from({ length: stdout.length / size }, (_, i) =>
+    readNumber(stdout.subarray(i * size, (i + 1) * size), width, height)
+  )
 }

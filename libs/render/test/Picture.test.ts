@@ -51,7 +51,19 @@ describe("a finished picture", () => {
   const shownColor = async (path: string): Promise<ReadonlyArray<number>> => {
     const { stdout } = await execa(
       "ffmpeg",
-      ["-v", "error", "-i", path, "-frames:v", "1", "-vf", "crop=2:2,scale=in_color_matrix=bt709:flags=accurate_rnd,format=rgb24", "-f", "rawvideo", "pipe:1"],
+      [
+        "-v",
+        "error",
+        "-i",
+        path,
+        "-frames:v",
+        "1",
+        "-vf",
+        "crop=2:2,scale=in_color_matrix=bt709:flags=accurate_rnd,format=rgb24",
+        "-f",
+        "rawvideo",
+        "pipe:1"
+      ],
       { encoding: "buffer" }
     )
     return [...stdout.subarray(0, 3)]
@@ -62,9 +74,23 @@ describe("a finished picture", () => {
   const solid = async (name: string, width: number, height: number, matrix: string, codec: ReadonlyArray<string>) => {
     const path = `${folder}/${name}.mkv`
     await execa("ffmpeg", [
-      "-v", "error", "-y", "-f", "lavfi", "-i", `color=c=0xC04020:s=${width}x${height}:r=25:d=0.4,format=rgb24`,
-      "-vf", `scale=out_color_matrix=${matrix}:out_range=tv:flags=accurate_rnd+full_chroma_int,format=yuv420p`,
-      "-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", ...codec, path
+      "-v",
+      "error",
+      "-y",
+      "-f",
+      "lavfi",
+      "-i",
+      `color=c=0xC04020:s=${width}x${height}:r=25:d=0.4,format=rgb24`,
+      "-vf",
+      `scale=out_color_matrix=${matrix}:out_range=tv:flags=accurate_rnd+full_chroma_int,format=yuv420p`,
+      "-c:v",
+      "libx264",
+      "-preset",
+      "ultrafast",
+      "-qp",
+      "4",
+      ...codec,
+      path
     ])
     return ingest(path)
   }
@@ -79,24 +105,55 @@ describe("a finished picture", () => {
       const from = await solid(name.replaceAll(/\W+/g, "-"), width, height, matrix, codec)
       const path = await finished(from)
       for (const [i, value] of (await shownColor(path)).entries()) assert.closeTo(value, COLOR[i] ?? 0, 6)
-      const tags = await execa("ffprobe", ["-v", "error", "-show_entries", "stream=color_space,color_range,color_primaries,color_transfer,pix_fmt", "-of", "csv=p=0", path])
+      const tags = await execa("ffprobe", [
+        "-v",
+        "error",
+        "-show_entries",
+        "stream=color_space,color_range,color_primaries,color_transfer,pix_fmt",
+        "-of",
+        "csv=p=0",
+        path
+      ])
       assert.strictEqual(tags.stdout, "yuv420p,tv,bt709,bt709,bt709")
     })
   }
 
   // A flash and a beep in the same instant of the source, at 3.2 s.
-  for (const [format, codec, extension] of [["mp4", "h264", "mkv"], ["mov", "hevc", "ts"], ["webm", "vp9", "mp4"]] as const) {
+  for (const [format, codec, extension] of [
+    ["mp4", "h264", "mkv"],
+    ["mov", "hevc", "ts"],
+    ["webm", "vp9", "mp4"]
+  ] as const) {
     it(`flashes when it beeps (${extension} → ${format})`, async () => {
       const path = `${folder}/flash.${extension}`
       await execa("ffmpeg", [
-        "-v", "error", "-y",
-        "-f", "lavfi", "-i", "color=c=black:s=96x64:r=25:d=6,drawbox=c=white:t=fill:enable='gte(n,80)'",
-        "-f", "lavfi", "-i", "aevalsrc='if(gte(t,3.2),0.5*cos(2*PI*1000*t),0)|if(gte(t,3.2),0.5*cos(2*PI*1000*t),0)':s=44100:d=6:c=stereo",
-        "-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-c:a", "aac", path
+        "-v",
+        "error",
+        "-y",
+        "-f",
+        "lavfi",
+        "-i",
+        "color=c=black:s=96x64:r=25:d=6,drawbox=c=white:t=fill:enable='gte(n,80)'",
+        "-f",
+        "lavfi",
+        "-i",
+        "aevalsrc='if(gte(t,3.2),0.5*cos(2*PI*1000*t),0)|if(gte(t,3.2),0.5*cos(2*PI*1000*t),0)':s=44100:d=6:c=stereo",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-g",
+        "25",
+        "-c:a",
+        "aac",
+        path
       ])
       const from = await ingest(path)
       const frameRate = { num: 30000, den: 1001 }
-      const clips = [{ start: 1.13, end: 5.2 }, { start: 2.71, end: 4.9 }]
+      const clips = [
+        { start: 1.13, end: 5.2 },
+        { start: 2.71, end: 4.9 }
+      ]
       const spec = specOf([from], clips, { format, codec, frameRate })
       const { outputs } = await runPlan(planOf(spec, [from]), [from.path], `${folder}/${format}`)
       const output = outputs[0]?.path ?? ""
@@ -116,14 +173,19 @@ describe("a finished picture", () => {
 /** Seconds at which a file turns from black to white, or from silence to sound, as a player would have it. */
 const onsets = async (path: string, kind: "v" | "a"): Promise<ReadonlyArray<number>> => {
   const rate = kind === "v" ? 1000 : 48_000
-  const filter = kind === "v"
-    ? ["-vf", "fps=1000:start_time=0,scale=1:1,format=gray", "-f", "rawvideo"]
-    // Time stamps count: a soundtrack that starts late is padded, one that starts early is cut.
-    : ["-af", "aresample=48000:async=1:first_pts=0,pan=mono|c0=c0", "-f", "u8"]
-  const { stdout } = await execa("ffmpeg", ["-v", "error", "-copyts", "-i", path, "-map", `0:${kind}`, ...filter, "pipe:1"], {
-    encoding: "buffer",
-    maxBuffer: 1 << 28
-  })
+  const filter =
+    kind === "v"
+      ? ["-vf", "fps=1000:start_time=0,scale=1:1,format=gray", "-f", "rawvideo"]
+      : // Time stamps count: a soundtrack that starts late is padded, one that starts early is cut.
+        ["-af", "aresample=48000:async=1:first_pts=0,pan=mono|c0=c0", "-f", "u8"]
+  const { stdout } = await execa(
+    "ffmpeg",
+    ["-v", "error", "-copyts", "-i", path, "-map", `0:${kind}`, ...filter, "pipe:1"],
+    {
+      encoding: "buffer",
+      maxBuffer: 1 << 28
+    }
+  )
   const found: Array<number> = []
   let quiet = rate
   for (const [i, value] of stdout.entries()) {

@@ -41,7 +41,8 @@ describe("Progress", () => {
   })
 
   it("tells when it will be done", () => {
-    const eta = (change: Partial<ProgressInput>) => progressOf(input({ encodingBegan: true, ...change }), null).etaSeconds
+    const eta = (change: Partial<ProgressInput>) =>
+      progressOf(input({ encodingBegan: true, ...change }), null).etaSeconds
     assert.strictEqual(eta({ framesDone: 500, speed: 4 }), 5)
     assert.strictEqual(eta({ framesDone: 250, elapsedSeconds: 10 }), 30)
     assert.strictEqual(eta({ framesDone: 0, elapsedSeconds: 10 }), null)
@@ -53,12 +54,21 @@ describe("Progress", () => {
     const half = progressOf(input({ encodingBegan: true, framesDone: 500, speed: 2 }), null)
     for (const status of ["failed", "cancelled"] as const) {
       const ended = progressOf(input({ status, framesDone: 0 }), half)
-      assert.deepInclude(ended, { percent: half.percent, stage: "encoding", framesDone: 500, speed: null, etaSeconds: null })
+      assert.deepInclude(ended, {
+        percent: half.percent,
+        stage: "encoding",
+        framesDone: 500,
+        speed: null,
+        etaSeconds: null
+      })
     }
   })
 
   it("waits again after a retry", () => {
-    const failed = progressOf(input({ status: "failed" }), progressOf(input({ encodingBegan: true, framesDone: 500 }), null))
+    const failed = progressOf(
+      input({ status: "failed" }),
+      progressOf(input({ encodingBegan: true, framesDone: 500 }), null)
+    )
     assert.strictEqual(progressOf(input({ status: "pending", queuePosition: 1 }), failed).stage, "queued")
   })
 
@@ -77,19 +87,21 @@ describe("Progress", () => {
   })
 
   it("never falls within an epoch, and reaches 100 exactly when completed", () => {
-    fc.assert(fc.property(fc.array(inputs, { maxLength: 30 }), (all) => {
-      let previous: Progress | null = null
-      for (const each of all) {
-        const now: Progress = progressOf(each, previous)
-        assert.isAtLeast(now.percent, 0)
-        assert.isAtMost(now.framesDone, now.framesTotal)
-        if (each.status === "completed") assert.strictEqual(now.percent, 100)
-        else if (previous === null || previous.epoch !== now.epoch) assert.isBelow(now.percent, 100)
-        if (previous?.epoch === now.epoch) {
-          assert.isAtLeast(now.percent, each.status === "completed" ? 100 : Math.min(previous.percent, 99.5))
+    fc.assert(
+      fc.property(fc.array(inputs, { maxLength: 30 }), (all) => {
+        let previous: Progress | null = null
+        for (const each of all) {
+          const now: Progress = progressOf(each, previous)
+          assert.isAtLeast(now.percent, 0)
+          assert.isAtMost(now.framesDone, now.framesTotal)
+          if (each.status === "completed") assert.strictEqual(now.percent, 100)
+          else if (previous === null || previous.epoch !== now.epoch) assert.isBelow(now.percent, 100)
+          if (previous?.epoch === now.epoch) {
+            assert.isAtLeast(now.percent, each.status === "completed" ? 100 : Math.min(previous.percent, 99.5))
+          }
+          previous = now
         }
-        previous = now
-      }
-    }))
+      })
+    )
   })
 })

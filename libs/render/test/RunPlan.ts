@@ -50,11 +50,14 @@ export const runTask = async (
 
 /** Every way in which a file is not what was planned. */
 export const verify = async (expectation: Expectation): Promise<ReadonlyArray<string>> => {
-  const probe = await Schema.decodeUnknownPromise(Probe)((await execa("ffprobe", probeArguments(expectation.path))).stdout)
+  const probe = await Schema.decodeUnknownPromise(Probe)(
+    (await execa("ffprobe", probeArguments(expectation.path))).stdout
+  )
   const tally = new PacketTally()
   tally.feed((await execa("ffprobe", packetArguments(expectation.path), { maxBuffer: 1 << 28 })).stdout)
-  const decoded = expectation.video === null
-    ? ""
-    : (await execa("ffmpeg", keyFrameArguments(expectation.path), { reject: false })).stderr
+  const decoded =
+    expectation.video === null || expectation.role === "poster"
+      ? ""
+      : (await execa("ffmpeg", keyFrameArguments(expectation.path), { reject: false })).stderr
   return [...differences(expectation, probe, tally.end()), ...(decoded === "" ? [] : [decoded])]
 }

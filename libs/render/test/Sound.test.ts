@@ -31,10 +31,14 @@ const interleaved = (channels: ReadonlyArray<Int16Array>): Int16Array => {
 }
 
 const samplesOf = async (path: string, ...options: ReadonlyArray<string>): Promise<Int16Array> => {
-  const { stdout } = await execa("ffmpeg", ["-v", "error", "-i", path, "-map", "0:a", ...options, "-f", "s16le", "pipe:1"], {
-    encoding: "buffer",
-    maxBuffer: 1 << 28
-  })
+  const { stdout } = await execa(
+    "ffmpeg",
+    ["-v", "error", "-i", path, "-map", "0:a", ...options, "-f", "s16le", "pipe:1"],
+    {
+      encoding: "buffer",
+      maxBuffer: 1 << 28
+    }
+  )
   return new Int16Array(stdout.buffer.slice(stdout.byteOffset, stdout.byteOffset + stdout.byteLength))
 }
 
@@ -46,7 +50,16 @@ const firstDifference = (a: Int16Array, b: Int16Array): number => {
 
 describe("a clip's sound", () => {
   let folder = ""
-  const raw = (channels: number) => ["-f", "s16le", "-ar", String(RATE), "-ac", String(channels), "-i", `${folder}/${channels}.raw`]
+  const raw = (channels: number) => [
+    "-f",
+    "s16le",
+    "-ar",
+    String(RATE),
+    "-ac",
+    String(channels),
+    "-i",
+    `${folder}/${channels}.raw`
+  ]
   beforeAll(async () => {
     folder = await mkdtemp(`${tmpdir()}/reelay-sound-`)
     await writeFile(`${folder}/1.raw`, left)
@@ -55,7 +68,9 @@ describe("a clip's sound", () => {
   afterAll(() => rm(folder, { recursive: true }))
 
   const source = async (name: string, recipe: Partial<SourceRecipe>): Promise<Ingested> =>
-    ingest(await makeSource(folder, name, { extension: "mov", frames: 300, soundCodec: ["-c:a", "pcm_s16le"], ...recipe }))
+    ingest(
+      await makeSource(folder, name, { extension: "mov", frames: 300, soundCodec: ["-c:a", "pcm_s16le"], ...recipe })
+    )
 
   /** The piece that a plan cuts for [start, end) of a source. */
   const piece = async (from: Ingested, start: number, end: number): Promise<Int16Array> => {
@@ -78,7 +93,11 @@ describe("a clip's sound", () => {
 
   it("is exact to the sample, wherever it is cut", async () => {
     const from = await source("plain", { sound: raw(2) })
-    for (const [start, end] of [[0, 12], [1.234567, 3.234567], [10.72, 11.2]] as const) {
+    for (const [start, end] of [
+      [0, 12],
+      [1.234567, 3.234567],
+      [10.72, 11.2]
+    ] as const) {
       const expected = recorded(Math.round(start * RATE), end - start)
       assert.strictEqual(firstDifference(await piece(from, start, end), expected), -1, `${start}–${end}`)
     }
@@ -118,7 +137,11 @@ describe("a clip's sound", () => {
   })
 
   it("is the same after a seek as without one, in AAC too", async () => {
-    const coded = await source("coded", { extension: "mp4", sound: raw(2), soundCodec: ["-c:a", "aac", "-b:a", "256k"] })
+    const coded = await source("coded", {
+      extension: "mp4",
+      sound: raw(2),
+      soundCodec: ["-c:a", "aac", "-b:a", "256k"]
+    })
     const all = await samplesOf(coded.path, "-af", "aresample=async=1:first_pts=0")
     const [start, end] = [9.56, 11]
     assert.strictEqual(firstDifference(await piece(coded, start, end), all.slice(2 * start * RATE, 2 * end * RATE)), -1)

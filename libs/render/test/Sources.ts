@@ -26,7 +26,20 @@ export interface SourceRecipe {
   readonly turned?: number
 }
 
-export const H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "20", "-g", "50", "-bf", "2", "-pix_fmt", "yuv420p"]
+export const H264 = [
+  "-c:v",
+  "libx264",
+  "-preset",
+  "ultrafast",
+  "-crf",
+  "20",
+  "-g",
+  "50",
+  "-bf",
+  "2",
+  "-pix_fmt",
+  "yuv420p"
+]
 
 export const makeSource = async (folder: string, name: string, recipe: SourceRecipe): Promise<string> => {
   const { frames, width = 96, height = 64, rate = "25" } = recipe
@@ -34,27 +47,52 @@ export const makeSource = async (folder: string, name: string, recipe: SourceRec
   const raw = Buffer.concat(Array.from({ length: frames }, (_, n) => paint(n, width, height)))
   const timing = recipe.pts === undefined ? [] : ["settb=1/90000", `setpts='${recipe.pts}'`]
   const filters = [...timing, ...(recipe.filters === undefined ? [] : [recipe.filters])]
-  await execa("ffmpeg", [
-    "-v", "error", "-y",
-    "-f", "rawvideo", "-pix_fmt", "gray", "-s", `${width}x${height}`, "-r", rate, "-i", "pipe:0",
-    ...(recipe.sound === undefined ? [] : [...recipe.sound, "-map", "0:v", "-map", "1:a"]),
-    ...(filters.length === 0 ? [] : ["-vf", filters.join(",")]),
-    ...(recipe.pts === undefined ? [] : ["-fps_mode", "passthrough", "-enc_time_base", "1:90000"]),
-    ...(recipe.codec ?? H264),
-    ...(recipe.sound === undefined ? [] : recipe.soundCodec ?? ["-c:a", "aac"]),
-    ...(recipe.output ?? []),
-    path
-  ], { input: raw })
+  await execa(
+    "ffmpeg",
+    [
+      "-v",
+      "error",
+      "-y",
+      "-f",
+      "rawvideo",
+      "-pix_fmt",
+      "gray",
+      "-s",
+      `${width}x${height}`,
+      "-r",
+      rate,
+      "-i",
+      "pipe:0",
+      ...(recipe.sound === undefined ? [] : [...recipe.sound, "-map", "0:v", "-map", "1:a"]),
+      ...(filters.length === 0 ? [] : ["-vf", filters.join(",")]),
+      ...(recipe.pts === undefined ? [] : ["-fps_mode", "passthrough", "-enc_time_base", "1:90000"]),
+      ...(recipe.codec ?? H264),
+      ...(recipe.sound === undefined ? [] : (recipe.soundCodec ?? ["-c:a", "aac"])),
+      ...(recipe.output ?? []),
+      path
+    ],
+    { input: raw }
+  )
   const { copiedFrom, turned } = recipe
   if (copiedFrom === undefined && turned === undefined) return path
   const copy = `${folder}/${name}-copy.${recipe.extension}`
   await execa("ffmpeg", [
-    "-v", "error", "-y", ...(copiedFrom === undefined ? [] : ["-ss", String(copiedFrom)]), "-i", path,
-    ...(turned === undefined ? [] : [
-      "-metadata:s:v:0",
-      // ffmpeg 5.1 writes what it is told the other way round; ffprobe shows what players do.
-      `rotate=${360 - turned}`
-    ]), "-c", "copy", copy
+    "-v",
+    "error",
+    "-y",
+    ...(copiedFrom === undefined ? [] : ["-ss", String(copiedFrom)]),
+    "-i",
+    path,
+    ...(turned === undefined
+      ? []
+      : [
+          "-metadata:s:v:0",
+          // ffmpeg 5.1 writes what it is told the other way round; ffprobe shows what players do.
+          `rotate=${360 - turned}`
+        ]),
+    "-c",
+    "copy",
+    copy
   ])
   return copy
 }

@@ -14,20 +14,51 @@ export const EXPORT = ExportId.make("0198c9a0-0000-7000-8000-000000000001")
 export const BUILD = Build.make("0123456789ab")
 
 /** Facts of a source that never was, 25 frames a second unless told otherwise. */
-export const media = (width: number, height: number, change: { rate?: { num: number; den: number }; sound?: boolean; frames?: number } = {}): MediaInfo =>
+export const media = (
+  width: number,
+  height: number,
+  change: { rate?: { num: number; den: number }; sound?: boolean; frames?: number } = {}
+): MediaInfo =>
   Schema.decodeUnknownSync(MediaInfo)({
     container: "mov,mp4,m4a,3gp,3g2,mj2",
     fileStart: 0,
     bytes: 1,
     picture: {
-      codec: "h264", profile: null, level: null, pixelFormat: "yuv420p", streamIndex: 0, codedWidth: width, codedHeight: height,
-      sampleAspect: { num: 1, den: 1 }, rotation: 0, width, height, timeBase: { num: 1, den: 90_000 }, zeroPts: 0, frames: change.frames ?? 100,
-      frameRate: change.rate ?? { num: 25, den: 1 }, variableFrameRate: false, interlaced: false, duration: (change.frames ?? 100) * 40_000,
-      longestGop: 2_000_000, colorRange: null, colorSpace: null, colorTransfer: null, colorPrimaries: null
+      codec: "h264",
+      profile: null,
+      level: null,
+      pixelFormat: "yuv420p",
+      streamIndex: 0,
+      codedWidth: width,
+      codedHeight: height,
+      sampleAspect: { num: 1, den: 1 },
+      rotation: 0,
+      width,
+      height,
+      timeBase: { num: 1, den: 90_000 },
+      zeroPts: 0,
+      frames: change.frames ?? 100,
+      frameRate: change.rate ?? { num: 25, den: 1 },
+      variableFrameRate: false,
+      interlaced: false,
+      duration: (change.frames ?? 100) * 40_000,
+      longestGop: 2_000_000,
+      colorRange: null,
+      colorSpace: null,
+      colorTransfer: null,
+      colorPrimaries: null
     },
-    sound: change.sound === true
-      ? { codec: "aac", streamIndex: 1, sampleRate: 44_100, channels: 2, offset: 0, duration: (change.frames ?? 100) * 40_000 }
-      : null
+    sound:
+      change.sound === true
+        ? {
+            codec: "aac",
+            streamIndex: 1,
+            sampleRate: 44_100,
+            channels: 2,
+            offset: 0,
+            duration: (change.frames ?? 100) * 40_000
+          }
+        : null
   })
 
 export interface ClipSketch {
@@ -74,7 +105,10 @@ export const specOf = (
     })),
     clips: clips.map(({ source = 0, start, end, name = "clip" }) => {
       const from = Micros.make(Math.round((start ?? 0) * 1e6))
-      const to = end === undefined ? Micros.make(sources[source]?.media.picture.duration ?? 0) : Micros.make(Math.round(end * 1e6))
+      const to =
+        end === undefined
+          ? Micros.make(sources[source]?.media.picture.duration ?? 0)
+          : Micros.make(Math.round(end * 1e6))
       return {
         clipId: null,
         version: null,

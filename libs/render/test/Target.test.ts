@@ -33,17 +33,30 @@ describe("resolveTarget", () => {
   })
 
   it("is always even, of the named short side, and takes its own source", () => {
-    fc.assert(fc.property(fc.integer({ min: 64, max: 2000 }), fc.integer({ min: 64, max: 2000 }), fc.constantFrom("720p", "1080p", "source"), (width, height, resolution) => {
-      fc.pre(Math.max(width, height) / Math.min(width, height) < 4)
-      const made = target({ resolution }, [media(width, height)])
-      assert.strictEqual(made.width % 2 + made.height % 2, 0)
-      if (resolution !== "source") assert.strictEqual(Math.min(made.width, made.height), resolution === "720p" ? 720 : 1080)
-    }))
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 64, max: 2000 }),
+        fc.integer({ min: 64, max: 2000 }),
+        fc.constantFrom("720p", "1080p", "source"),
+        (width, height, resolution) => {
+          fc.pre(Math.max(width, height) / Math.min(width, height) < 4)
+          const made = target({ resolution }, [media(width, height)])
+          assert.strictEqual((made.width % 2) + (made.height % 2), 0)
+          if (resolution !== "source")
+            assert.strictEqual(Math.min(made.width, made.height), resolution === "720p" ? 720 : 1080)
+        }
+      )
+    )
   })
 
   it("takes rate and sound from the clips", () => {
     const clips = [media(1280, 720, { rate: { num: 30000, den: 1001 } }), media(1920, 1080, { sound: true })]
-    assert.deepInclude(target({}, clips), { frameRate: { num: 30000, den: 1001 }, sound: true, codec: "h264", format: "mp4" })
+    assert.deepInclude(target({}, clips), {
+      frameRate: { num: 30000, den: 1001 },
+      sound: true,
+      codec: "h264",
+      format: "mp4"
+    })
     assert.deepInclude(target({ frameRate: 59.94, format: "webm" }, [media(1280, 720)]), {
       frameRate: { num: 60000, den: 1001 },
       sound: false,
@@ -69,19 +82,32 @@ describe("resolveTarget", () => {
 
   it("names the clip that would need a crop", () => {
     assert.deepInclude(refusal({}, [media(1920, 1080)], "9:16"), { _tag: "missingCrop", clip: 0 })
-    assert.deepInclude(refusal({}, [media(1920, 1080), media(854, 480), media(640, 480)]), { _tag: "missingCrop", clip: 2 })
+    assert.deepInclude(refusal({}, [media(1920, 1080), media(854, 480), media(640, 480)]), {
+      _tag: "missingCrop",
+      clip: 2
+    })
     // A pixel of rounding is no other shape.
-    for (const [width, height] of [[854, 480], [853, 480], [1366, 768], [1918, 1080]] as const) {
+    for (const [width, height] of [
+      [854, 480],
+      [853, 480],
+      [1366, 768],
+      [1918, 1080]
+    ] as const) {
       assert.isTrue(Result.isSuccess(resolveTarget(settings(), "16:9", [media(width, height)])), `${width}×${height}`)
     }
-    for (const [width, height] of [[1920, 1088], [1900, 1080], [720, 576]] as const) {
+    for (const [width, height] of [
+      [1920, 1088],
+      [1900, 1080],
+      [720, 576]
+    ] as const) {
       assert.isTrue(Result.isFailure(resolveTarget(settings(), "16:9", [media(width, height)])), `${width}×${height}`)
     }
   })
 })
 
 describe("Estimate", () => {
-  const at = (change: typeof Settings.Encoded, rate = { num: 30, den: 1 }) => target(change, [media(1920, 1080, { rate })])
+  const at = (change: typeof Settings.Encoded, rate = { num: 30, den: 1 }) =>
+    target(change, [media(1920, 1080, { rate })])
 
   it("scales ceilings by pixels and frame rate", () => {
     assert.strictEqual(ceilingOf(at({ quality: "high" })), 8_000_000)

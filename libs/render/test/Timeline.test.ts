@@ -9,8 +9,14 @@ import { framesBetween, microsAt, samplesBefore } from "../src/Timeline.ts"
 import { model } from "./Model.ts"
 
 const usual: ReadonlyArray<Rational> = [
-  { num: 24000, den: 1001 }, { num: 24, den: 1 }, { num: 25, den: 1 }, { num: 30000, den: 1001 }, { num: 30, den: 1 },
-  { num: 50, den: 1 }, { num: 60000, den: 1001 }, { num: 60, den: 1 }
+  { num: 24000, den: 1001 },
+  { num: 24, den: 1 },
+  { num: 25, den: 1 },
+  { num: 30000, den: 1001 },
+  { num: 30, den: 1 },
+  { num: 50, den: 1 },
+  { num: 60000, den: 1001 },
+  { num: 60, den: 1 }
 ]
 const rates = fc.oneof(
   fc.constantFrom(...usual),
@@ -18,19 +24,26 @@ const rates = fc.oneof(
 )
 const family = fc.constantFrom("software", "nvenc", "qsv", "amf", "videotoolbox")
 const timeBases = fc.constantFrom<Rational>(
-  { num: 1, den: 90_000 }, { num: 1, den: 1000 }, { num: 1, den: 15_360 }, { num: 1, den: 60_000 },
-  { num: 1001, den: 30_000 }, { num: 1, den: 25 }, { num: 1, den: 705_600_000 }
+  { num: 1, den: 90_000 },
+  { num: 1, den: 1000 },
+  { num: 1, den: 15_360 },
+  { num: 1, den: 60_000 },
+  { num: 1001, den: 30_000 },
+  { num: 1, den: 25 },
+  { num: 1, den: 705_600_000 }
 )
 
 describe("Timeline", () => {
   it("counts frames to the nearest, halves up, as exact arithmetic does", () => {
-    fc.assert(fc.property(fc.nat(1e12), fc.nat(1e12), rates, (start, length, rate) => {
-      const frames = BigInt(framesBetween(Micros.make(start), Micros.make(start + length), rate))
-      // |frames − length·R| ≤ ½, and at exactly ½ the larger.
-      const twice = 2n * (BigInt(length) * BigInt(rate.num) - frames * 1_000_000n * BigInt(rate.den))
-      const whole = 1_000_000n * BigInt(rate.den)
-      assert.isTrue(twice < whole && twice >= -whole, `${length} µs at ${rate.num}/${rate.den}: ${frames}`)
-    }))
+    fc.assert(
+      fc.property(fc.nat(1e12), fc.nat(1e12), rates, (start, length, rate) => {
+        const frames = BigInt(framesBetween(Micros.make(start), Micros.make(start + length), rate))
+        // |frames − length·R| ≤ ½, and at exactly ½ the larger.
+        const twice = 2n * (BigInt(length) * BigInt(rate.num) - frames * 1_000_000n * BigInt(rate.den))
+        const whole = 1_000_000n * BigInt(rate.den)
+        assert.isTrue(twice < whole && twice >= -whole, `${length} µs at ${rate.num}/${rate.den}: ${frames}`)
+      })
+    )
   })
 
   it("knows the numbers that everybody gets wrong", () => {
@@ -44,45 +57,56 @@ describe("Timeline", () => {
   })
 
   it("cuts sound where frames are cut: pieces add up to the whole", () => {
-    fc.assert(fc.property(fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 30 }), rates, (lengths, rate) => {
-      let [frames, samples] = [0, 0]
-      for (const length of lengths) {
-        const piece = samplesBefore(frames + length, rate) - samplesBefore(frames, rate)
-        assert.closeTo(piece, (length * 48_000 * rate.den) / rate.num, 1.001)
-        frames += length
-        samples += piece
-      }
-      assert.strictEqual(samples, samplesBefore(frames, rate))
-    }))
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 30 }),
+        rates,
+        (lengths, rate) => {
+          let [frames, samples] = [0, 0]
+          for (const length of lengths) {
+            const piece = samplesBefore(frames + length, rate) - samplesBefore(frames, rate)
+            assert.closeTo(piece, (length * 48_000 * rate.den) / rate.num, 1.001)
+            frames += length
+            samples += piece
+          }
+          assert.strictEqual(samples, samplesBefore(frames, rate))
+        }
+      )
+    )
   })
 
   it("reckons joints to the microsecond however many there are", () => {
-    fc.assert(fc.property(fc.nat(1e8), fc.constantFrom(...usual), (frame, rate) => {
-      assert.closeTo(microsAt(frame, rate) - (frame * rate.den * 1e6) / rate.num, 0, 0.51)
-    }))
+    fc.assert(
+      fc.property(fc.nat(1e8), fc.constantFrom(...usual), (frame, rate) => {
+        assert.closeTo(microsAt(frame, rate) - (frame * rate.den * 1e6) / rate.num, 0, 0.51)
+      })
+    )
   })
 })
 
 describe("Chunks", () => {
   it("cover a clip without gap or overlap, on the grid, none of them tiny", () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 2_000_000 }), rates, family, (frames, rate, family) => {
-      const chunks = chunksOf(frames, rate, family)
-      const gop = gopFrames(rate)
-      const grid = chunks.length > 1 ? (chunks[0]?.to ?? 0) : frames
-      assert.strictEqual(chunks[0]?.from, 0)
-      assert.strictEqual(chunks.at(-1)?.to, frames)
-      for (const [i, chunk] of chunks.entries()) {
-        if (i > 0) assert.strictEqual(chunk.from, chunks[i - 1]?.to)
-        assert.strictEqual(chunk.from % gop, 0)
-        assert.isAtLeast(2 * (chunk.to - chunk.from), chunks.length > 1 ? grid : 0)
-        assert.isBelow(2 * (chunk.to - chunk.from), chunks.length > 1 ? 3 * grid : Infinity)
-      }
-      assert.isAtMost(chunks.length, 1024 + 1)
-    }))
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2_000_000 }), rates, family, (frames, rate, family) => {
+        const chunks = chunksOf(frames, rate, family)
+        const gop = gopFrames(rate)
+        const grid = chunks.length > 1 ? (chunks[0]?.to ?? 0) : frames
+        assert.strictEqual(chunks[0]?.from, 0)
+        assert.strictEqual(chunks.at(-1)?.to, frames)
+        for (const [i, chunk] of chunks.entries()) {
+          if (i > 0) assert.strictEqual(chunk.from, chunks[i - 1]?.to)
+          assert.strictEqual(chunk.from % gop, 0)
+          assert.isAtLeast(2 * (chunk.to - chunk.from), chunks.length > 1 ? grid : 0)
+          assert.isBelow(2 * (chunk.to - chunk.from), chunks.length > 1 ? 3 * grid : Infinity)
+        }
+        assert.isAtMost(chunks.length, 1024 + 1)
+      })
+    )
   })
 
   it("are six seconds long on software, thirty on hardware", () => {
-    const ends = (family: "software" | "nvenc") => chunksOf(30 * 65, { num: 30, den: 1 }, family).map((chunk) => chunk.to)
+    const ends = (family: "software" | "nvenc") =>
+      chunksOf(30 * 65, { num: 30, den: 1 }, family).map((chunk) => chunk.to)
     assert.deepStrictEqual(ends("software"), [180, 360, 540, 720, 900, 1080, 1260, 1440, 1620, 1800, 1950])
     assert.deepStrictEqual(ends("nvenc"), [900, 1950])
     // 2 s left over join their neighbour; 3 s stand alone.
@@ -91,41 +115,52 @@ describe("Chunks", () => {
   })
 
   it("of the beginning stay when the end moves (for clips under an hour and a half)", () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 100_000 }), fc.nat(100_000), rates, (frames, more, rate) => {
-      fc.pre(frames + more <= 1000 * 3 * gopFrames(rate))
-      const [short, long] = [chunksOf(frames, rate, "software"), chunksOf(frames + more, rate, "software")]
-      assert.deepStrictEqual(long.slice(0, short.length - 1), short.slice(0, -1))
-    }))
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 100_000 }), fc.nat(100_000), rates, (frames, more, rate) => {
+        fc.pre(frames + more <= 1000 * 3 * gopFrames(rate))
+        const [short, long] = [chunksOf(frames, rate, "software"), chunksOf(frames + more, rate, "software")]
+        assert.deepStrictEqual(long.slice(0, short.length - 1), short.slice(0, -1))
+      })
+    )
   })
 })
 
 /** Random frame times as a camera with a nervous clock would make them. */
-const indexes = fc.record({
-  timeBase: timeBases,
-  first: fc.integer({ min: -200_000, max: 10_000_000 }),
-  steps: fc.array(fc.integer({ min: 1, max: 6000 }), { minLength: 1, maxLength: 60 })
-}).map(({ timeBase, first, steps }): FrameIndex => {
-  const pts = [first]
-  for (const step of steps) pts.push((pts.at(-1) ?? 0) + step)
-  const keys = pts.map((_, i) => i).filter((i) => i % 7 === 0)
-  return { v: 1, timeBase, pts, keys, keyBytes: keys.map(() => -1) }
-})
+const indexes = fc
+  .record({
+    timeBase: timeBases,
+    first: fc.integer({ min: -200_000, max: 10_000_000 }),
+    steps: fc.array(fc.integer({ min: 1, max: 6000 }), { minLength: 1, maxLength: 60 })
+  })
+  .map(({ timeBase, first, steps }): FrameIndex => {
+    const pts = [first]
+    for (const step of steps) pts.push((pts.at(-1) ?? 0) + step)
+    const keys = pts.map((_, i) => i).filter((i) => i % 7 === 0)
+    return { v: 1, timeBase, pts, keys, keyBytes: keys.map(() => -1) }
+  })
 
 describe("FrameGrid", () => {
   it("finds the source frame that the definition says", () => {
-    fc.assert(fc.property(indexes, fc.nat(20_000_000), rates, (index, start, rate) => {
-      const grid = frameGrid(index.timeBase, index.pts[0] ?? 0, Micros.make(start), rate)
-      const frames = 25
-      assert.deepStrictEqual(
-        Array.from({ length: frames }, (_, n) => shownAt(grid, index, n)),
-        model(index, start, frames, rate)
-      )
-    }))
+    fc.assert(
+      fc.property(indexes, fc.nat(20_000_000), rates, (index, start, rate) => {
+        const grid = frameGrid(index.timeBase, index.pts[0] ?? 0, Micros.make(start), rate)
+        const frames = 25
+        assert.deepStrictEqual(
+          Array.from({ length: frames }, (_, n) => shownAt(grid, index, n)),
+          model(index, start, frames, rate)
+        )
+      })
+    )
   })
 
   it("stays where doubles are exact: ffmpeg evaluates the same formula", () => {
     // An hour of a clip that starts a day into its source, at every usual rate and common time base.
-    for (const timeBase of [{ num: 1, den: 90_000 }, { num: 1, den: 1000 }, { num: 1, den: 60_000 }, { num: 1001, den: 30_000 }]) {
+    for (const timeBase of [
+      { num: 1, den: 90_000 },
+      { num: 1, den: 1000 },
+      { num: 1, den: 60_000 },
+      { num: 1001, den: 30_000 }
+    ]) {
       for (const rate of usual) {
         const grid = frameGrid(timeBase, 12_345, Micros.make(86_400_123_457), rate)
         const hour = BigInt(Math.ceil((3600 * timeBase.den) / timeBase.num))
@@ -136,7 +171,10 @@ describe("FrameGrid", () => {
 
   it("converts 59.94 to 29.97 evenly: every tie goes one way", () => {
     const grid = frameGrid({ num: 1, den: 60_000 }, 0, Micros.make(0), { num: 30000, den: 1001 })
-    assert.deepStrictEqual(Array.from({ length: 9 }, (_, n) => placeOf(grid, 1001 * n)), [0, 1, 1, 2, 2, 3, 3, 4, 4])
+    assert.deepStrictEqual(
+      Array.from({ length: 9 }, (_, n) => placeOf(grid, 1001 * n)),
+      [0, 1, 1, 2, 2, 3, 3, 4, 4]
+    )
   })
 })
 
@@ -144,21 +182,23 @@ describe("Seek", () => {
   const containers = fc.constantFrom("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "avi")
 
   it("lands on a key frame at or before the first frame that is shown, or starts at the start", () => {
-    fc.assert(fc.property(indexes, fc.nat(2_000_000), rates, containers, fc.nat(100), (index, start, rate, container, from) => {
-      const zero = index.pts[0] ?? 0
-      const fileStart = Micros.make(Math.floor((zero * index.timeBase.num * 1e6) / index.timeBase.den) - 1000)
-      const grid = frameGrid(index.timeBase, zero, Micros.make(start), rate)
-      const { seek } = approach({ container, fileStart }, index, grid, from, from + 10)
-      if (seek === null) return
-      const shown = shownAt(grid, index, from)
-      const micros = (i: number) => ((index.pts[i] ?? 0) * index.timeBase.num * 1e6) / index.timeBase.den - fileStart
-      const key = index.keys.find((key) => Math.abs(micros(key) - seek) < 1)
-      assert.isDefined(key, "the seek is to a key frame")
-      assert.isAtMost(key ?? Infinity, shown)
-      const nearest = index.keys.findLast((candidate) => candidate <= shown) ?? 0
-      if (/mp4|matroska/.test(container)) assert.strictEqual(key, nearest)
-      else assert.isAtMost(micros(key ?? 0), micros(nearest) - 999_999)
-    }))
+    fc.assert(
+      fc.property(indexes, fc.nat(2_000_000), rates, containers, fc.nat(100), (index, start, rate, container, from) => {
+        const zero = index.pts[0] ?? 0
+        const fileStart = Micros.make(Math.floor((zero * index.timeBase.num * 1e6) / index.timeBase.den) - 1000)
+        const grid = frameGrid(index.timeBase, zero, Micros.make(start), rate)
+        const { seek } = approach({ container, fileStart }, index, grid, from, from + 10)
+        if (seek === null) return
+        const shown = shownAt(grid, index, from)
+        const micros = (i: number) => ((index.pts[i] ?? 0) * index.timeBase.num * 1e6) / index.timeBase.den - fileStart
+        const key = index.keys.find((key) => Math.abs(micros(key) - seek) < 1)
+        assert.isDefined(key, "the seek is to a key frame")
+        assert.isAtMost(key ?? Infinity, shown)
+        const nearest = index.keys.findLast((candidate) => candidate <= shown) ?? 0
+        if (/mp4|matroska/.test(container)) assert.strictEqual(key, nearest)
+        else assert.isAtMost(micros(key ?? 0), micros(nearest) - 999_999)
+      })
+    )
   })
 
   it("says for how many frames the last one is held", () => {
