@@ -33,8 +33,11 @@ const server = Effect.gen(function* () {
 describe("embedded Postgres", () => {
   it.live("starts on nothing, keeps what was committed through a stop and through kill -9", () =>
     Effect.gen(function* () {
-      const { start, dataDirectory } = yield* server
+      const { start, folder, dataDirectory } = yield* server
+      // What a first start that was killed half way had made.
+      yield* Effect.promise(() => mkdir(join(folder, "data.making-half", "base"), { recursive: true }))
       const first = yield* start()
+      assert.sameMembers(yield* Effect.promise(() => readdir(folder)), ["data", "data.log"])
       yield* query(first.url, (sql) => sql`create table kept (n int)`)
       yield* first.stop
       yield* first.exited

@@ -9,6 +9,7 @@ import {
   mkdir,
   mkdtemp,
   open,
+  readdir,
   readFile,
   readlink,
   rename,
@@ -19,7 +20,7 @@ import {
 } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
-import { dirname, join, resolve } from "node:path"
+import { basename, dirname, join, resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import postgres from "postgres"
 import { closedFolder, postgresAccount, postgresPrograms, sharedFolder } from "./PostgresPrograms.ts"
@@ -139,6 +140,10 @@ const placeOf = async (dataDir: string): Promise<string> => {
 
 /** Makes the data folder, whole or not at all. */
 const initialise = async (programs: string, place: string, account: Account | null, durable: boolean) => {
+  // What a start that was killed had begun; nobody else starts on this data now.
+  const folder = dirname(place)
+  const begun = (await readdir(folder)).filter((name) => name.startsWith(`${basename(place)}.making-`))
+  for (const name of begun) await rm(join(folder, name), { recursive: true, force: true })
   const making = await mkdtemp(`${place}.making-`)
   const secrets = await mkdtemp(join(tmpdir(), "reelay-initdb-"))
   try {
