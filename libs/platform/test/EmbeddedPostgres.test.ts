@@ -6,6 +6,8 @@ import { startOf } from "@reelay/platform/ProcessIdentity"
 import { Effect } from "effect"
 import { execa } from "execa"
 import { chmod, lstat, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises"
+import { once } from "node:events"
+import { createServer } from "node:net"
 import { join } from "node:path"
 import postgres from "postgres"
 import { openFolder } from "./OwnPostgres.ts"
@@ -102,10 +104,10 @@ describe("embedded Postgres", () => {
     })
   )
 
-  it.live("wants its password, listens on loopback only, and has no socket in a shared folder", () =>
+  it.live("wants its password, listens on loopback only, has no socket in a shared folder, and says why it fails", () =>
     Effect.gen(function* () {
       const { start, dataDirectory } = yield* server
-      const { url } = yield* start()
+      const { url, port, stop } = yield* start()
       const wrong = new URL(url)
       wrong.password = "guess"
       const refused = yield* Effect.promise(() =>
@@ -124,16 +126,12 @@ describe("embedded Postgres", () => {
       assert.deepInclude(settings, { addresses: "127.0.0.1", sockets: "", encoding: "UTF8" })
       const { mode } = yield* Effect.promise(() => stat(join(dataDirectory, "reelay.password")))
       assert.strictEqual(mode & 0o077, 0)
-    })
-  )
 
-  it.live("says what is wrong when it cannot start", () =>
-    Effect.gen(function* () {
-      const { start } = yield* server
-      const other = yield* server
-      const first = yield* start()
-      const error = yield* Effect.flip(other.start(first.port))
-      assert.include(error.message, "could not bind")
+      yield* stop
+      const squatter = createServer()
+      yield* Effect.promise(() => once(squatter.listen(port, "127.0.0.1"), "listening"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => squatter.close()))
+      assert.include((yield* Effect.flip(start(port))).message, "could not bind")
     })
   )
 
