@@ -1,6 +1,6 @@
 import type { ExportRequest } from "@reelay/contracts/Export"
-import { Digest, UserId, VideoId } from "@reelay/contracts/Ids"
-import type { ProjectId } from "@reelay/contracts/Ids"
+import { Digest, VideoId } from "@reelay/contracts/Ids"
+import type { ProjectId, UserId } from "@reelay/contracts/Ids"
 import { NotFound, Validation, VideoNotFound } from "@reelay/contracts/Problem"
 import { Aspect } from "@reelay/contracts/Project"
 import type { SpecSource } from "@reelay/contracts/RenderSpec"

@@ -11,6 +11,7 @@ import { MediaRoots } from "./MediaRoots.ts"
 import { Migration } from "./Migration.ts"
 import { Projects } from "./Projects.ts"
 import { Readiness } from "./Readiness.ts"
+import { sweeper } from "./Sweeper.ts"
 import { VideoIntake } from "./VideoIntake.ts"
 import { Videos } from "./Videos.ts"
 
@@ -24,7 +25,8 @@ export const services = Layer.mergeAll(
   Projects.layer,
   Readiness.layer,
   VideoIntake.layer,
-  Videos.layer
+  Videos.layer,
+  sweeper
 ).pipe(
   Layer.provide([Doorbell.layer, Ingest.layer, MediaRoots.layer, Migration.layer]),
   Layer.provide(MediaTools.layer)

@@ -91,7 +91,7 @@ describe("Postgres is away", () => {
 })
 
 describe("Postgres is away when the api starts", () => {
-  it("it serves, says what is missing, and makes the schema once it can", async () => {
+  it("serves, says what is missing, and makes the schema once it can", async () => {
     const folder = join(tmpdir(), `reelay-late-${randomUUID()}`)
     await mkdir(folder, { mode: 0o755 })
     const options = { dataDirectory: join(folder, "data"), durable: false }

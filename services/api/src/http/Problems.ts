@@ -1,4 +1,4 @@
-import { Internal, NotFound, TooLarge, Unavailable, UnsupportedMedia, Validation } from "@reelay/contracts/Problem"
+import { Internal, NotFound, TooLarge, Validation } from "@reelay/contracts/Problem"
 import type { FieldError } from "@reelay/contracts/Problem"
 import { Cause, Effect, SchemaIssue } from "effect"
 import { HttpServerError, HttpServerRespondable, HttpServerResponse, ProblemDetails } from "effect/http"
@@ -38,7 +38,7 @@ export const problemOfRequest = (error: HttpApiError.HttpApiSchemaError): Valida
   return new Validation({ detail: errors.map(({ field, message }) => `${field}: ${message}`).join("; "), errors })
 }
 
-type AnyProblem = Validation | NotFound | Internal | TooLarge | Unavailable | UnsupportedMedia
+type AnyProblem = Validation | NotFound | Internal | TooLarge
 
 const ofServerError = (error: HttpServerError.HttpServerError): AnyProblem => {
   switch (error.reason._tag) {

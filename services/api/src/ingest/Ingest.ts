@@ -144,8 +144,10 @@ export class Ingest extends Context.Service<Ingest, {
           const report = yield* header(path)
           const stream = yield* orRefuse(Facts.pickVideo(report))
           const all = yield* packets(path)
-          const { picture: facts, index } = yield* picture(path, report, stream, all.get(stream.index) ?? [])
-          const heard = yield* sound(path, report, all)
+          const [{ index, picture: facts }, heard] = yield* Effect.all(
+            [picture(path, report, stream, all.get(stream.index) ?? []), sound(path, report, all)],
+            { concurrency: 2 }
+          )
           const soundInfo = heard === null ? null : Facts.soundOf(heard, facts)
           return { media: Facts.mediaOf(report, size, facts, soundInfo), index }
         }, translated),

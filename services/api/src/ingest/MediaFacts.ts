@@ -90,7 +90,7 @@ const shownOf = (facts: PictureFacts) =>
     .flatMap((packet) =>
       packet.pts === null || packet.discard || packet.pts < facts.firstShown ? [] : [{ ...packet, pts: packet.pts }]
     )
-    .sort((a, b) => a.pts - b.pts)
+    .toSorted((a, b) => a.pts - b.pts)
 
 const rotationOf = (stream: ProbeStream): PictureInfo["rotation"] => {
   const counterclockwise = stream.side_data_list.find((data) => data.rotation !== undefined)?.rotation ?? 0
@@ -173,7 +173,7 @@ export const TRUNCATED = "The file is incomplete: its header promises more than 
 
 /** Ticks. Key frames that an edit list hides count: a seek steps back to them, too. */
 const longestGop = (packets: ReadonlyArray<Packet>, end: number): number => {
-  const keys = packets.flatMap((packet) => packet.key && packet.pts !== null ? [packet.pts] : []).sort((a, b) => a - b)
+  const keys = packets.flatMap((packet) => packet.key && packet.pts !== null ? [packet.pts] : []).toSorted((a, b) => a - b)
   let longest = 1
   keys.forEach((key, i) => {
     longest = Math.max(longest, (keys[i + 1] ?? end) - key)
