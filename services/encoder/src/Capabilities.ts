@@ -58,22 +58,28 @@ export class Capabilities extends Context.Service<
       const processes = yield* Processes
       const nothing = { reads: [], folder: null, devices: false }
 
-      const version = yield* ffmpeg
-        .ask("ffmpeg", ["-version"], nothing, 10)
-        .pipe(Effect.catchTag("CannotStart", () => Effect.succeed({ exitCode: -1, stdout: "", stderr: "not found" })))
+      const ask = (argv: ReadonlyArray<string>) =>
+        ffmpeg
+          .ask("ffmpeg", argv, nothing, 10)
+          .pipe(Effect.catchTag("CannotStart", () => Effect.succeed({ exitCode: -1, stdout: "", stderr: "not found" })))
+      const [version, encoders, gpus] = yield* Effect.all(
+        [
+          ask(["-version"]),
+          ask(["-hide_banner", "-encoders"]),
+          processes.collect({ file: "nvidia-smi", args: Probe.NVIDIA_QUERY }, 5).pipe(
+            Effect.map((answer) => (answer.exitCode === 0 ? Probe.gpusIn(answer.stdout) : [])),
+            Effect.catchTag("CannotStart", () => Effect.succeed([]))
+          )
+        ],
+        { concurrency: "unbounded" }
+      )
       if (version.exitCode !== 0) {
         return yield* new NoEncoder({
           message: `ffmpeg does not run: ${Probe.reasonIn(version.stderr, "no reason given")}`
         })
       }
       const build = Probe.buildOf(version.stdout, process.arch)
-      const listed = Probe.listedEncoders(
-        (yield* ffmpeg.ask("ffmpeg", ["-hide_banner", "-encoders"], nothing, 10)).stdout
-      )
-      const gpus = yield* processes.collect({ file: "nvidia-smi", args: Probe.NVIDIA_QUERY }, 5).pipe(
-        Effect.map((answer) => (answer.exitCode === 0 ? Probe.gpusIn(answer.stdout) : [])),
-        Effect.catchTag("CannotStart", () => Effect.succeed([]))
-      )
+      const listed = Probe.listedEncoders(encoders.stdout)
 
       /** One real encode: null when it works, else what ffmpeg said. */
       const tryOut = Effect.fnUntraced(function* (family: Family, codec: VideoCodec) {
@@ -90,24 +96,20 @@ export class Capabilities extends Context.Service<
         return { stderr: ended.stderr, busy: verdict._tag === "Busy" }
       })
 
+      /** The first codec tells whether the driver is there at all; the others follow together. */
       const probe = Effect.fnUntraced(function* (family: Family, codecs: ReadonlyArray<VideoCodec>) {
-        const proven: Array<VideoCodec> = []
-        let problem: string | null = null
-        for (const codec of codecs) {
-          const encoder = encoderName(family, codec)
-          if (encoder === null || !listed.has(encoder)) continue
-          const refusal = yield* tryOut(family, codec)
-          // A device that is taken is there.
-          if (refusal === null || refusal.busy) {
-            proven.push(codec)
-            continue
-          }
-          problem ??= Probe.reasonIn(refusal.stderr, "a test encode failed")
-          if (Probe.driverIsMissing(refusal.stderr)) break
-        }
+        const compiledIn = codecs.filter((codec) => listed.has(encoderName(family, codec) ?? ""))
+        const answer = (codec: VideoCodec) => tryOut(family, codec).pipe(Effect.map((refusal) => ({ codec, refusal })))
+        const first = yield* Effect.forEach(compiledIn.slice(0, 1), answer)
+        const hopeless = first.some(({ refusal }) => refusal !== null && Probe.driverIsMissing(refusal.stderr))
+        const rest = yield* Effect.forEach(hopeless ? [] : compiledIn.slice(1), answer, { concurrency: "unbounded" })
+        const answers = [...first, ...rest]
+        // A device that is taken is there.
+        const proven = answers.filter(({ refusal }) => refusal === null || refusal.busy).map(({ codec }) => codec)
+        const said = answers.find(({ refusal }) => refusal !== null)?.refusal?.stderr ?? ""
         const result: ProbeResult = {
           codecs: proven,
-          problem: proven.length > 0 ? null : (problem ?? "not in this build of ffmpeg")
+          problem: proven.length > 0 ? null : Probe.reasonIn(said, "not in this build of ffmpeg")
         }
         return result
       })
@@ -131,7 +133,7 @@ export class Capabilities extends Context.Service<
               breaker: Breaker.probed(Breaker.closed, result.problem, started)
             }))
           ),
-        { concurrency: 2 }
+        { concurrency: "unbounded" }
       )
       const works = rungs.filter((rung) => rung.breaker.state === "ok")
       if (works.length === 0) {

@@ -1,7 +1,6 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import type { Scope } from "effect"
 import { execa } from "execa"
-import { setPriority } from "node:os"
 import { EncoderConfig } from "./EncoderConfig.ts"
 import { openLedger } from "./Orphans.ts"
 
@@ -121,7 +120,6 @@ export class Processes extends Context.Service<
               const { cause } = yield* Effect.promise(() => settled)
               return yield* new CannotStart({ cause })
             }
-            yield* Effect.sync(() => giveWay(pid))
             yield* ledger.note(pid)
             const done = Effect.promise(() => settled)
             const child: Child & { readonly gone: () => boolean } = {
@@ -174,15 +172,6 @@ export class Processes extends Context.Service<
       return Processes.of({ start, collect })
     })
   )
-}
-
-/** On one machine with NATS and Postgres, heartbeats come before frames. */
-const giveWay = (pid: number): void => {
-  try {
-    setPriority(pid, 5)
-  } catch {
-    // Gone already, or not allowed here: it only costs politeness.
-  }
 }
 
 const COLLECT_LIMIT = 64 * 1024 * 1024
