@@ -18,6 +18,8 @@ export interface NumberedOptions {
   readonly sound?: boolean
   /** Arguments between inputs and output: codec, GOP, rotation … */
   readonly encode?: ReadonlyArray<string>
+  /** A quarter turn, as a phone held upright notes it: the picture is stored lying. */
+  readonly upright?: boolean
 }
 
 const isFlash = (frame: number, perSecond: number) => frame % perSecond === 0
@@ -44,10 +46,13 @@ export const writeNumbered = async (path: string, options: NumberedOptions): Pro
     "-v", "error", "-y",
     "-f", "rawvideo", "-pix_fmt", "gray", "-s", `${WIDTH}x${HEIGHT}`, "-r", `${num}/${den}`, "-i", "pipe:0",
     ...(options.sound === false ? [] : ["-f", "lavfi", "-i", beep]),
-    ...(options.encode ?? ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-g", "60", "-bf", "2", "-c:a", "aac"]),
     "-pix_fmt", "yuv420p",
-    path
+    ...(options.encode ?? ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-g", "60", "-bf", "2", "-c:a", "aac"]),
+    options.upright === true ? `${path}.lying.mp4` : path
   ], { stdin: picture() })
+  if (options.upright !== true) return
+  // A turn is noted by a copy only; ffmpeg 5.1 writes the tag the other way round.
+  await execa("ffmpeg", ["-v", "error", "-y", "-i", `${path}.lying.mp4`, "-c", "copy", "-metadata:s:v:0", "rotate=270", path])
 }
 
 export interface Read {
