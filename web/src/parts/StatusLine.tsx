@@ -19,7 +19,7 @@ export const StatusLine = (props: { readonly view: ExportView; readonly title: s
   const words = () => (view().action === null ? stageText(view()) : statusText(view()))
   const facts = () =>
     [
-      view().speed === null || view().stage !== "encoding" ? null : `${(view().speed ?? 0).toFixed(1)}× speed`,
+      view().stage !== "encoding" || (view().speed ?? 0) < 0.05 ? null : `${(view().speed ?? 0).toFixed(1)}× speed`,
       view().etaSeconds === null ? null : leftText(view().etaSeconds ?? 0)
     ]
       .filter((fact) => fact !== null)
