@@ -306,10 +306,14 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
           Effect.repeat({ until: (got) => got._tag === "Some" })
         )
         yield* spoil(message, body)
+        // What was sent to find the reader may still arrive, so only the count says that it is past the spoilt ones.
+        yield* Effect.all([rejections(message.name, "undecodable"), rejections(message.name, "newer")]).pipe(
+          Effect.delay(10),
+          Effect.repeat({ until: ([undecodable, newer]) => undecodable >= 3 && newer >= 1 })
+        )
         yield* Queue.clear(seen)
         yield* send
         assert.deepStrictEqual(yield* Queue.take(seen), body)
-        yield* counted(message.name, 3)
       })
       const event: ExportEvent = { v: 1, exportId, userId: USER, epoch: 1, status: "processing" }
       yield* sees(

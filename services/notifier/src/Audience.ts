@@ -93,14 +93,14 @@ export class Audience extends Context.Service<
         }
       }
 
+      const moved = (value: Export, { told }: Known): boolean =>
+        told.status !== value.status || told.epoch !== value.epoch
+
       /** Readings of Postgres that no event asked for: what is news in them is told to all, but to whom it went anyway. */
       const learn = (found: ReadonlyArray<Export>, at: number, except?: Listener): void => {
         for (const value of found) {
           const before = known.get(value.userId)?.get(value.id)
-          const news =
-            before === undefined
-              ? !isTerminal(value.status)
-              : before.told.status !== value.status || before.told.epoch !== value.epoch
+          const news = before === undefined ? !isTerminal(value.status) : moved(value, before)
           if (news) tell(value, cursorOf(history.position), at, except)
         }
       }
@@ -111,6 +111,9 @@ export class Audience extends Context.Service<
         readonly incarnation: string
         readonly storedMillis: number
       }
+      /** Everybody who listens was told `before`: only what came after it, or says something else, is worth a word. */
+      const isNews = (row: Export, before: Known): boolean =>
+        isOlder(before.told, row) || (!isOlder(row, before.told) && moved(row, before))
       const onEvents = Effect.fnUntraced(function* (events: ReadonlyArray<Heard>) {
         const wanted = new Set(
           events.filter(({ body }) => listening(body.userId, body.exportId).length > 0).map(({ body }) => body.exportId)
@@ -124,7 +127,7 @@ export class Audience extends Context.Service<
           const before = known.get(body.userId)?.get(body.exportId)
           if (row === undefined) {
             if (wanted.has(body.exportId)) tellGone(body.userId, body.exportId, cursor)
-          } else if (row.userId === body.userId && (before === undefined || !isOlder(row, before.told))) {
+          } else if (row.userId === body.userId && (before === undefined || isNews(row, before))) {
             tell(row, cursor, at)
           }
           history.record(incarnation, sequence, storedMillis)
