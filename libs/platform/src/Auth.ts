@@ -28,21 +28,24 @@ const Claims = Schema.Struct({
 })
 
 /** `local`: no token is the local user, which is why only loopback may ask. `jwt`: every request brings a valid token. */
-export class Auth extends Context.Service<Auth, {
-  readonly mode: "local" | "jwt"
-  /** Origins, beside the server's own, whose pages may call (`REELAY_CORS_ORIGINS`). */
-  readonly origins: ReadonlyArray<string>
-  /** Who a token speaks for. Null: none came. */
-  authenticate(token: Redacted.Redacted | null): Effect.Effect<Caller, AuthError>
-  /**
-   * Whether a request that carries these headers may be heard at all. In local mode the machine itself is the
-   * credential, so a page elsewhere, or a name that was rebound to loopback, must not get to use it.
-   */
-  admits(headers: { readonly host?: string | undefined; readonly origin?: string | undefined }): boolean
-}>()("@reelay/platform/Auth") {
+export class Auth extends Context.Service<
+  Auth,
+  {
+    readonly mode: "local" | "jwt"
+    /** Origins, beside the server's own, whose pages may call (`REELAY_CORS_ORIGINS`). */
+    readonly origins: ReadonlyArray<string>
+    /** Who a token speaks for. Null: none came. */
+    authenticate(token: Redacted.Redacted | null): Effect.Effect<Caller, AuthError>
+    /**
+     * Whether a request that carries these headers may be heard at all. In local mode the machine itself is the
+     * credential, so a page elsewhere, or a name that was rebound to loopback, must not get to use it.
+     */
+    admits(headers: { readonly host?: string | undefined; readonly origin?: string | undefined }): boolean
+  }
+>()("@reelay/platform/Auth") {
   static readonly layer = Layer.effect(
     Auth,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const mode = yield* Config.Literals(["local", "jwt"], "REELAY_AUTH").pipe(Config.withDefault("local"))
       const origins = (yield* Config.Array(Schema.String, "REELAY_CORS_ORIGINS").pipe(Config.withDefault([])))
         .map((origin) => origin.trim())
@@ -51,7 +54,7 @@ export class Auth extends Context.Service<Auth, {
       return Auth.of({
         mode,
         origins,
-        authenticate: Effect.fn("Auth.authenticate")(function*(token) {
+        authenticate: Effect.fn("Auth.authenticate")(function* (token) {
           if (token === null) {
             if (mode === "local") return { userId: LOCAL_USER, operator: true }
             return yield* new AuthError({ reason: "missing", detail: "No token came with the request." })
@@ -76,7 +79,7 @@ const CLOCK_TOLERANCE = 5
 const localTokenKey = secretKey("local-token")
 
 /** A token that `REELAY_AUTH=local` accepts: for scripts on this machine that act for another user. Lives an hour. */
-export const signLocalToken = Effect.fn("signLocalToken")(function*(caller: Caller) {
+export const signLocalToken = Effect.fn("signLocalToken")(function* (caller: Caller) {
   const key = yield* localTokenKey
   return yield* Effect.promise(() =>
     new SignJWT(caller.operator ? { role: "operator" } : {})
@@ -88,11 +91,12 @@ export const signLocalToken = Effect.fn("signLocalToken")(function*(caller: Call
   )
 })
 
-const localVerifier = Effect.gen(function*() {
+const localVerifier = Effect.gen(function* () {
   const key = yield* localTokenKey
   return ((token) =>
-    jwtVerify(token, key, { algorithms: ["HS256"], clockTolerance: CLOCK_TOLERANCE })
-      .then((verified) => verified.payload)) satisfies Verify
+    jwtVerify(token, key, { algorithms: ["HS256"], clockTolerance: CLOCK_TOLERANCE }).then(
+      (verified) => verified.payload
+    )) satisfies Verify
 })
 
 /** Bytes: less than the digest's length would weaken HS256. */
@@ -101,7 +105,7 @@ const MINIMUM_SECRET_BYTES = 32
 /** Only signatures that need the issuer's private key: with a public key set, HS256 would let anyone sign. */
 const ASYMMETRIC = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 
-const jwtVerifier = Effect.gen(function*() {
+const jwtVerifier = Effect.gen(function* () {
   const issuer = yield* Config.option(Config.NonEmptyString("REELAY_JWT_ISSUER"))
   const audience = yield* Config.option(Config.NonEmptyString("REELAY_JWT_AUDIENCE"))
   const expected = {
@@ -119,11 +123,15 @@ const jwtVerifier = Effect.gen(function*() {
       })
     }
     return ((token) =>
-      jwtVerify(token, key, { ...expected, algorithms: ["HS256"] }).then((verified) => verified.payload)) satisfies Verify
+      jwtVerify(token, key, { ...expected, algorithms: ["HS256"] }).then(
+        (verified) => verified.payload
+      )) satisfies Verify
   }
   const keys = createRemoteJWKSet(yield* Config.URL("REELAY_JWKS_URL"))
   return ((token) =>
-    jwtVerify(token, keys, { ...expected, algorithms: ASYMMETRIC }).then((verified) => verified.payload)) satisfies Verify
+    jwtVerify(token, keys, { ...expected, algorithms: ASYMMETRIC }).then(
+      (verified) => verified.payload
+    )) satisfies Verify
 })
 
 const NOT_THE_CALLERS = ["ERR_JOSE_GENERIC", "ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID"]

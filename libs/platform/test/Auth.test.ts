@@ -38,10 +38,10 @@ const hs256 = (claims: Record<string, unknown>, key = HS) =>
 
 describe("Auth, local", () => {
   it.effect("no token is the local operator; a token is the user that it names; a wrong one is nobody", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, secret } = yield* secretFile
       const environment = withEnv({ REELAY_SECRET_FILE: path })
-      yield* Effect.gen(function*() {
+      yield* Effect.gen(function* () {
         assert.deepStrictEqual(yield* callerOf(null), { userId: LOCAL_USER, operator: true })
         const token = yield* signLocalToken({ userId: alice, operator: false })
         assert.deepStrictEqual(yield* callerOf(token), { userId: alice, operator: false })
@@ -54,24 +54,29 @@ describe("Auth, local", () => {
         const operator = yield* signLocalToken({ userId: alice, operator: true })
         assert.deepStrictEqual(yield* callerOf(operator), { userId: alice, operator: true })
       }).pipe(Effect.provide(environment))
-    }))
+    })
+  )
 
   it.effect("a short secret does not start", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path } = yield* secretFile
       yield* Effect.promise(() => writeFile(path, "short"))
       const error = yield* Effect.flip(Effect.provide(callerOf(null), withEnv({ REELAY_SECRET_FILE: path })))
       assert.strictEqual(error._tag, "SecretError")
-    }))
+    })
+  )
 })
 
 describe("Auth, jwt", () => {
   it.effect("HS256: subject, role, issuer, audience, expiry, and no way round the algorithm", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const good = { sub: "alice", iss: "https://issuer", aud: "reelay" }
       const token = (claims: Record<string, unknown>, key?: string) => Effect.promise(() => hs256(claims, key))
       assert.deepStrictEqual(yield* callerOf(yield* token(good)), { userId: alice, operator: false })
-      assert.deepStrictEqual(yield* callerOf(yield* token({ ...good, role: "operator" })), { userId: alice, operator: true })
+      assert.deepStrictEqual(yield* callerOf(yield* token({ ...good, role: "operator" })), {
+        userId: alice,
+        operator: true
+      })
       assert.strictEqual((yield* callerOf(yield* token({ ...good, role: ["operator"] }))).operator, false)
       assert.strictEqual(yield* reasonOf(null), "missing")
       assert.strictEqual(yield* reasonOf(yield* token({ ...good, iss: "https://other" })), "invalid")
@@ -82,50 +87,62 @@ describe("Auth, jwt", () => {
       assert.strictEqual(yield* reasonOf(yield* token(good, "another secret of thirty-two bytes or more")), "invalid")
       const none = `${btoa(JSON.stringify({ alg: "none" }))}.${btoa(JSON.stringify(good))}.`.replaceAll("=", "")
       assert.strictEqual(yield* reasonOf(none), "invalid")
-    }).pipe(Effect.provide(withEnv({
-      REELAY_AUTH: "jwt",
-      REELAY_JWT_SECRET: HS,
-      REELAY_JWT_ISSUER: "https://issuer",
-      REELAY_JWT_AUDIENCE: "reelay"
-    }))))
-
-  it.effect("JWKS: the issuer's key counts, HS256 with the public key does not, an issuer that is away is said so", () =>
-    Effect.gen(function*() {
-      const { publicKey, privateKey } = yield* Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
-      const jwk = yield* Effect.promise(() => exportJWK(publicKey))
-      const server = createServer((_, response) => {
-        response.setHeader("content-type", "application/json")
-        response.end(JSON.stringify({ keys: [{ ...jwk, kid: "k1", alg: "ES256" }] }))
-      })
-      const port = yield* Effect.acquireRelease(
-        Effect.callback<number>((resume) => {
-          server.listen(0, "127.0.0.1", () => {
-            const address = server.address()
-            resume(typeof address === "object" && address !== null ? Effect.succeed(address.port) : Effect.die(address))
-          })
-        }),
-        () => Effect.sync(() => server.close())
+    }).pipe(
+      Effect.provide(
+        withEnv({
+          REELAY_AUTH: "jwt",
+          REELAY_JWT_SECRET: HS,
+          REELAY_JWT_ISSUER: "https://issuer",
+          REELAY_JWT_AUDIENCE: "reelay"
+        })
       )
-      yield* Effect.gen(function*() {
+    )
+  )
+
+  it.effect(
+    "JWKS: the issuer's key counts, HS256 with the public key does not, an issuer that is away is said so",
+    () =>
+      Effect.gen(function* () {
+        const { publicKey, privateKey } = yield* Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
+        const jwk = yield* Effect.promise(() => exportJWK(publicKey))
+        const server = createServer((_, response) => {
+          response.setHeader("content-type", "application/json")
+          response.end(JSON.stringify({ keys: [{ ...jwk, kid: "k1", alg: "ES256" }] }))
+        })
+        const port = yield* Effect.acquireRelease(
+          Effect.callback<number>((resume) => {
+            server.listen(0, "127.0.0.1", () => {
+              const address = server.address()
+              resume(
+                typeof address === "object" && address !== null ? Effect.succeed(address.port) : Effect.die(address)
+              )
+            })
+          }),
+          () => Effect.sync(() => server.close())
+        )
+        yield* Effect.gen(function* () {
+          const token = yield* Effect.promise(() =>
+            new SignJWT({ sub: "alice" }).setProtectedHeader({ alg: "ES256", kid: "k1" }).sign(privateKey)
+          )
+          assert.deepStrictEqual(yield* callerOf(token), { userId: alice, operator: false })
+          const confused = yield* Effect.promise(() => hs256({ sub: "alice" }, JSON.stringify(jwk).padEnd(64)))
+          assert.strictEqual(yield* reasonOf(confused), "invalid")
+          const stranger = yield* Effect.promise(() =>
+            new SignJWT({ sub: "alice" }).setProtectedHeader({ alg: "ES256", kid: "other" }).sign(privateKey)
+          )
+          assert.strictEqual(yield* reasonOf(stranger), "invalid")
+        }).pipe(Effect.provide(withEnv({ REELAY_AUTH: "jwt", REELAY_JWKS_URL: `http://127.0.0.1:${port}/keys` })))
         const token = yield* Effect.promise(() =>
           new SignJWT({ sub: "alice" }).setProtectedHeader({ alg: "ES256", kid: "k1" }).sign(privateKey)
         )
-        assert.deepStrictEqual(yield* callerOf(token), { userId: alice, operator: false })
-        const confused = yield* Effect.promise(() => hs256({ sub: "alice" }, JSON.stringify(jwk).padEnd(64)))
-        assert.strictEqual(yield* reasonOf(confused), "invalid")
-        const stranger = yield* Effect.promise(() =>
-          new SignJWT({ sub: "alice" }).setProtectedHeader({ alg: "ES256", kid: "other" }).sign(privateKey)
+        assert.strictEqual(
+          yield* reasonOf(token).pipe(
+            Effect.provide(withEnv({ REELAY_AUTH: "jwt", REELAY_JWKS_URL: "http://127.0.0.1:1/keys" }))
+          ),
+          "unavailable"
         )
-        assert.strictEqual(yield* reasonOf(stranger), "invalid")
-      }).pipe(Effect.provide(withEnv({ REELAY_AUTH: "jwt", REELAY_JWKS_URL: `http://127.0.0.1:${port}/keys` })))
-      const token = yield* Effect.promise(() =>
-        new SignJWT({ sub: "alice" }).setProtectedHeader({ alg: "ES256", kid: "k1" }).sign(privateKey)
-      )
-      assert.strictEqual(
-        yield* reasonOf(token).pipe(Effect.provide(withEnv({ REELAY_AUTH: "jwt", REELAY_JWKS_URL: "http://127.0.0.1:1/keys" }))),
-        "unavailable"
-      )
-    }))
+      })
+  )
 })
 
 describe("Origin", () => {

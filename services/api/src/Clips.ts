@@ -3,7 +3,14 @@ import { CUT } from "@reelay/contracts/Edits"
 import { ClipId, newId } from "@reelay/contracts/Ids"
 import type { ProjectId, UserId, VideoId } from "@reelay/contracts/Ids"
 import { MediaInfo } from "@reelay/contracts/Media"
-import { Conflict, InvalidSegment, NotFound, PreconditionFailed, Validation, VideoNotFound } from "@reelay/contracts/Problem"
+import {
+  Conflict,
+  InvalidSegment,
+  NotFound,
+  PreconditionFailed,
+  Validation,
+  VideoNotFound
+} from "@reelay/contracts/Problem"
 import { Clip } from "@reelay/contracts/Project"
 import { secondsOf } from "@reelay/contracts/Quantity"
 import { Database } from "@reelay/platform/Database"
@@ -19,77 +26,100 @@ import type { Trouble } from "./Trouble.ts"
 export type ExpectedVersion = number | "*" | null
 
 /** Pieces of videos in a project, in order. Every change makes a version; earlier ones stay stored. */
-export class Clips extends Context.Service<Clips, {
-  /** Appended as the last. */
-  add(owner: UserId, project: ProjectId, clip: NewClip): Effect.Effect<
-    Clip,
-    NotFound | VideoNotFound | InvalidSegment | Trouble
-  >
-  /** The next version. `expected` is the version that the caller has seen; null: whichever. */
-  update(owner: UserId, project: ProjectId, id: ClipId, change: ClipChange, expected: ExpectedVersion): Effect.Effect<
-    Clip,
-    NotFound | InvalidSegment | PreconditionFailed | Trouble
-  >
-  remove(owner: UserId, project: ProjectId, id: ClipId): Effect.Effect<void, NotFound | Trouble>
-  /** `order` names every clip of the project once. */
-  reorder(owner: UserId, project: ProjectId, order: ReadonlyArray<ClipId>): Effect.Effect<
-    ReadonlyArray<Clip>,
-    NotFound | Conflict | Validation | Trouble
-  >
-}>()("@reelay/api/Clips") {
+export class Clips extends Context.Service<
+  Clips,
+  {
+    /** Appended as the last. */
+    add(
+      owner: UserId,
+      project: ProjectId,
+      clip: NewClip
+    ): Effect.Effect<Clip, NotFound | VideoNotFound | InvalidSegment | Trouble>
+    /** The next version. `expected` is the version that the caller has seen; null: whichever. */
+    update(
+      owner: UserId,
+      project: ProjectId,
+      id: ClipId,
+      change: ClipChange,
+      expected: ExpectedVersion
+    ): Effect.Effect<Clip, NotFound | InvalidSegment | PreconditionFailed | Trouble>
+    remove(owner: UserId, project: ProjectId, id: ClipId): Effect.Effect<void, NotFound | Trouble>
+    /** `order` names every clip of the project once. */
+    reorder(
+      owner: UserId,
+      project: ProjectId,
+      order: ReadonlyArray<ClipId>
+    ): Effect.Effect<ReadonlyArray<Clip>, NotFound | Conflict | Validation | Trouble>
+  }
+>()("@reelay/api/Clips") {
   static readonly layer = Layer.effect(
     Clips,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
 
       /** The video that a project of the same owner is to use. */
-      const videoFor = Effect.fnUntraced(function*(owner: UserId, project: ProjectId, id: VideoId) {
+      const videoFor = Effect.fnUntraced(function* (owner: UserId, project: ProjectId, id: VideoId) {
         const [[mine], [video]] = yield* database.query("clips.video", (db) =>
           Promise.all([
-            db.select({ id: projects.id }).from(projects).where(and(eq(projects.id, project), eq(projects.userId, owner))),
-            db.select({ name: videos.name, media: videos.media }).from(videos)
+            db
+              .select({ id: projects.id })
+              .from(projects)
+              .where(and(eq(projects.id, project), eq(projects.userId, owner))),
+            db
+              .select({ name: videos.name, media: videos.media })
+              .from(videos)
               .where(and(eq(videos.id, id), eq(videos.userId, owner)))
-          ]))
+          ])
+        )
         if (mine === undefined) return yield* new NotFound({ detail: NO_PROJECT })
         return video ?? (yield* new VideoNotFound({ detail: "There is no such video." }))
       })
 
       return Clips.of({
-        add: Effect.fn("Clips.add")(function*(owner, project, { videoId, ...edits }) {
+        add: Effect.fn("Clips.add")(function* (owner, project, { videoId, ...edits }) {
           const video = yield* videoFor(owner, project, videoId)
           yield* checkTiming(edits, video.media)
           const id = newId(ClipId)
-          const rows = yield* database.transaction("clips.add", async (tx) => {
-            if (!(await lockProject(tx, owner, project))) return []
-            const [place] = await tx.select({ position: count() }).from(clips).where(eq(clips.projectId, project))
-            await tx.insert(clips).values({ id, userId: owner, projectId: project, videoId, position: place?.position ?? 0 })
-            await tx.insert(clipVersions).values({
-              clipId: id,
-              version: 1,
-              userId: owner,
-              edits: encodeEdits({
-                name: edits.name ?? video.name,
-                timing: edits.timing ?? null,
-                crop: edits.crop ?? null,
-                speed: edits.speed ?? [],
-                transition: edits.transition ?? CUT,
-                overlays: edits.overlays ?? []
+          const rows = yield* database
+            .transaction("clips.add", async (tx) => {
+              if (!(await lockProject(tx, owner, project))) return []
+              const [place] = await tx.select({ position: count() }).from(clips).where(eq(clips.projectId, project))
+              await tx
+                .insert(clips)
+                .values({ id, userId: owner, projectId: project, videoId, position: place?.position ?? 0 })
+              await tx.insert(clipVersions).values({
+                clipId: id,
+                version: 1,
+                userId: owner,
+                edits: encodeEdits({
+                  name: edits.name ?? video.name,
+                  timing: edits.timing ?? null,
+                  crop: edits.crop ?? null,
+                  speed: edits.speed ?? [],
+                  transition: edits.transition ?? CUT,
+                  overlays: edits.overlays ?? []
+                })
               })
+              return readClips(tx, project, id)
             })
-            return readClips(tx, project, id)
-          }).pipe(Effect.catchIf(
-            (error) => error.reason === "conflict" && error.constraint?.includes("video") === true,
-            // Deleted in between: the row that the clip refers to is gone.
-            () => Effect.fail(new VideoNotFound({ detail: "There is no such video." }))
-          ))
+            .pipe(
+              Effect.catchIf(
+                (error) => error.reason === "conflict" && error.constraint?.includes("video") === true,
+                // Deleted in between: the row that the clip refers to is gone.
+                () => Effect.fail(new VideoNotFound({ detail: "There is no such video." }))
+              )
+            )
           return yield* only(rows, NO_PROJECT)
         }),
 
-        update: Effect.fn("Clips.update")(function*(owner, project, id, change, expected) {
+        update: Effect.fn("Clips.update")(function* (owner, project, id, change, expected) {
           const [now] = yield* database.query("clips.get", (db) =>
-            db.select({ videoId: clips.videoId, media: videos.media }).from(clips)
+            db
+              .select({ videoId: clips.videoId, media: videos.media })
+              .from(clips)
               .innerJoin(videos, eq(videos.id, clips.videoId))
-              .where(and(eq(clips.id, id), eq(clips.projectId, project), eq(clips.userId, owner))))
+              .where(and(eq(clips.id, id), eq(clips.projectId, project), eq(clips.userId, owner)))
+          )
           if (now === undefined) return yield* new NotFound({ detail: NO_CLIP })
           yield* checkTiming(change, now.media)
           const rows = yield* database.transaction("clips.update", async (tx) => {
@@ -111,20 +141,24 @@ export class Clips extends Context.Service<Clips, {
           return yield* only(rows, NO_CLIP)
         }),
 
-        remove: Effect.fn("Clips.remove")(function*(owner, project, id) {
+        remove: Effect.fn("Clips.remove")(function* (owner, project, id) {
           const removed = yield* database.transaction("clips.remove", async (tx) => {
             if (!(await lockProject(tx, owner, project))) return false
-            const [gone] = await tx.delete(clips).where(and(eq(clips.id, id), eq(clips.projectId, project)))
+            const [gone] = await tx
+              .delete(clips)
+              .where(and(eq(clips.id, id), eq(clips.projectId, project)))
               .returning({ position: clips.position })
             if (gone === undefined) return false
-            await tx.update(clips).set({ position: sql`${clips.position} - 1` })
+            await tx
+              .update(clips)
+              .set({ position: sql`${clips.position} - 1` })
               .where(and(eq(clips.projectId, project), gt(clips.position, gone.position)))
             return true
           })
           if (!removed) return yield* new NotFound({ detail: NO_CLIP })
         }),
 
-        reorder: Effect.fn("Clips.reorder")(function*(owner, project, order) {
+        reorder: Effect.fn("Clips.reorder")(function* (owner, project, order) {
           if (new Set(order).size !== order.length) {
             const message = "names a clip twice"
             return yield* new Validation({ detail: `clipIds ${message}.`, errors: [{ field: "clipIds", message }] })
@@ -133,7 +167,8 @@ export class Clips extends Context.Service<Clips, {
             if (!(await lockProject(tx, owner, project))) return "missing" as const
             const present = new Set((await readClips(tx, project)).map((clip) => clip.id))
             if (present.size !== order.length || order.some((id) => !present.has(id))) return "other" as const
-            await tx.update(clips)
+            await tx
+              .update(clips)
               .set({ position: sql`array_position(${`{${order.join(",")}}`}::uuid[], ${clips.id}) - 1` })
               .where(eq(clips.projectId, project))
             return readClips(tx, project)
@@ -166,22 +201,28 @@ const encodeChange = (change: ClipChange): Partial<typeof EditFields.Encoded> =>
 
 /** One writer a project: positions and versions are counted under its lock. Also moves `updatedAt`. */
 const lockProject = async (tx: Transaction, owner: UserId, project: ProjectId): Promise<boolean> => {
-  const rows = await tx.update(projects).set({ id: project })
-    .where(and(eq(projects.id, project), eq(projects.userId, owner))).returning({ id: projects.id })
+  const rows = await tx
+    .update(projects)
+    .set({ id: project })
+    .where(and(eq(projects.id, project), eq(projects.userId, owner)))
+    .returning({ id: projects.id })
   return rows.length > 0
 }
 
 const readClips = (tx: Transaction, project: ProjectId, id?: ClipId): Promise<Array<ClipRow>> =>
-  tx.select(clipColumns).from(clips).innerJoin(clipVersions, clipVersionHolds)
+  tx
+    .select(clipColumns)
+    .from(clips)
+    .innerJoin(clipVersions, clipVersionHolds)
     .where(and(eq(clips.projectId, project), id === undefined ? undefined : eq(clips.id, id)))
     .orderBy(asc(clips.position), asc(clips.id))
 
-const only = Effect.fnUntraced(function*(rows: ReadonlyArray<ClipRow>, missing: string) {
+const only = Effect.fnUntraced(function* (rows: ReadonlyArray<ClipRow>, missing: string) {
   const [row] = rows
   return yield* clipOf(row ?? (yield* new NotFound({ detail: missing })))
 })
 
-const checkTiming = Effect.fnUntraced(function*(edits: Pick<ClipChange, "timing">, stored: unknown) {
+const checkTiming = Effect.fnUntraced(function* (edits: Pick<ClipChange, "timing">, stored: unknown) {
   const { timing } = edits
   if (timing === undefined || timing === null) return
   const { picture } = yield* Effect.orDie(Schema.decodeUnknownEffect(MediaInfo)(stored))

@@ -6,7 +6,9 @@ import { Base64Url } from "effect/encoding"
  * Where a page ended: the sort key of its last row and the row's id, which breaks ties. Opaque to clients; one that was
  * made for another order, or by hand, is refused.
  */
-const Position = Schema.fromJsonString(Schema.Tuple([Schema.String, Schema.Union([Schema.Finite, Schema.String]), Schema.String]))
+const Position = Schema.fromJsonString(
+  Schema.Tuple([Schema.String, Schema.Union([Schema.Finite, Schema.String]), Schema.String])
+)
 
 export interface Cursor {
   readonly key: number | string
@@ -18,7 +20,7 @@ export const encodeCursor = (sort: string, cursor: Cursor): string =>
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-export const decodeCursor = Effect.fnUntraced(function*(sort: string, text: string | undefined) {
+export const decodeCursor = Effect.fnUntraced(function* (sort: string, text: string | undefined) {
   if (text === undefined) return null
   const refusal = new Validation({
     detail: "The cursor is not one that this list gave.",

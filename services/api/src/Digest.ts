@@ -8,10 +8,14 @@ const encode = Schema.encodeSync(ExportRequest)
 const canonical = (value: unknown): string => {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null"
-  const members = Object.entries(value).filter(([, member]) => member !== undefined).toSorted(([a], [b]) => a < b ? -1 : 1)
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`
 }
 
 /** Identity of a request: of what it means with its defaults filled in, however its JSON was written. */
 export const requestDigest = (request: ExportRequest): string =>
-  createHash("sha256").update(canonical(encode(request))).digest("hex")
+  createHash("sha256")
+    .update(canonical(encode(request)))
+    .digest("hex")

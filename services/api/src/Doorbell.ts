@@ -8,20 +8,24 @@ import { Context, Effect, Layer } from "effect"
  * Tells the farm of what Postgres already says. Never waited for and never a reason to fail: whoever is not reached finds
  * out from the row.
  */
-export class Doorbell extends Context.Service<Doorbell, {
-  /** A pending export wants to be looked at. */
-  ring(owner: UserId, id: ExportId): Effect.Effect<void>
-  announce(message: Control): Effect.Effect<void>
-}>()("@reelay/api/Doorbell") {
+export class Doorbell extends Context.Service<
+  Doorbell,
+  {
+    /** A pending export wants to be looked at. */
+    ring(owner: UserId, id: ExportId): Effect.Effect<void>
+    announce(message: Control): Effect.Effect<void>
+  }
+>()("@reelay/api/Doorbell") {
   static readonly layer = Layer.effect(
     Doorbell,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const bus = yield* Bus
       return Doorbell.of({
         ring: (userId, exportId) =>
           bus.publish(exportRequested, { v: 1, exportId, userId }).pipe(
             Effect.catchTag("BusError", () =>
-              Effect.logInfo("the doorbell did not ring; the scheduler will find the export by itself")),
+              Effect.logInfo("the doorbell did not ring; the scheduler will find the export by itself")
+            ),
             Effect.annotateLogs({ exportId }),
             Effect.forkDetach,
             Effect.asVoid

@@ -15,44 +15,52 @@ import { Doorbell } from "./Doorbell.ts"
 import type { Trouble } from "./Trouble.ts"
 
 /** What an owner does to an export. Each is one conditional statement: whoever else moves it at that moment, one wins. */
-export class ExportChanges extends Context.Service<ExportChanges, {
-  /** Cancelled at once, in the row; what still works on it is told. Cancelling twice is cancelling once. */
-  cancel(owner: UserId, id: ExportId): Effect.Effect<Export, NotFound | Conflict | Trouble>
-  /** Cancels what is active and answers with it; else row and files go, and null is the answer. */
-  remove(owner: UserId, id: ExportId): Effect.Effect<Export | null, NotFound | Conflict | Trouble>
-  /** A failed or cancelled export waits again, with the spec that it was accepted with. */
-  retry(owner: UserId, id: ExportId): Effect.Effect<Export, NotFound | Conflict | VideoNotFound | Trouble>
-}>()("@reelay/api/ExportChanges") {
+export class ExportChanges extends Context.Service<
+  ExportChanges,
+  {
+    /** Cancelled at once, in the row; what still works on it is told. Cancelling twice is cancelling once. */
+    cancel(owner: UserId, id: ExportId): Effect.Effect<Export, NotFound | Conflict | Trouble>
+    /** Cancels what is active and answers with it; else row and files go, and null is the answer. */
+    remove(owner: UserId, id: ExportId): Effect.Effect<Export | null, NotFound | Conflict | Trouble>
+    /** A failed or cancelled export waits again, with the spec that it was accepted with. */
+    retry(owner: UserId, id: ExportId): Effect.Effect<Export, NotFound | Conflict | VideoNotFound | Trouble>
+  }
+>()("@reelay/api/ExportChanges") {
   static readonly layer = Layer.effect(
     ExportChanges,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const doorbell = yield* Doorbell
       const live = yield* LiveFarm
       const store = yield* ObjectStore
 
       const mine = (owner: UserId, id: ExportId) => and(eq(exports_.id, id), eq(exports_.userId, owner))
-      const shown = Effect.fnUntraced(function*(row: ExportRow) {
+      const shown = Effect.fnUntraced(function* (row: ExportRow) {
         return yield* exportOf(row, yield* live.liveOf(ExportId.make(row.id)))
       })
-      const statusOf = Effect.fnUntraced(function*(owner: UserId, id: ExportId) {
+      const statusOf = Effect.fnUntraced(function* (owner: UserId, id: ExportId) {
         const [row] = yield* database.query("exports.status", (db) =>
-          db.select(exportColumns).from(exports_).where(mine(owner, id)))
+          db.select(exportColumns).from(exports_).where(mine(owner, id))
+        )
         return row ?? (yield* new NotFound({ detail: "There is no such export." }))
       })
 
       /** Null when there was nothing (of this owner's) to cancel. */
-      const cancelActive = Effect.fnUntraced(function*(owner: UserId, id: ExportId) {
+      const cancelActive = Effect.fnUntraced(function* (owner: UserId, id: ExportId) {
         const [row] = yield* database.query("exports.cancel", (db) =>
-          db.update(exports_).set({ status: "cancelled" })
-            .where(and(mine(owner, id), inArray(exports_.status, ["pending", "processing"]))).returning(exportColumns))
+          db
+            .update(exports_)
+            .set({ status: "cancelled" })
+            .where(and(mine(owner, id), inArray(exports_.status, ["pending", "processing"])))
+            .returning(exportColumns)
+        )
         if (row === undefined) return null
         yield* doorbell.announce({ _tag: "Cancel", v: 1, exportId: id })
         return yield* shown(row)
       })
 
       return ExportChanges.of({
-        cancel: Effect.fn("ExportChanges.cancel")(function*(owner, id) {
+        cancel: Effect.fn("ExportChanges.cancel")(function* (owner, id) {
           const cancelled = yield* cancelActive(owner, id)
           if (cancelled !== null) return cancelled
           const row = yield* statusOf(owner, id)
@@ -60,15 +68,20 @@ export class ExportChanges extends Context.Service<ExportChanges, {
           return yield* new Conflict({ detail: `The export is ${row.status} already.` })
         }),
 
-        remove: Effect.fn("ExportChanges.remove")(function*(owner, id) {
+        remove: Effect.fn("ExportChanges.remove")(function* (owner, id) {
           const cancelled = yield* cancelActive(owner, id)
           if (cancelled !== null) return cancelled
           const verdict = yield* database.transaction("exports.remove", async (tx) => {
-            const [row] = await tx.select({ status: exports_.status }).from(exports_).where(mine(owner, id)).for("update")
+            const [row] = await tx
+              .select({ status: exports_.status })
+              .from(exports_)
+              .where(mine(owner, id))
+              .for("update")
             if (row === undefined) return "missing"
             const [user] = await tx.select({ id: videos.id }).from(videos).where(eq(videos.fromExport, id)).limit(1)
             if (user !== undefined) return "used"
-            const gone = await tx.delete(exports_)
+            const gone = await tx
+              .delete(exports_)
               .where(and(mine(owner, id), inArray(exports_.status, ["completed", "failed", "cancelled"])))
               .returning({ id: exports_.id })
             return gone.length > 0 ? "removed" : "active"
@@ -88,18 +101,27 @@ export class ExportChanges extends Context.Service<ExportChanges, {
           }
         }),
 
-        retry: Effect.fn("ExportChanges.retry")(function*(owner, id) {
+        retry: Effect.fn("ExportChanges.retry")(function* (owner, id) {
           const retried = yield* database.transaction("exports.retry", async (tx) => {
-            const sources = await tx.select({ id: videos.id }).from(videos).where(sql`${videos.id} in (
+            const sources = await tx
+              .select({ id: videos.id })
+              .from(videos)
+              .where(sql`${videos.id} in (
               select (source ->> 'videoId')::uuid from ${exports_}, jsonb_array_elements(${exports_.spec} -> 'sources') as source
               where ${mine(owner, id)}
-            )`).for("key share")
-            const [row] = await tx.update(exports_).set({ status: "pending" })
-              .where(and(
-                mine(owner, id),
-                inArray(exports_.status, ["failed", "cancelled"]),
-                sql`jsonb_array_length(${exports_.spec} -> 'sources') = ${sources.length}`
-              )).returning(exportColumns)
+            )`)
+              .for("key share")
+            const [row] = await tx
+              .update(exports_)
+              .set({ status: "pending" })
+              .where(
+                and(
+                  mine(owner, id),
+                  inArray(exports_.status, ["failed", "cancelled"]),
+                  sql`jsonb_array_length(${exports_.spec} -> 'sources') = ${sources.length}`
+                )
+              )
+              .returning(exportColumns)
             return row
           })
           if (retried !== undefined) {

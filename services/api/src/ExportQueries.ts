@@ -53,9 +53,7 @@ export const ORDERS: Record<ExportSort, Order> = {
   status: {
     by: [asc(exports_.status), desc(exports_.id)],
     after: ({ id, key }) =>
-      isStatus(key)
-        ? or(gt(exports_.status, key), and(eq(exports_.status, key), lt(exports_.id, id)))
-        : sql`false`,
+      isStatus(key) ? or(gt(exports_.status, key), and(eq(exports_.status, key), lt(exports_.id, id))) : sql`false`,
     keyOf: (row) => row.status
   }
 }

@@ -26,44 +26,52 @@ import type { PageOf, PageRequest } from "./Videos.ts"
 const SHORT_LIST = 500
 
 /** Exports as they are. What changes them is Acceptance's and ExportChanges' matter. */
-export class Exports extends Context.Service<Exports, {
-  list(owner: UserId, filter: ExportFilter, sort: ExportSort, page: PageRequest): Effect.Effect<
-    PageOf<Export>,
-    Validation | Trouble
-  >
-  /** What waits or runs, the oldest first. */
-  active(owner: UserId, project: ProjectId | undefined): Effect.Effect<ReadonlyArray<Export>, Trouble>
-  /** What was asked for or ended within the last hours, the latest first. */
-  recent(owner: UserId, project: ProjectId | undefined, hours: number): Effect.Effect<ReadonlyArray<Export>, Trouble>
-  get(owner: UserId, id: ExportId): Effect.Effect<Export, NotFound | Trouble>
-  progress(owner: UserId, id: ExportId): Effect.Effect<Progress, NotFound | Trouble>
-  /** `log` is for operators, and empty for others. */
-  attempts(owner: UserId, id: ExportId, operator: boolean): Effect.Effect<ReadonlyArray<Attempt>, NotFound | Trouble>
-  /** Anyone's: it is for operators. */
-  plan(id: ExportId): Effect.Effect<Plan, NotFound | Trouble>
-  /** The finished file. `owner` null: whoever asks was let in by a signed URL. */
-  content(owner: UserId | null, id: ExportId): Effect.Effect<MediaFile, NotFound | NotCompleted | Trouble>
-  poster(owner: UserId | null, id: ExportId): Effect.Effect<MediaFile, NotFound | NotCompleted | Trouble>
-}>()("@reelay/api/Exports") {
+export class Exports extends Context.Service<
+  Exports,
+  {
+    list(
+      owner: UserId,
+      filter: ExportFilter,
+      sort: ExportSort,
+      page: PageRequest
+    ): Effect.Effect<PageOf<Export>, Validation | Trouble>
+    /** What waits or runs, the oldest first. */
+    active(owner: UserId, project: ProjectId | undefined): Effect.Effect<ReadonlyArray<Export>, Trouble>
+    /** What was asked for or ended within the last hours, the latest first. */
+    recent(owner: UserId, project: ProjectId | undefined, hours: number): Effect.Effect<ReadonlyArray<Export>, Trouble>
+    get(owner: UserId, id: ExportId): Effect.Effect<Export, NotFound | Trouble>
+    progress(owner: UserId, id: ExportId): Effect.Effect<Progress, NotFound | Trouble>
+    /** `log` is for operators, and empty for others. */
+    attempts(owner: UserId, id: ExportId, operator: boolean): Effect.Effect<ReadonlyArray<Attempt>, NotFound | Trouble>
+    /** Anyone's: it is for operators. */
+    plan(id: ExportId): Effect.Effect<Plan, NotFound | Trouble>
+    /** The finished file. `owner` null: whoever asks was let in by a signed URL. */
+    content(owner: UserId | null, id: ExportId): Effect.Effect<MediaFile, NotFound | NotCompleted | Trouble>
+    poster(owner: UserId | null, id: ExportId): Effect.Effect<MediaFile, NotFound | NotCompleted | Trouble>
+  }
+>()("@reelay/api/Exports") {
   static readonly layer = Layer.effect(
     Exports,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const live = yield* LiveFarm
       const store = yield* ObjectStore
 
-      const shown = Effect.fnUntraced(function*(row: ExportRow) {
+      const shown = Effect.fnUntraced(function* (row: ExportRow) {
         return yield* exportOf(row, yield* live.liveOf(ExportId.make(row.id)))
       })
 
-      const find = Effect.fnUntraced(function*(owner: UserId | null, id: ExportId) {
+      const find = Effect.fnUntraced(function* (owner: UserId | null, id: ExportId) {
         const [row] = yield* database.query("exports.get", (db) =>
-          db.select(exportColumns).from(exports_)
-            .where(and(eq(exports_.id, id), owner === null ? undefined : eq(exports_.userId, owner))))
+          db
+            .select(exportColumns)
+            .from(exports_)
+            .where(and(eq(exports_.id, id), owner === null ? undefined : eq(exports_.userId, owner)))
+        )
         return row ?? (yield* new NotFound({ detail: "There is no such export." }))
       })
 
-      const output = Effect.fnUntraced(function*(owner: UserId | null, id: ExportId) {
+      const output = Effect.fnUntraced(function* (owner: UserId | null, id: ExportId) {
         const row = yield* find(owner, id)
         if (row.status !== "completed") return yield* new NotCompleted({ detail: `The export is ${row.status}.` })
         const [stored] = yield* outputsOf(row)
@@ -71,62 +79,78 @@ export class Exports extends Context.Service<Exports, {
       })
 
       return Exports.of({
-        list: Effect.fn("Exports.list")(function*(owner, filter, sort, page) {
+        list: Effect.fn("Exports.list")(function* (owner, filter, sort, page) {
           const after = yield* decodeCursor(sort, page.cursor)
           const order = ORDERS[sort]
           const matches = matching(owner, filter)
           const [rows, total] = yield* database.query("exports.list", (db) =>
             Promise.all([
-              db.select(exportColumns).from(exports_)
+              db
+                .select(exportColumns)
+                .from(exports_)
                 .where(and(matches, after === null ? undefined : order.after(after)))
-                .orderBy(...order.by).limit(page.limit + 1),
+                .orderBy(...order.by)
+                .limit(page.limit + 1),
               db.select({ total: count() }).from(exports_).where(matches)
-            ]))
+            ])
+          )
           const { items, nextCursor } = pageOf(rows, page.limit, sort, (row) => ({ key: order.keyOf(row), id: row.id }))
           return { items: yield* Effect.forEach(items, shown), nextCursor, total: total[0]?.total ?? 0 }
         }),
 
-        active: Effect.fn("Exports.active")(function*(owner, projectId) {
+        active: Effect.fn("Exports.active")(function* (owner, projectId) {
           const rows = yield* database.query("exports.active", (db) =>
-            db.select(exportColumns).from(exports_)
+            db
+              .select(exportColumns)
+              .from(exports_)
               .where(and(matching(owner, { projectId }), inArray(exports_.status, ["pending", "processing"])))
-              .orderBy(asc(exports_.id)).limit(SHORT_LIST))
+              .orderBy(asc(exports_.id))
+              .limit(SHORT_LIST)
+          )
           return yield* Effect.forEach(rows, shown)
         }),
 
-        recent: Effect.fn("Exports.recent")(function*(owner, projectId, hours) {
+        recent: Effect.fn("Exports.recent")(function* (owner, projectId, hours) {
           const moved = sql`coalesce(${exports_.completedAt}, ${exports_.createdAt})`
           const rows = yield* database.query("exports.recent", (db) =>
-            db.select(exportColumns).from(exports_)
-              .where(and(matching(owner, { projectId }), sql`${moved} > now() - make_interval(secs => ${hours * 3600})`))
-              .orderBy(desc(moved), desc(exports_.id)).limit(SHORT_LIST))
+            db
+              .select(exportColumns)
+              .from(exports_)
+              .where(
+                and(matching(owner, { projectId }), sql`${moved} > now() - make_interval(secs => ${hours * 3600})`)
+              )
+              .orderBy(desc(moved), desc(exports_.id))
+              .limit(SHORT_LIST)
+          )
           return yield* Effect.forEach(rows, shown)
         }),
 
-        get: Effect.fn("Exports.get")(function*(owner, id) {
+        get: Effect.fn("Exports.get")(function* (owner, id) {
           return yield* shown(yield* find(owner, id))
         }),
 
-        progress: Effect.fn("Exports.progress")(function*(owner, id) {
+        progress: Effect.fn("Exports.progress")(function* (owner, id) {
           const found = yield* shown(yield* find(owner, id))
           return found.progress ?? (yield* restingProgress(found))
         }),
 
-        attempts: Effect.fn("Exports.attempts")(function*(owner, id, operator) {
+        attempts: Effect.fn("Exports.attempts")(function* (owner, id, operator) {
           yield* find(owner, id)
           const rows = yield* database.query("exports.attempts", (db) =>
-            db.select().from(attempts).where(eq(attempts.exportId, id)).orderBy(asc(attempts.id)))
+            db.select().from(attempts).where(eq(attempts.exportId, id)).orderBy(asc(attempts.id))
+          )
           return yield* Effect.forEach(rows, (row) => attemptOf(operator ? row : { ...row, log: "" }))
         }),
 
-        plan: Effect.fn("Exports.plan")(function*(id) {
+        plan: Effect.fn("Exports.plan")(function* (id) {
           const [row] = yield* database.query("exports.plan", (db) =>
-            db.select({ id: exports_.id, plan: exports_.plan }).from(exports_).where(eq(exports_.id, id)))
+            db.select({ id: exports_.id, plan: exports_.plan }).from(exports_).where(eq(exports_.id, id))
+          )
           const plan = row === undefined ? null : yield* planOf(row)
           return plan ?? (yield* new NotFound({ detail: "There is no such export, or it has no plan." }))
         }),
 
-        content: Effect.fn("Exports.content")(function*(owner, id) {
+        content: Effect.fn("Exports.content")(function* (owner, id) {
           const { object, output: file } = yield* output(owner, id)
           return {
             location: { _tag: "object", key: object },
@@ -137,7 +161,7 @@ export class Exports extends Context.Service<Exports, {
           }
         }),
 
-        poster: Effect.fn("Exports.poster")(function*(owner, id) {
+        poster: Effect.fn("Exports.poster")(function* (owner, id) {
           const { output: file, poster } = yield* output(owner, id)
           const head = poster === null ? null : yield* store.head(poster)
           if (poster === null || head === null) return yield* new NotFound({ detail: "This export has no poster." })
@@ -155,21 +179,25 @@ export class Exports extends Context.Service<Exports, {
 }
 
 /** What can be said from the row alone: before anything moves, after all is over, or while nothing is heard from the farm. */
-const restingProgress = Effect.fnUntraced(function*(found: Export) {
+const restingProgress = Effect.fnUntraced(function* (found: Export) {
   const now = yield* DateTime.now
   const end = found.completedAt ?? now
-  const elapsed = found.startedAt === null ? 0 : (DateTime.toEpochMillis(end) - DateTime.toEpochMillis(found.startedAt)) / 1000
-  return progressOf({
-    epoch: found.epoch,
-    status: found.status,
-    queuePosition: found.queuePosition,
-    framesTotal: found.frames,
-    framesDone: 0,
-    finishingDone: 0,
-    finishingTotal: 0,
-    encodingBegan: isTerminal(found.status),
-    speed: null,
-    elapsedSeconds: Math.max(0, elapsed),
-    frameRate: found.duration > 0 ? found.frames / found.duration : 1
-  }, null)
+  const elapsed =
+    found.startedAt === null ? 0 : (DateTime.toEpochMillis(end) - DateTime.toEpochMillis(found.startedAt)) / 1000
+  return progressOf(
+    {
+      epoch: found.epoch,
+      status: found.status,
+      queuePosition: found.queuePosition,
+      framesTotal: found.frames,
+      framesDone: 0,
+      finishingDone: 0,
+      finishingTotal: 0,
+      encodingBegan: isTerminal(found.status),
+      speed: null,
+      elapsedSeconds: Math.max(0, elapsed),
+      frameRate: found.duration > 0 ? found.frames / found.duration : 1
+    },
+    null
+  )
 })

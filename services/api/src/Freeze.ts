@@ -61,7 +61,7 @@ export const clipsOfVideo = (
  * to be stored comes out.
  */
 export const freeze = (request: ExportRequest, tenant: UserId, material: Material): Result.Result<Frozen, Refusal> =>
-  Result.gen(function*() {
+  Result.gen(function* () {
     const { clips, sources } = material
     if (clips.length === 0) return yield* Result.fail(new NoClips({ detail: "There is nothing to export yet." }))
     yield* works(request, clips)
@@ -74,7 +74,8 @@ export const freeze = (request: ExportRequest, tenant: UserId, material: Materia
     const target = yield* Result.mapError(resolveTarget(request.settings, aspect, media), (refusal) =>
       refusal._tag === "missingCrop"
         ? new MissingCropData({ detail: `${refusal.detail}.`, clipId: clips[refusal.clip]?.id ?? null })
-        : validation([{ field: refusal.field, message: refusal.detail }]))
+        : validation([{ field: refusal.field, message: refusal.detail }])
+    )
 
     const specClips: Array<SpecClip> = []
     for (const [position, clip] of clips.entries()) {
@@ -134,7 +135,8 @@ const works = (request: ExportRequest, clips: ReadonlyArray<MaterialClip>): Resu
   if (request.delivery === "single" && clips.length !== 1) {
     errors.push({ field: "delivery", message: `"single" needs exactly one clip or segment, here are ${clips.length}` })
   }
-  if (clips.length > MAX_CLIPS) errors.push({ field: "clips", message: `are ${clips.length}; ${MAX_CLIPS} is the most` })
+  if (clips.length > MAX_CLIPS)
+    errors.push({ field: "clips", message: `are ${clips.length}; ${MAX_CLIPS} is the most` })
   for (const [position, clip] of clips.entries()) {
     const edits = {
       crop: clip.crop !== null,

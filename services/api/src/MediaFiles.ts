@@ -29,7 +29,7 @@ const TYPES: Record<string, string> = {
 
 /** `matroska,webm` is one demuxer: players tell the two apart by looking. */
 export const contentTypeOfContainer = (container: string): string =>
-  container.includes("webm") ? "video/webm" : TYPES[container.split(",")[0] ?? ""] ?? "application/octet-stream"
+  container.includes("webm") ? "video/webm" : (TYPES[container.split(",")[0] ?? ""] ?? "application/octet-stream")
 
 /** The bytes of a range. Footage by reference that has changed since it was added is gone, and not another picture. */
 export const read = (file: MediaFile, range: ByteRange): Stream.Stream<Uint8Array, ObjectStoreError, ObjectStore> => {
@@ -43,12 +43,14 @@ export const read = (file: MediaFile, range: ByteRange): Stream.Stream<Uint8Arra
 }
 
 /** Whether the bytes are (still) there as they were. */
-export const isThere = Effect.fnUntraced(function*(file: MediaFile) {
+export const isThere = Effect.fnUntraced(function* (file: MediaFile) {
   const { location } = file
-  if (location._tag === "object") return (yield* ObjectStore.use((store) => store.head(location.key)))?.size === file.bytes
+  if (location._tag === "object")
+    return (yield* ObjectStore.use((store) => store.head(location.key)))?.size === file.bytes
   return yield* Effect.promise(() =>
     stat(location.path).then(
-      (found) => found.isFile() && found.size === location.bytes && Math.floor(found.mtimeMs) === location.modifiedMillis,
+      (found) =>
+        found.isFile() && found.size === location.bytes && Math.floor(found.mtimeMs) === location.modifiedMillis,
       () => false
     )
   )

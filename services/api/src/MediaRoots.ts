@@ -13,24 +13,32 @@ export const isWithin = (root: string, path: string): boolean => {
  * Footage that may be used where it lies: `REELAY_MEDIA_ROOTS` (folders, separated by commas). What a path really is
  * counts, so a symbolic link leads nowhere else; of what is outside, not even its existence is told.
  */
-export class MediaRoots extends Context.Service<MediaRoots, {
-  /** The real path of a regular file under one of the roots. */
-  admit(path: string): Effect.Effect<string, Forbidden | NotFound | UnsupportedMedia | Validation>
-  admitUrl(url: string): Effect.Effect<never, Forbidden | Validation>
-}>()("@reelay/api/MediaRoots") {
+export class MediaRoots extends Context.Service<
+  MediaRoots,
+  {
+    /** The real path of a regular file under one of the roots. */
+    admit(path: string): Effect.Effect<string, Forbidden | NotFound | UnsupportedMedia | Validation>
+    admitUrl(url: string): Effect.Effect<never, Forbidden | Validation>
+  }
+>()("@reelay/api/MediaRoots") {
   static readonly layer = Layer.effect(
     MediaRoots,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const listed = yield* Config.Array(Schema.String, "REELAY_MEDIA_ROOTS").pipe(Config.withDefault([]))
       const hosts = yield* Config.Array(Schema.String, "REELAY_MEDIA_HOSTS").pipe(Config.withDefault([]))
-      const roots = listed.map((root) => root.trim()).filter((root) => root !== "").map((root) => resolve(root))
+      const roots = listed
+        .map((root) => root.trim())
+        .filter((root) => root !== "")
+        .map((root) => resolve(root))
       const allowsHosts = hosts.some((host) => host.trim() !== "")
 
       return MediaRoots.of({
-        admit: Effect.fn("MediaRoots.admit")(function*(path) {
+        admit: Effect.fn("MediaRoots.admit")(function* (path) {
           if (roots.length === 0) return yield* new Forbidden({ detail: "No folder of footage is shared with Reelay." })
           if (!isAbsolute(path)) return yield* invalid("path", "must be absolute")
-          const outside = new Forbidden({ detail: "This path is not in a folder of footage that is shared with Reelay." })
+          const outside = new Forbidden({
+            detail: "This path is not in a folder of footage that is shared with Reelay."
+          })
           const real = yield* Effect.promise(() => Promise.all(roots.map((root) => realpath(root).catch(() => null))))
           const places = real.filter((root) => root !== null)
           const named = resolve(path)
@@ -38,11 +46,16 @@ export class MediaRoots extends Context.Service<MediaRoots, {
           const found = yield* Effect.promise(() => realpath(named).catch(() => null))
           if (found === null) return yield* new NotFound({ detail: "There is no file at this path." })
           if (!places.some((root) => isWithin(root, found))) return yield* outside
-          const isFile = yield* Effect.promise(() => stat(found).then((s) => s.isFile(), () => false))
+          const isFile = yield* Effect.promise(() =>
+            stat(found).then(
+              (s) => s.isFile(),
+              () => false
+            )
+          )
           if (!isFile) return yield* new UnsupportedMedia({ detail: "This path is no file." })
           return found
         }),
-        admitUrl: Effect.fn("MediaRoots.admitUrl")(function*() {
+        admitUrl: Effect.fn("MediaRoots.admitUrl")(function* () {
           if (!allowsHosts) return yield* new Forbidden({ detail: "No host of footage is shared with Reelay." })
           return yield* invalid("url", "footage by URL does not work yet: upload the file, or name its path")
         })

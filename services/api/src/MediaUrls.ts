@@ -5,7 +5,7 @@ import { Clock, Effect } from "effect"
 const STEADY = 6 * 3600
 
 /** Makes paths of the api that a `<video>` or an `<img>` can use without a token, for six to twelve hours. */
-export const mediaSigner = Effect.gen(function*() {
+export const mediaSigner = Effect.gen(function* () {
   const urls = yield* SignedUrl
   const now = yield* Clock.currentTimeMillis
   const expires = (Math.floor(now / 1000 / STEADY) + 2) * STEADY

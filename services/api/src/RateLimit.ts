@@ -6,12 +6,15 @@ export const WINDOW = 3600
 const USUAL_LIMIT = 10
 
 /** How many exports a user may start an hour (`REELAY_EXPORTS_PER_HOUR`; 0: as many as they like). Null: no limit. */
-export const exportsPerHour = Effect.gen(function*() {
+export const exportsPerHour = Effect.gen(function* () {
   const auth = yield* Auth
   const said = yield* Config.option(
-    Config.schema(Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0)), "REELAY_EXPORTS_PER_HOUR")
+    Config.schema(
+      Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0)),
+      "REELAY_EXPORTS_PER_HOUR"
+    )
   )
-  const limit = Option.getOrElse(said, () => auth.mode === "jwt" ? USUAL_LIMIT : 0)
+  const limit = Option.getOrElse(said, () => (auth.mode === "jwt" ? USUAL_LIMIT : 0))
   return limit === 0 ? null : limit
 })
 
@@ -32,3 +35,10 @@ export const allowanceOf = (limit: number, ages: ReadonlyArray<number>): Allowan
     resetSeconds: oldest === undefined ? 0 : Math.max(1, Math.ceil(WINDOW - oldest))
   }
 }
+
+/** What is left once one more was accepted, just now. */
+export const afterOne = (allowance: Allowance): Allowance => ({
+  ...allowance,
+  remaining: allowance.remaining - 1,
+  resetSeconds: allowance.resetSeconds === 0 ? WINDOW : allowance.resetSeconds
+})

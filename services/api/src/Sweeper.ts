@@ -29,7 +29,7 @@ const KINDS = [
 ] as const
 
 /** The folders under a prefix, by the id that they belong to; true: all of it is old. */
-const foldersUnder = Effect.fnUntraced(function*(prefix: string) {
+const foldersUnder = Effect.fnUntraced(function* (prefix: string) {
   const store = yield* ObjectStore
   const before = (yield* Clock.currentTimeMillis) - OLD_ENOUGH
   const folders = new Map<string, { readonly id: string; readonly old: boolean }>()
@@ -39,12 +39,13 @@ const foldersUnder = Effect.fnUntraced(function*(prefix: string) {
       if (owner === null) return
       const others = folders.get(owner.folder)?.old ?? true
       folders.set(owner.folder, { id: owner.id, old: others && modifiedMillis < before })
-    }))
+    })
+  )
   return folders
 })
 
 /** Removes what no row names; answers with the folders. */
-export const sweep = Effect.fn("Sweeper.sweep")(function*() {
+export const sweep = Effect.fn("Sweeper.sweep")(function* () {
   const database = yield* Database
   const store = yield* ObjectStore
   const swept: Array<string> = []
@@ -55,9 +56,18 @@ export const sweep = Effect.fn("Sweeper.sweep")(function*() {
     for (let at = 0; at < old.length; at += BATCH) {
       const batch = old.slice(at, at + BATCH)
       const rows = yield* database.query("sweep", (db) =>
-        db.select({ id: table.id }).from(table).where(inArray(table.id, batch.map(([, { id }]) => id))))
+        db
+          .select({ id: table.id })
+          .from(table)
+          .where(
+            inArray(
+              table.id,
+              batch.map(([, { id }]) => id)
+            )
+          )
+      )
       const known = new Set(rows.map((row) => row.id))
-      unknown.push(...batch.flatMap(([folder, { id }]) => known.has(id) ? [] : [folder]))
+      unknown.push(...batch.flatMap(([folder, { id }]) => (known.has(id) ? [] : [folder])))
     }
     if (!isOurs(unknown.length, folders.size)) {
       yield* Effect.logWarning(

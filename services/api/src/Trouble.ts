@@ -24,10 +24,13 @@ const problemOf = (trouble: Trouble): Unavailable | Internal => {
 export const told = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, Exclude<E, Trouble> | Unavailable | Internal, R> =>
-  effect.pipe(Effect.catch((error): Effect.Effect<never, Exclude<E, Trouble> | Unavailable | Internal> => {
-    // The compiler does not narrow what is left of a type parameter.
-    if (!isTrouble(error)) return Effect.fail(error as Exclude<E, Trouble>)
-    const problem = problemOf(error)
-    const note = problem._tag === "Internal" ? Effect.logError("a call failed", error) : Effect.logWarning(error.message)
-    return Effect.andThen(note, Effect.fail(problem))
-  }))
+  effect.pipe(
+    Effect.catch((error): Effect.Effect<never, Exclude<E, Trouble> | Unavailable | Internal> => {
+      // The compiler does not narrow what is left of a type parameter.
+      if (!isTrouble(error)) return Effect.fail(error as Exclude<E, Trouble>)
+      const problem = problemOf(error)
+      const note =
+        problem._tag === "Internal" ? Effect.logError("a call failed", error) : Effect.logWarning(error.message)
+      return Effect.andThen(note, Effect.fail(problem))
+    })
+  )

@@ -13,7 +13,7 @@ import { outputsOf, videoOf } from "@reelay/platform/Rows"
 import { SignedUrl } from "@reelay/platform/SignedUrl"
 import { exports_, videos } from "@reelay/platform/Tables"
 import { and, eq } from "drizzle-orm"
-import { Config, Context, Effect, Exit, Layer, Schema, Stream } from "effect"
+import { Config, Context, Effect, Exit, Layer, Metric, Schema, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
@@ -35,21 +35,28 @@ const encodeLocation = Schema.encodeEffect(SourceLocation)
  * How a video comes to be one. Its row is written last, when bytes, frame index and poster are all in their places: a crash
  * anywhere before leaves objects that no row names (to be swept) and never half a video.
  */
-export class VideoIntake extends Context.Service<VideoIntake, {
-  /** Bytes go to the store as they come. When they stop coming, or are refused, nothing stays. */
-  upload<E>(owner: UserId, name: string, bytes: Stream.Stream<Uint8Array, E>): Effect.Effect<
-    Video,
-    IntakeError | TooLarge | E
-  >
-  /** Footage used where it lies. */
-  refer(owner: UserId, reference: VideoReference): Effect.Effect<Video, IntakeError | Forbidden | NotFound | Validation>
-  /** The finished file of an export, once: asking again answers with the same video. No copy is made. */
-  ofExport(owner: UserId, id: ExportId): Effect.Effect<Video, IntakeError | NotFound | NotCompleted>
-  readonly maxUploadBytes: number
-}>()("@reelay/api/VideoIntake") {
+export class VideoIntake extends Context.Service<
+  VideoIntake,
+  {
+    /** Bytes go to the store as they come. When they stop coming, or are refused, nothing stays. */
+    upload<E>(
+      owner: UserId,
+      name: string,
+      bytes: Stream.Stream<Uint8Array, E>
+    ): Effect.Effect<Video, IntakeError | TooLarge | E>
+    /** Footage used where it lies. */
+    refer(
+      owner: UserId,
+      reference: VideoReference
+    ): Effect.Effect<Video, IntakeError | Forbidden | NotFound | Validation>
+    /** The finished file of an export, once: asking again answers with the same video. No copy is made. */
+    ofExport(owner: UserId, id: ExportId): Effect.Effect<Video, IntakeError | NotFound | NotCompleted>
+    readonly maxUploadBytes: number
+  }
+>()("@reelay/api/VideoIntake") {
   static readonly layer = Layer.effect(
     VideoIntake,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const store = yield* ObjectStore
       const ingest = yield* Ingest
@@ -60,7 +67,7 @@ export class VideoIntake extends Context.Service<VideoIntake, {
       )
 
       /** Index and poster of a local file, put where they belong. */
-      const describe = Effect.fnUntraced(function*(owner: UserId, id: VideoId, path: string) {
+      const describe = Effect.fnUntraced(function* (owner: UserId, id: VideoId, path: string) {
         const examined = yield* ingest.examine(path)
         const folder = yield* store.workspace
         const poster = join(folder, "poster.jpg")
@@ -72,7 +79,7 @@ export class VideoIntake extends Context.Service<VideoIntake, {
       }, Effect.scoped)
 
       /** Not to be interrupted: after it, the video is there. */
-      const insert = Effect.fnUntraced(function*(video: {
+      const insert = Effect.fnUntraced(function* (video: {
         readonly id: VideoId
         readonly owner: UserId
         readonly name: string
@@ -86,22 +93,29 @@ export class VideoIntake extends Context.Service<VideoIntake, {
         const rows = yield* database.transaction("videos.insert", async (tx) => {
           if (video.fromExport !== null) {
             // Held against its deletion, which looks for videos that use it.
-            const held = await tx.select({ id: exports_.id }).from(exports_)
-              .where(and(eq(exports_.id, video.fromExport), eq(exports_.status, "completed"))).for("key share")
+            const held = await tx
+              .select({ id: exports_.id })
+              .from(exports_)
+              .where(and(eq(exports_.id, video.fromExport), eq(exports_.status, "completed")))
+              .for("key share")
             if (held.length === 0) return []
           }
-          return tx.insert(videos).values({
-            id: video.id,
-            userId: video.owner,
-            name: video.name,
-            sha256: video.sha256,
-            location,
-            indexKey: Keys.sourceIndex(video.owner, video.id),
-            media,
-            fromExport: video.fromExport
-          }).returning()
+          return tx
+            .insert(videos)
+            .values({
+              id: video.id,
+              userId: video.owner,
+              name: video.name,
+              sha256: video.sha256,
+              location,
+              indexKey: Keys.sourceIndex(video.owner, video.id),
+              media,
+              fromExport: video.fromExport
+            })
+            .returning()
         })
         const row = rows[0] ?? (yield* new NotFound({ detail: "The export is no longer there." }))
+        yield* Metric.update(added, 1)
         const sign = yield* mediaSigner.pipe(Effect.provideService(SignedUrl, urls))
         return yield* videoOf(row, sign)
       }, Effect.uninterruptible)
@@ -112,88 +126,118 @@ export class VideoIntake extends Context.Service<VideoIntake, {
           // After a lost connection the row may be there all the same, and its objects must be, too.
           Exit.isSuccess(exit) || rowMayExist(exit)
             ? Effect.void
-            : Effect.ignore(store.removeAll(Keys.sourceFolder(owner, id))))
+            : Effect.ignore(store.removeAll(Keys.sourceFolder(owner, id)))
+        )
 
       return VideoIntake.of({
         maxUploadBytes,
-        upload: Effect.fn("VideoIntake.upload")(function*(owner, name, bytes) {
+        upload: Effect.fn("VideoIntake.upload")(function* (owner, name, bytes) {
           const id = newId(VideoId)
           const key = Keys.sourceMedia(owner, id)
-          return yield* orNothing(owner, id, Effect.scoped(Effect.gen(function*() {
-            const hash = createHash("sha256")
-            let size = 0
-            const counted = Stream.mapEffect(bytes, (chunk) =>
-              Effect.suspend(() => {
-                size += chunk.byteLength
-                hash.update(chunk)
-                return size > maxUploadBytes ? Effect.fail(tooLarge(maxUploadBytes)) : Effect.succeed(chunk)
-              }))
-            yield* store.put(key, counted)
-            const examined = yield* describe(owner, id, yield* store.fetch(key))
-            const sha256 = Digest.make(hash.digest("hex"))
-            const location: SourceLocation = { _tag: "object", key }
-            return yield* insert({ id, owner, name, sha256, location, examined, fromExport: null }).pipe(
-              Effect.catchTag("NotFound", Effect.die)
+          return yield* orNothing(
+            owner,
+            id,
+            Effect.scoped(
+              Effect.gen(function* () {
+                const hash = createHash("sha256")
+                let size = 0
+                const counted = Stream.mapEffect(bytes, (chunk) =>
+                  Effect.suspend(() => {
+                    size += chunk.byteLength
+                    hash.update(chunk)
+                    return size > maxUploadBytes ? Effect.fail(tooLarge(maxUploadBytes)) : Effect.succeed(chunk)
+                  })
+                )
+                yield* store.put(key, counted)
+                const examined = yield* describe(owner, id, yield* store.fetch(key))
+                const sha256 = Digest.make(hash.digest("hex"))
+                const location: SourceLocation = { _tag: "object", key }
+                return yield* insert({ id, owner, name, sha256, location, examined, fromExport: null }).pipe(
+                  Effect.catchTag("NotFound", Effect.die)
+                )
+              })
             )
-          })))
+          )
         }),
 
-        refer: Effect.fn("VideoIntake.refer")(function*(owner, reference) {
+        refer: Effect.fn("VideoIntake.refer")(function* (owner, reference) {
           if ("url" in reference) return yield* roots.admitUrl(reference.url)
           const path = yield* roots.admit(reference.path)
           const id = newId(VideoId)
           const identity = Effect.promise(() =>
-            stat(path).then((s) => ({ bytes: s.size, modifiedMillis: Math.floor(s.mtimeMs) })))
-          return yield* orNothing(owner, id, Effect.gen(function*() {
-            const before = yield* identity
-            const examined = yield* describe(owner, id, path)
-            const sha256 = yield* digestOfFile(path)
-            const after = yield* identity
-            if (after.bytes !== before.bytes || after.modifiedMillis !== before.modifiedMillis) {
-              return yield* new UnsupportedMedia({ detail: "The file changed while it was read." })
-            }
-            const location: SourceLocation = { _tag: "file", path, ...after }
-            const name = reference.name ?? basename(path).toWellFormed()
-            return yield* insert({ id, owner, name, sha256, location, examined, fromExport: null })
-          }))
+            stat(path).then((s) => ({ bytes: s.size, modifiedMillis: Math.floor(s.mtimeMs) }))
+          )
+          return yield* orNothing(
+            owner,
+            id,
+            Effect.gen(function* () {
+              const before = yield* identity
+              const examined = yield* describe(owner, id, path)
+              const sha256 = yield* digestOfFile(path)
+              const after = yield* identity
+              if (after.bytes !== before.bytes || after.modifiedMillis !== before.modifiedMillis) {
+                return yield* new UnsupportedMedia({ detail: "The file changed while it was read." })
+              }
+              const location: SourceLocation = { _tag: "file", path, ...after }
+              const name = reference.name ?? basename(path).toWellFormed()
+              return yield* insert({ id, owner, name, sha256, location, examined, fromExport: null })
+            })
+          )
         }),
 
-        ofExport: Effect.fn("VideoIntake.ofExport")(function*(owner, exportId) {
+        ofExport: Effect.fn("VideoIntake.ofExport")(function* (owner, exportId) {
           const [row] = yield* database.query("exports.output", (db) =>
-            db.select({
-              id: exports_.id,
-              status: exports_.status,
-              delivery: exports_.delivery,
-              outputs: exports_.outputs
-            }).from(exports_).where(and(eq(exports_.id, exportId), eq(exports_.userId, owner))))
+            db
+              .select({
+                id: exports_.id,
+                status: exports_.status,
+                delivery: exports_.delivery,
+                outputs: exports_.outputs
+              })
+              .from(exports_)
+              .where(and(eq(exports_.id, exportId), eq(exports_.userId, owner)))
+          )
           if (row === undefined) return yield* new NotFound({ detail: "There is no such export." })
           if (row.status !== "completed") return yield* new NotCompleted({ detail: `The export is ${row.status}.` })
           if (row.delivery === "clips") return yield* new UnsupportedMedia({ detail: "A ZIP of files is no video." })
           const [made] = yield* database.query("videos.ofExport", (db) =>
-            db.select().from(videos).where(and(eq(videos.fromExport, exportId), eq(videos.userId, owner))).limit(1))
+            db
+              .select()
+              .from(videos)
+              .where(and(eq(videos.fromExport, exportId), eq(videos.userId, owner)))
+              .limit(1)
+          )
           if (made !== undefined) {
             return yield* videoOf(made, yield* mediaSigner.pipe(Effect.provideService(SignedUrl, urls)))
           }
           const [stored] = yield* outputsOf(row)
           if (stored === undefined) return yield* new NotFound({ detail: "The export has no file." })
           const id = newId(VideoId)
-          return yield* orNothing(owner, id, Effect.scoped(Effect.gen(function*() {
-            const examined = yield* describe(owner, id, yield* store.fetch(stored.object))
-            return yield* insert({
-              id,
-              owner,
-              name: stored.output.name,
-              sha256: Digest.make(stored.output.sha256),
-              location: { _tag: "object", key: stored.object },
-              examined,
-              fromExport: exportId
-            })
-          })))
+          return yield* orNothing(
+            owner,
+            id,
+            Effect.scoped(
+              Effect.gen(function* () {
+                const examined = yield* describe(owner, id, yield* store.fetch(stored.object))
+                return yield* insert({
+                  id,
+                  owner,
+                  name: stored.output.name,
+                  sha256: Digest.make(stored.output.sha256),
+                  location: { _tag: "object", key: stored.object },
+                  examined,
+                  fromExport: exportId
+                })
+              })
+            )
+          )
         })
       })
     })
   )
 }
+
+const added = Metric.counter("reelay_videos_added_total", { description: "Videos whose row was written" })
 
 const Bytes = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThan(0))
 const DEFAULT_MAX_UPLOAD = 50 * 1024 ** 3
@@ -201,8 +245,10 @@ const DEFAULT_MAX_UPLOAD = 50 * 1024 ** 3
 export const tooLarge = (limit: number) => new TooLarge({ detail: `A file may have ${limit} bytes at most.` })
 
 const rowMayExist = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  Exit.isFailure(exit) && exit.cause.reasons.some((reason) =>
-    reason._tag === "Fail" && reason.error instanceof DatabaseError && reason.error.reason === "unavailable")
+  Exit.isFailure(exit)
+  && exit.cause.reasons.some(
+    (reason) => reason._tag === "Fail" && reason.error instanceof DatabaseError && reason.error.reason === "unavailable"
+  )
 
 const digestOfFile = (path: string) =>
   Effect.promise(async (signal) => {

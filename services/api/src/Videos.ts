@@ -29,41 +29,52 @@ export interface PageOf<A> {
 }
 
 /** Sources that are there. How they come in is VideoIntake's matter. */
-export class Videos extends Context.Service<Videos, {
-  /** Newest first. */
-  list(owner: UserId, page: PageRequest): Effect.Effect<PageOf<Video>, Validation | Trouble>
-  get(owner: UserId, id: VideoId): Effect.Effect<Video, NotFound | Trouble>
-  /** Conflict while a clip uses it or an export that is not over needs it. Footage by reference is left where it lies. */
-  remove(owner: UserId, id: VideoId): Effect.Effect<void, NotFound | Conflict | Trouble>
-  /** Where the bytes are. `owner` null: whoever asks was let in by a signed URL. */
-  content(owner: UserId | null, id: VideoId): Effect.Effect<MediaFile, NotFound | Trouble>
-  poster(owner: UserId | null, id: VideoId): Effect.Effect<MediaFile, NotFound | Trouble>
-}>()("@reelay/api/Videos") {
+export class Videos extends Context.Service<
+  Videos,
+  {
+    /** Newest first. */
+    list(owner: UserId, page: PageRequest): Effect.Effect<PageOf<Video>, Validation | Trouble>
+    get(owner: UserId, id: VideoId): Effect.Effect<Video, NotFound | Trouble>
+    /** Conflict while a clip uses it or an export that is not over needs it. Footage by reference is left where it lies. */
+    remove(owner: UserId, id: VideoId): Effect.Effect<void, NotFound | Conflict | Trouble>
+    /** Where the bytes are. `owner` null: whoever asks was let in by a signed URL. */
+    content(owner: UserId | null, id: VideoId): Effect.Effect<MediaFile, NotFound | Trouble>
+    poster(owner: UserId | null, id: VideoId): Effect.Effect<MediaFile, NotFound | Trouble>
+  }
+>()("@reelay/api/Videos") {
   static readonly layer = Layer.effect(
     Videos,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const store = yield* ObjectStore
       const urls = yield* SignedUrl
       const signer = mediaSigner.pipe(Effect.provideService(SignedUrl, urls))
 
-      const find = Effect.fnUntraced(function*(owner: UserId | null, id: VideoId) {
+      const find = Effect.fnUntraced(function* (owner: UserId | null, id: VideoId) {
         const [row] = yield* database.query("videos.get", (db) =>
-          db.select().from(videos).where(and(eq(videos.id, id), owner === null ? undefined : eq(videos.userId, owner))))
+          db
+            .select()
+            .from(videos)
+            .where(and(eq(videos.id, id), owner === null ? undefined : eq(videos.userId, owner)))
+        )
         return row ?? (yield* new NotFound({ detail: "There is no such video." }))
       })
 
       return Videos.of({
-        list: Effect.fn("Videos.list")(function*(owner, page) {
+        list: Effect.fn("Videos.list")(function* (owner, page) {
           const after = yield* decodeCursor("videos", page.cursor)
           const mine = eq(videos.userId, owner)
           const [rows, total] = yield* database.query("videos.list", (db) =>
             Promise.all([
-              db.select().from(videos)
+              db
+                .select()
+                .from(videos)
                 .where(and(mine, after === null ? undefined : lt(videos.id, after.id)))
-                .orderBy(desc(videos.id)).limit(page.limit + 1),
+                .orderBy(desc(videos.id))
+                .limit(page.limit + 1),
               db.select({ total: count() }).from(videos).where(mine)
-            ]))
+            ])
+          )
           const sign = yield* signer
           const { items, nextCursor } = pageOf(rows, page.limit, "videos", (row) => ({ key: "", id: row.id }))
           return {
@@ -73,24 +84,33 @@ export class Videos extends Context.Service<Videos, {
           }
         }),
 
-        get: Effect.fn("Videos.get")(function*(owner, id) {
+        get: Effect.fn("Videos.get")(function* (owner, id) {
           const row = yield* find(owner, id)
           return yield* videoOf(row, yield* signer)
         }),
 
-        remove: Effect.fn("Videos.remove")(function*(owner, id) {
+        remove: Effect.fn("Videos.remove")(function* (owner, id) {
           const verdict = yield* database.transaction("videos.remove", async (tx) => {
             // Whoever is about to use it holds a share of this lock, so that one of the two sees the other.
-            const [row] = await tx.select({ id: videos.id }).from(videos)
-              .where(and(eq(videos.id, id), eq(videos.userId, owner))).for("update")
+            const [row] = await tx
+              .select({ id: videos.id })
+              .from(videos)
+              .where(and(eq(videos.id, id), eq(videos.userId, owner)))
+              .for("update")
             if (row === undefined) return "missing"
             const [clip] = await tx.select({ id: clips.id }).from(clips).where(eq(clips.videoId, id)).limit(1)
             if (clip !== undefined) return "clip"
-            const [needed] = await tx.select({ id: exports_.id }).from(exports_).where(and(
-              inArray(exports_.status, ["pending", "processing"]),
-              eq(exports_.userId, owner),
-              sql`${exports_.spec} -> 'sources' @> ${JSON.stringify([{ videoId: id }])}::jsonb`
-            )).limit(1)
+            const [needed] = await tx
+              .select({ id: exports_.id })
+              .from(exports_)
+              .where(
+                and(
+                  inArray(exports_.status, ["pending", "processing"]),
+                  eq(exports_.userId, owner),
+                  sql`${exports_.spec} -> 'sources' @> ${JSON.stringify([{ videoId: id }])}::jsonb`
+                )
+              )
+              .limit(1)
             if (needed !== undefined) return "export"
             await tx.delete(videos).where(eq(videos.id, id))
             return "removed"
@@ -108,7 +128,7 @@ export class Videos extends Context.Service<Videos, {
           }
         }),
 
-        content: Effect.fn("Videos.content")(function*(owner, id) {
+        content: Effect.fn("Videos.content")(function* (owner, id) {
           const row = yield* find(owner, id)
           const [location, media] = yield* Effect.all([locationOf(row), mediaOf(row)])
           return {
@@ -120,7 +140,7 @@ export class Videos extends Context.Service<Videos, {
           }
         }),
 
-        poster: Effect.fn("Videos.poster")(function*(owner, id) {
+        poster: Effect.fn("Videos.poster")(function* (owner, id) {
           const row = yield* find(owner, id)
           const key = Keys.sourcePoster(UserId.make(row.userId), id)
           const head = yield* store.head(key)

@@ -7,4 +7,5 @@ api.pipe(Layer.provide(Telemetry.layer("api")), Layer.launch, (running) =>
   NodeRuntime.runMain(running, {
     // Being asked to stop, and stopping, is success.
     teardown: (exit, done) => done(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
-  }))
+  })
+)

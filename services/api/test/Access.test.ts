@@ -16,7 +16,10 @@ describe("REELAY_AUTH=jwt", () => {
   let bob: Record<string, string>
   let root: Record<string, string>
   beforeAll(async () => {
-    ;[api, clips] = await Promise.all([startApi({ env: { ...JWT, REELAY_CORS_ORIGINS: "https://studio.example, https://b.example" } }), TinyClips.make()])
+    ;[api, clips] = await Promise.all([
+      startApi({ env: { ...JWT, REELAY_CORS_ORIGINS: "https://studio.example, https://b.example" } }),
+      TinyClips.make()
+    ])
     file = await clips.plain("private.mp4")
     ;[alice, bob, root] = await Promise.all([bearer("alice"), bearer("bob"), bearer("root", { role: "operator" })])
   })
@@ -31,12 +34,26 @@ describe("REELAY_AUTH=jwt", () => {
     assert.strictEqual(none.headers.get("www-authenticate"), "Bearer")
     const expired = await tokenOf("alice", { exp: 1 })
     const forged = `${(await tokenOf("alice")).split(".").slice(0, 2).join(".")}.AAAA`
-    for (const header of ["Bearer nonsense", "Bearer ", "Basic YTpi", `Bearer ${forged}`, `bearer`, `Bearer ${expired}x`]) {
+    for (const header of [
+      "Bearer nonsense",
+      "Bearer ",
+      "Basic YTpi",
+      `Bearer ${forged}`,
+      `bearer`,
+      `Bearer ${expired}x`
+    ]) {
       const answer = await api.call("GET", "/api/exports", undefined, { authorization: header })
       isProblem(answer, 401, "unauthorized")
       assert.strictEqual(answer.headers.get("www-authenticate"), `Bearer error="invalid_token"`)
     }
-    for (const [method, path] of [["POST", "/api/videos"], ["POST", "/api/exports"], ["GET", "/api/nodes"], ["DELETE", `/api/exports/${NOBODY}`], ["GET", `/api/videos/${NOBODY}/content`], ["GET", `/api/exports/${NOBODY}/poster`]] as const) {
+    for (const [method, path] of [
+      ["POST", "/api/videos"],
+      ["POST", "/api/exports"],
+      ["GET", "/api/nodes"],
+      ["DELETE", `/api/exports/${NOBODY}`],
+      ["GET", `/api/videos/${NOBODY}/content`],
+      ["GET", `/api/exports/${NOBODY}/poster`]
+    ] as const) {
       isProblem(await api.call(method, path), 401, "unauthorized")
     }
     // Who may not come in is not told that his JSON is wrong.
@@ -49,7 +66,9 @@ describe("REELAY_AUTH=jwt", () => {
     const video = await api.upload(file, alice)
     assert.strictEqual((await api.call("GET", `/api/videos/${video.id}`, undefined, alice)).status, 200)
     const project = await api.project({ name: "secret" }, alice)
-    const clip = record((await api.call("POST", `/api/projects/${project.id}/clips`, { videoId: video.id }, alice)).body)
+    const clip = record(
+      (await api.call("POST", `/api/projects/${project.id}/clips`, { videoId: video.id }, alice)).body
+    )
     const made = await api.start({ videoId: video.id }, alice)
     assert.strictEqual(made.userId, "alice")
     await complete(api, made, file)
@@ -58,23 +77,58 @@ describe("REELAY_AUTH=jwt", () => {
     const c = `${p}/clips/${String(clip["id"])}`
     const v = `/api/videos/${video.id}`
     const calls: ReadonlyArray<readonly [string, string, unknown?]> = [
-      ["GET", v], ["DELETE", v], ["GET", `${v}/content`], ["GET", `${v}/poster`], ["GET", `${v}/exports`], ["POST", `${v}/exports`, {}],
-      ["GET", p], ["PATCH", p, { name: "mine" }], ["DELETE", p], ["GET", `${p}/exports`], ["POST", `${p}/clips`, { videoId: video.id }],
-      ["PUT", c, { name: "mine" }], ["DELETE", c], ["PUT", `${p}/clips/order`, { clipIds: [clip["id"]] }],
-      ["GET", e], ["GET", `${e}/progress`], ["GET", `${e}/download`], ["GET", `${e}/content`], ["GET", `${e}/poster`], ["POST", `${e}/cancel`],
-      ["POST", `${e}/retry`], ["DELETE", e], ["GET", `${e}/attempts`], ["POST", `${e}/video`], ["POST", "/api/exports", { projectId: project.id }]
+      ["GET", v],
+      ["DELETE", v],
+      ["GET", `${v}/content`],
+      ["GET", `${v}/poster`],
+      ["GET", `${v}/exports`],
+      ["POST", `${v}/exports`, {}],
+      ["GET", p],
+      ["PATCH", p, { name: "mine" }],
+      ["DELETE", p],
+      ["GET", `${p}/exports`],
+      ["POST", `${p}/clips`, { videoId: video.id }],
+      ["PUT", c, { name: "mine" }],
+      ["DELETE", c],
+      ["PUT", `${p}/clips/order`, { clipIds: [clip["id"]] }],
+      ["GET", e],
+      ["GET", `${e}/progress`],
+      ["GET", `${e}/download`],
+      ["GET", `${e}/content`],
+      ["GET", `${e}/poster`],
+      ["POST", `${e}/cancel`],
+      ["POST", `${e}/retry`],
+      ["DELETE", e],
+      ["GET", `${e}/attempts`],
+      ["POST", `${e}/video`],
+      ["POST", "/api/exports", { projectId: project.id }]
     ]
     for (const [method, path, body] of calls) {
       const theirs = isProblem(await api.call(method, path, body, bob), 404, "not_found")
       const nobodys = path.replaceAll(/[0-9a-f-]{36}(?=\/|$)/g, NOBODY)
-      const missing = await api.call(method, nobodys, body === undefined ? undefined : JSON.parse(JSON.stringify(body).replaceAll(project.id, NOBODY)), bob)
+      const missing = await api.call(
+        method,
+        nobodys,
+        body === undefined ? undefined : JSON.parse(JSON.stringify(body).replaceAll(project.id, NOBODY)),
+        bob
+      )
       assert.deepStrictEqual<unknown>(theirs, missing.body, `${method} ${path}`)
     }
     isProblem(await api.call("POST", "/api/exports", { videoId: video.id }, bob), 409, "video_not_found")
     isProblem(await api.call("POST", "/api/exports/estimate", { videoId: video.id }, bob), 409, "video_not_found")
     const own = await api.project({ name: "bob's" }, bob)
-    isProblem(await api.call("POST", `/api/projects/${own.id}/clips`, { videoId: video.id }, bob), 409, "video_not_found")
-    for (const path of ["/api/videos", "/api/exports", "/api/exports/active", "/api/exports/recent", `/api/exports?projectId=${project.id}`]) {
+    isProblem(
+      await api.call("POST", `/api/projects/${own.id}/clips`, { videoId: video.id }, bob),
+      409,
+      "video_not_found"
+    )
+    for (const path of [
+      "/api/videos",
+      "/api/exports",
+      "/api/exports/active",
+      "/api/exports/recent",
+      `/api/exports?projectId=${project.id}`
+    ]) {
       assert.isEmpty(itemsOf(await api.call("GET", path, undefined, bob)), path)
     }
     assert.isNotEmpty(itemsOf(await api.call("GET", "/api/exports/recent", undefined, alice)))
@@ -106,8 +160,12 @@ describe("REELAY_AUTH=jwt", () => {
     const made = await api.start({ videoId: video.id }, alice)
     await process(api, made)
     const calls: ReadonlyArray<readonly [string, string, unknown?]> = [
-      ["GET", `/api/exports/${made.id}/plan`], ["POST", "/api/nodes/n1/drain"], ["POST", "/api/nodes/n1/resume"], ["POST", "/api/nodes/n1/stop"],
-      ["GET", "/api/queue"], ["PUT", "/api/queue", { paused: true }]
+      ["GET", `/api/exports/${made.id}/plan`],
+      ["POST", "/api/nodes/n1/drain"],
+      ["POST", "/api/nodes/n1/resume"],
+      ["POST", "/api/nodes/n1/stop"],
+      ["GET", "/api/queue"],
+      ["PUT", "/api/queue", { paused: true }]
     ]
     for (const [method, path, body] of calls) isProblem(await api.call(method, path, body, alice), 403, "forbidden")
     assert.strictEqual((await api.call("GET", `/api/exports/${made.id}/plan`, undefined, root)).status, 200)
@@ -121,7 +179,9 @@ describe("REELAY_AUTH=jwt", () => {
     assert.strictEqual(first.headers.get("ratelimit-policy"), `"exports";q=10;w=3600`)
     assert.match(first.headers.get("ratelimit") ?? "", /^"exports";r=9;t=\d+$/)
     // A burst gets no more than its due.
-    const burst = await Promise.all(Array.from({ length: 15 }, () => api.call("POST", "/api/exports", { videoId: id }, carol)))
+    const burst = await Promise.all(
+      Array.from({ length: 15 }, () => api.call("POST", "/api/exports", { videoId: id }, carol))
+    )
     assert.strictEqual(burst.filter((answer) => answer.status === 202).length, 9)
     const refused = burst.find((answer) => answer.status === 429)
     if (refused === undefined) return assert.fail("none was refused")
@@ -129,23 +189,36 @@ describe("REELAY_AUTH=jwt", () => {
     const seconds = Number(refused.headers.get("retry-after"))
     assert.isTrue(seconds > 3500 && seconds <= 3600)
     assert.strictEqual(body["retryAfterSeconds"], seconds)
-    assert.strictEqual((await api.call("POST", "/api/exports", { videoId: id }, { ...carol, "idempotency-key": "k" })).status, 202)
+    assert.strictEqual(
+      (await api.call("POST", "/api/exports", { videoId: id }, { ...carol, "idempotency-key": "k" })).status,
+      202
+    )
     isProblem(await api.call("POST", `/api/videos/${id}/exports`, {}, carol), 429, "rate_limited")
     assert.strictEqual((await api.call("POST", "/api/exports/estimate", { videoId: id }, carol)).status, 200)
     // An hour later. The row says when, and Postgres' clock decides.
-    await api.run(api.database.query("test", async (db) => {
-      await db.execute(sql`alter table exports disable trigger user`)
-      await db.update(exports_).set({ createdAt: sql`now() - interval '61 minutes'` }).where(sql`user_id = 'carol'`)
-      await db.execute(sql`alter table exports enable trigger user`)
-    }))
+    await api.run(
+      api.database.query("test", async (db) => {
+        await db.execute(sql`alter table exports disable trigger user`)
+        await db
+          .update(exports_)
+          .set({ createdAt: sql`now() - interval '61 minutes'` })
+          .where(sql`user_id = 'carol'`)
+        await db.execute(sql`alter table exports enable trigger user`)
+      })
+    )
     assert.strictEqual((await api.call("POST", "/api/exports", { videoId: id }, carol)).status, 202)
   })
 
   it("CORS is for those on the list", async () => {
-    const preflight = async (origin: string) => fetch(`${api.url}/api/exports`, {
-      method: "OPTIONS",
-      headers: { origin, "access-control-request-method": "POST", "access-control-request-headers": "authorization,idempotency-key" }
-    })
+    const preflight = async (origin: string) =>
+      fetch(`${api.url}/api/exports`, {
+        method: "OPTIONS",
+        headers: {
+          origin,
+          "access-control-request-method": "POST",
+          "access-control-request-headers": "authorization,idempotency-key"
+        }
+      })
     const allowed = await preflight("https://studio.example")
     assert.strictEqual(allowed.headers.get("access-control-allow-origin"), "https://studio.example")
     assert.include(allowed.headers.get("access-control-allow-headers") ?? "", "idempotency-key")
@@ -156,11 +229,18 @@ describe("REELAY_AUTH=jwt", () => {
     assert.include(answer.headers.get("access-control-expose-headers") ?? "", "location")
     const error = await api.call("GET", "/api/exports", undefined, { origin: "https://b.example" })
     assert.strictEqual(error.headers.get("access-control-allow-origin"), "https://b.example")
-    assert.isNull((await api.call("GET", "/api/exports", undefined, { ...alice, origin: "https://evil.example" })).headers.get("access-control-allow-origin"))
+    assert.isNull(
+      (await api.call("GET", "/api/exports", undefined, { ...alice, origin: "https://evil.example" })).headers.get(
+        "access-control-allow-origin"
+      )
+    )
   })
 
   it("an unknown field is named to whoever may ask", async () => {
-    assert.deepStrictEqual(fieldsOf(isProblem(await api.call("POST", "/api/projects", { name: "x", colour: 1 }, alice), 400, "validation")), ["colour"])
+    assert.deepStrictEqual(
+      fieldsOf(isProblem(await api.call("POST", "/api/projects", { name: "x", colour: 1 }, alice), 400, "validation")),
+      ["colour"]
+    )
   })
 })
 
@@ -177,12 +257,15 @@ describe("REELAY_AUTH=local", () => {
       request(api.url + path, { method, headers }, (response) => {
         response.resume()
         done({ status: response.statusCode, headers: response.headers })
-      }).on("error", failed).end()
+      })
+        .on("error", failed)
+        .end()
     })
 
   it("nobody else's name, nobody else's page", async () => {
     const { host, port } = new URL(api.url)
-    for (const name of [host, `localhost:${port}`, `[::1]:${port}`]) assert.strictEqual((await ask("/api/exports", { host: name })).status, 200)
+    for (const name of [host, `localhost:${port}`, `[::1]:${port}`])
+      assert.strictEqual((await ask("/api/exports", { host: name })).status, 200)
     for (const name of ["evil.example", `evil.example:${port}`, `127.0.0.1.evil.example:${port}`]) {
       assert.strictEqual((await ask("/api/exports", { host: name })).status, 403, name)
     }
@@ -201,7 +284,11 @@ describe("REELAY_AUTH=local", () => {
 
   it("without a token: the local user, who is an operator; a wrong token is still wrong", async () => {
     assert.deepStrictEqual((await api.call("GET", "/api/queue")).body, { paused: false })
-    isProblem(await api.call("GET", "/api/exports", undefined, { authorization: "Bearer nonsense" }), 401, "unauthorized")
+    isProblem(
+      await api.call("GET", "/api/exports", undefined, { authorization: "Bearer nonsense" }),
+      401,
+      "unauthorized"
+    )
     isProblem(await api.call("GET", "/api/exports", undefined, { authorization: "Basic YTpi" }), 401, "unauthorized")
   })
 
@@ -211,7 +298,10 @@ describe("REELAY_AUTH=local", () => {
   })
 
   it("listens to this machine only", async () => {
-    const refused = await startApi({ env: { REELAY_HOST: "0.0.0.0" } }).then(() => "started", (error: unknown) => String(error))
+    const refused = await startApi({ env: { REELAY_HOST: "0.0.0.0" } }).then(
+      () => "started",
+      (error: unknown) => String(error)
+    )
     assert.include(refused, "AuthError")
   })
 })

@@ -31,7 +31,10 @@ const SECRET = "the secret of these tests, which is long enough"
 /** Environment of `REELAY_AUTH=jwt`, where every request brings a token of `tokenOf`. */
 export const JWT = { REELAY_AUTH: "jwt", REELAY_JWT_SECRET: SECRET }
 export const tokenOf = (user: string, claims: Record<string, unknown> = {}): Promise<string> =>
-  new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).setSubject(user).setExpirationTime("10m")
+  new SignJWT(claims)
+    .setProtectedHeader({ alg: "HS256" })
+    .setSubject(user)
+    .setExpirationTime("10m")
     .sign(new TextEncoder().encode(SECRET))
 
 const configured = (env: Readonly<Record<string, string>>) =>
@@ -46,12 +49,21 @@ export const startApi = async (options: Options = {}) => {
   const infra = await openInfra()
   const scope = Scope.makeUnsafe()
   const build = <A, E>(layer: Layer.Layer<A, E>) => Effect.runPromise(Layer.build(layer).pipe(Scope.provide(scope)))
-  const given: Readonly<Record<string, string>> = options.databaseUrl === undefined ? {} : { DATABASE_URL: options.databaseUrl }
-  const env: Readonly<Record<string, string>> = { ...infra.environment("api"), PATH: process.env["PATH"] ?? "", REELAY_PORT: "0", ...given, ...options.env }
+  const given: Readonly<Record<string, string>> =
+    options.databaseUrl === undefined ? {} : { DATABASE_URL: options.databaseUrl }
+  const env: Readonly<Record<string, string>> = {
+    ...infra.environment("api"),
+    PATH: process.env["PATH"] ?? "",
+    REELAY_PORT: "0",
+    ...given,
+    ...options.env
+  }
 
   // What the scheduler would have done and could do.
   const back = await build(
-    Layer.merge(Bus.layer, Database.layer).pipe(Layer.provide(configured({ ...infra.environment("scheduler"), ...given })))
+    Layer.merge(Bus.layer, Database.layer).pipe(
+      Layer.provide(configured({ ...infra.environment("scheduler"), ...given }))
+    )
   )
   const bus = Context.get(back, Bus)
   const database = Context.get(back, Database)
@@ -86,7 +98,11 @@ export const startApi = async (options: Options = {}) => {
         duplex: "half"
       })
     )
-  const expecting = async <A>(status: number, schema: Schema.Codec<A, unknown>, answer: Promise<Answer>): Promise<A> => {
+  const expecting = async <A>(
+    status: number,
+    schema: Schema.Codec<A, unknown>,
+    answer: Promise<Answer>
+  ): Promise<A> => {
     const { body, status: got } = await answer
     if (got !== status) throw new Error(`answered ${got}: ${JSON.stringify(body)}`)
     return Schema.decodeUnknownSync(schema)(body)

@@ -7,18 +7,27 @@ import { allowanceOf } from "../src/RateLimit.ts"
 describe("cursors", () => {
   const id = newId(VideoId)
   it.effect("say where a page ended, for one order only", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const text = encodeCursor("bytes", { key: 12, id })
       assert.deepStrictEqual(yield* decodeCursor("bytes", text), { key: 12, id })
       assert.isNull(yield* decodeCursor("bytes", undefined))
-      for (const wrong of [encodeCursor("-bytes", { key: 12, id }), "%%%", "eyJhIjoxfQ", encodeCursor("bytes", { key: 1, id: "x' or 1=1" })]) {
+      for (const wrong of [
+        encodeCursor("-bytes", { key: 12, id }),
+        "%%%",
+        "eyJhIjoxfQ",
+        encodeCursor("bytes", { key: 1, id: "x' or 1=1" })
+      ]) {
         assert.strictEqual((yield* Effect.flip(decodeCursor("bytes", wrong)))._tag, "Validation")
       }
-    }))
+    })
+  )
   it("cut what was asked for in excess", () => {
     const rows = [1, 2, 3].map((n) => ({ n, id }))
     const cut = pageOf(rows, 2, "s", (row) => ({ key: row.n, id: row.id }))
-    assert.deepStrictEqual(cut.items.map((row) => row.n), [1, 2])
+    assert.deepStrictEqual(
+      cut.items.map((row) => row.n),
+      [1, 2]
+    )
     assert.strictEqual(cut.nextCursor, encodeCursor("s", { key: 2, id }))
     assert.isNull(pageOf(rows, 3, "s", (row) => ({ key: row.n, id: row.id })).nextCursor)
   })

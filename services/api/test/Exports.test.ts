@@ -31,28 +31,52 @@ describe("exports", () => {
     const body = record(answer.body)
     assert.strictEqual(answer.headers.get("location"), `/api/exports/${String(body["id"])}`)
     assert.deepInclude(body, {
-      userId: "local", projectId: null, videoId, segments: null, type: "framing", delivery: "combined", priority: "normal",
-      status: "pending", epoch: 0, frames: 50, duration: 2, outputs: [], error: null, startedAt: null, completedAt: null
+      userId: "local",
+      projectId: null,
+      videoId,
+      segments: null,
+      type: "framing",
+      delivery: "combined",
+      priority: "normal",
+      status: "pending",
+      epoch: 0,
+      frames: 50,
+      duration: 2,
+      outputs: [],
+      error: null,
+      startedAt: null,
+      completedAt: null
     })
     assert.deepStrictEqual(record(body["settings"]), {
-      resolution: "720p", format: "mp4", quality: "medium", mode: "balanced", aspect: "source", fit: "crop",
-      frameRate: "source", codec: "auto", loudness: null
+      resolution: "720p",
+      format: "mp4",
+      quality: "medium",
+      mode: "balanced",
+      aspect: "source",
+      fit: "crop",
+      frameRate: "source",
+      codec: "auto",
+      loudness: null
     })
     await api.run(api.bus.ensureConsumer(requestsConsumer))
-    const heard = await api.run(Effect.gen(function*() {
-      for (;;) {
-        const delivery = yield* api.bus.pull(requestsConsumer, exportRequested, 5000)
-        if (delivery === null) return null
-        yield* delivery.ack
-        if (delivery.body.exportId === body["id"]) return delivery.body
-      }
-    }))
+    const heard = await api.run(
+      Effect.gen(function* () {
+        for (;;) {
+          const delivery = yield* api.bus.pull(requestsConsumer, exportRequested, 5000)
+          if (delivery === null) return null
+          yield* delivery.ack
+          if (delivery.body.exportId === body["id"]) return delivery.body
+        }
+      })
+    )
     assert.strictEqual(heard?.userId, "local")
   })
 
   it("the frozen spec does not change with the project", async () => {
     const project = await api.project({ name: "Summer: the film", aspect: "16:9" })
-    const clip = record((await api.call("POST", `/api/projects/${project.id}/clips`, { videoId, timing: { start: 0.5, end: 1.5 } })).body)
+    const clip = record(
+      (await api.call("POST", `/api/projects/${project.id}/clips`, { videoId, timing: { start: 0.5, end: 1.5 } })).body
+    )
     const made = await api.start({ projectId: project.id, settings: { resolution: "source", frameRate: 30 } })
     assert.strictEqual(made.frames, 30)
     assert.strictEqual(made.settings.aspect, "16:9")
@@ -67,9 +91,16 @@ describe("exports", () => {
   describe("Idempotency-Key", () => {
     it("the same request is the same export, whatever its spelling; another is refused", async () => {
       const first = await api.start({ videoId, settings: { quality: "high" } }, { "idempotency-key": "one" })
-      const again = await api.start({ settings: { mode: "balanced", quality: "high" }, videoId }, { "idempotency-key": "one" })
+      const again = await api.start(
+        { settings: { mode: "balanced", quality: "high" }, videoId },
+        { "idempotency-key": "one" }
+      )
       assert.strictEqual(again.id, first.id)
-      isProblem(await api.call("POST", "/api/exports", { videoId }, { "idempotency-key": "one" }), 422, "idempotency_mismatch")
+      isProblem(
+        await api.call("POST", "/api/exports", { videoId }, { "idempotency-key": "one" }),
+        422,
+        "idempotency_mismatch"
+      )
       assert.notStrictEqual((await api.start({ videoId, settings: { quality: "high" } })).id, first.id)
     })
     it("twenty at once are one", async () => {
@@ -93,16 +124,26 @@ describe("exports", () => {
     const answer = await api.call("POST", `/api/videos/${videoId}/exports`, { segments: [{ start: 0, end: 1 }] })
     assert.strictEqual(answer.status, 202)
     assert.deepInclude(record(answer.body), { videoId, frames: 25 })
-    isProblem(await api.call("POST", `/api/videos/${videoId}/exports`, { videoId: "0198c9a0-0000-7000-8000-000000000001" }), 400, "validation")
+    isProblem(
+      await api.call("POST", `/api/videos/${videoId}/exports`, { videoId: "0198c9a0-0000-7000-8000-000000000001" }),
+      400,
+      "validation"
+    )
   })
 
   it("estimates without making anything", async () => {
     const before = record((await api.call("GET", "/api/exports?limit=1")).body)["total"]
-    const answer = record((await api.call("POST", "/api/exports/estimate", { videoId, settings: { frameRate: 50 } })).body)
+    const answer = record(
+      (await api.call("POST", "/api/exports/estimate", { videoId, settings: { frameRate: 50 } })).body
+    )
     assert.deepInclude(answer, { frames: 100, duration: 2, seconds: null, queuePosition: null })
     assert.isAbove(Number(answer["bytes"]), 10_000)
     assert.strictEqual(record((await api.call("GET", "/api/exports?limit=1")).body)["total"], before)
-    isProblem(await api.call("POST", "/api/exports/estimate", { videoId, segments: [{ start: 5, end: 6 }] }), 400, "invalid_segment")
+    isProblem(
+      await api.call("POST", "/api/exports/estimate", { videoId, segments: [{ start: 5, end: 6 }] }),
+      400,
+      "invalid_segment"
+    )
   })
 
   it("cancel: once, twice, and too late", async () => {
@@ -122,11 +163,13 @@ describe("exports", () => {
     await process(api, made)
     const { control } = await import("@reelay/contracts/messages/Messages")
     const { Stream } = await import("effect")
-    const heard = api.run(api.bus.subscribe(control).pipe(
-      Stream.filter((message) => message._tag === "Cancel" && message.exportId === made.id),
-      Stream.runHead,
-      Effect.timeout("10 seconds")
-    ))
+    const heard = api.run(
+      api.bus.subscribe(control).pipe(
+        Stream.filter((message) => message._tag === "Cancel" && message.exportId === made.id),
+        Stream.runHead,
+        Effect.timeout("10 seconds")
+      )
+    )
     // A subscription of core NATS has no acknowledgement: cancelling again announces nothing, so it is told by asking.
     await until("the subscription", async () => {
       await api.run(api.bus.broadcast(control, { _tag: "Cancel", v: 1, exportId: made.id }))
@@ -164,14 +207,31 @@ describe("exports", () => {
   it("progress: told from the row when nothing is heard", async () => {
     const made = await api.start({ videoId })
     const progress = async () => record((await api.call("GET", `/api/exports/${made.id}/progress`)).body)
-    assert.deepInclude(await progress(), { epoch: 0, status: "pending", percent: 0, stage: "queued", framesDone: 0, framesTotal: 50 })
+    assert.deepInclude(await progress(), {
+      epoch: 0,
+      status: "pending",
+      percent: 0,
+      stage: "queued",
+      framesDone: 0,
+      framesTotal: 50
+    })
     await process(api, made)
     assert.deepInclude(await progress(), { epoch: 1, status: "processing", stage: "preparing" })
-    await api.run(api.database.query("test", (db) => db.execute(`update exports set status = 'failed', error = '{"a":1}' where id = '${made.id}'`)).pipe(Effect.ignore))
+    await api.run(
+      api.database
+        .query("test", (db) =>
+          db.execute(`update exports set status = 'failed', error = '{"a":1}' where id = '${made.id}'`)
+        )
+        .pipe(Effect.ignore)
+    )
     const done = await api.start({ videoId })
     await complete(api, done, file)
     assert.deepInclude(record((await api.call("GET", `/api/exports/${done.id}/progress`)).body), {
-      status: "completed", percent: 100, stage: "done", framesDone: 50, etaSeconds: 0
+      status: "completed",
+      percent: 100,
+      stage: "done",
+      framesDone: 50,
+      etaSeconds: 0
     })
   })
 
@@ -180,20 +240,41 @@ describe("exports", () => {
     await process(api, made)
     const { exportProgress } = await import("@reelay/contracts/messages/Messages")
     const progress = {
-      epoch: 1, status: "processing", percent: 42, stage: "encoding", message: "Encoding", queuePosition: null, framesDone: 20,
-      framesTotal: 50, speed: 1.5, elapsedSeconds: 3, etaSeconds: 4
+      epoch: 1,
+      status: "processing",
+      percent: 42,
+      stage: "encoding",
+      message: "Encoding",
+      queuePosition: null,
+      framesDone: 20,
+      framesTotal: 50,
+      speed: 1.5,
+      elapsedSeconds: 3,
+      etaSeconds: 4
     } as const
     const seen = (percent: number) =>
       until(`${percent} percent`, async () => {
-        await api.run(api.bus.broadcast(exportProgress, { v: 1, exportId: made.id, userId: made.userId, progress: { ...progress, percent } }))
+        await api.run(
+          api.bus.broadcast(exportProgress, {
+            v: 1,
+            exportId: made.id,
+            userId: made.userId,
+            progress: { ...progress, percent }
+          })
+        )
         return record((await api.call("GET", `/api/exports/${made.id}/progress`)).body)["percent"] === percent
       })
     await seen(42)
     await seen(60)
-    assert.deepInclude(record(record((await api.call("GET", `/api/exports/${made.id}`)).body)["progress"]), { percent: 60, framesDone: 20 })
+    assert.deepInclude(record(record((await api.call("GET", `/api/exports/${made.id}`)).body)["progress"]), {
+      percent: 60,
+      framesDone: 20
+    })
     await api.call("POST", `/api/exports/${made.id}/cancel`)
     assert.isNull(record((await api.call("GET", `/api/exports/${made.id}`)).body)["progress"])
-    assert.deepInclude(record((await api.call("GET", `/api/exports/${made.id}/progress`)).body), { status: "cancelled" })
+    assert.deepInclude(record((await api.call("GET", `/api/exports/${made.id}/progress`)).body), {
+      status: "cancelled"
+    })
   })
 
   describe("a finished file", () => {
@@ -269,4 +350,11 @@ describe("exports", () => {
   })
 })
 
-const accessRefused = async (path: string) => assert.isFalse(await access(path).then(() => true, () => false), path)
+const accessRefused = async (path: string) =>
+  assert.isFalse(
+    await access(path).then(
+      () => true,
+      () => false
+    ),
+    path
+  )

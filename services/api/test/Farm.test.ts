@@ -24,7 +24,8 @@ describe("the farm", () => {
     await api.close()
     await clips.remove()
   })
-  const advertise = (id: string, part: Parameters<typeof advertisement>[1] = {}) => api.run(api.bus.advertise(advertisement(id, part)))
+  const advertise = (id: string, part: Parameters<typeof advertisement>[1] = {}) =>
+    api.run(api.bus.advertise(advertisement(id, part)))
   const nodes = async (who: Record<string, string>) => itemsOf(await api.call("GET", "/api/nodes", undefined, who))
   const missing = async () => record((await api.call("GET", "/health/ready")).body)["missing"]
 
@@ -46,7 +47,10 @@ describe("the farm", () => {
     const { id: videoId } = await api.upload(await clips.plain("a.mp4"), alice)
     const made = await api.start({ videoId }, alice)
     const task = { task: TaskKey.make("a".repeat(64)), epoch: 1, pool: lightPool(Build.make("0123456789ab")) }
-    const running = [{ ...task, exportId: made.id }, { ...task, exportId: ExportId.make(NOBODY) }]
+    const running = [
+      { ...task, exportId: made.id },
+      { ...task, exportId: ExportId.make(NOBODY) }
+    ]
     await advertise("busy", { tasks: running, slots: { total: 2, busy: 2 } })
     await until("the node", async () => (await nodes(root)).some((node) => node["id"] === "busy"))
     const seenBy = async (who: Record<string, string>) => {
@@ -65,13 +69,18 @@ describe("the farm", () => {
     await until("the node", async () => (await nodes(root)).some((node) => node["id"] === "n1"))
     const heard: Array<Control> = []
     // An encoder that does as it is told.
-    const encoder = Effect.runFork(api.bus.subscribe(control).pipe(Stream.runForEach((message) => {
-      heard.push(message)
-      if (message._tag === "Drain") return Effect.ignore(api.bus.advertise(advertisement("n1", { status: "draining" })))
-      if (message._tag === "Resume") return Effect.ignore(api.bus.advertise(advertisement("n1")))
-      if (message._tag === "Stop") return Effect.ignore(api.bus.withdraw(NodeId.make("n1")))
-      return Effect.void
-    })))
+    const encoder = Effect.runFork(
+      api.bus.subscribe(control).pipe(
+        Stream.runForEach((message) => {
+          heard.push(message)
+          if (message._tag === "Drain")
+            return Effect.ignore(api.bus.advertise(advertisement("n1", { status: "draining" })))
+          if (message._tag === "Resume") return Effect.ignore(api.bus.advertise(advertisement("n1")))
+          if (message._tag === "Stop") return Effect.ignore(api.bus.withdraw(NodeId.make("n1")))
+          return Effect.void
+        })
+      )
+    )
     await until("the encoder to listen", async () => {
       await api.run(api.bus.broadcast(control, { _tag: "Queue", v: 1, paused: false }))
       return heard.length > 0
@@ -83,7 +92,10 @@ describe("the farm", () => {
     await until("it to be gone", async () => !(await nodes(root)).some((node) => node["id"] === "n1"))
     isProblem(await api.call("POST", "/api/nodes/n1/drain", undefined, root), 404, "not_found")
     isProblem(await api.call("POST", "/api/nodes/no%20node/drain", undefined, root), 404, "not_found")
-    assert.includeMembers(heard.map((message) => message._tag), ["Drain", "Resume", "Stop"])
+    assert.includeMembers(
+      heard.map((message) => message._tag),
+      ["Drain", "Resume", "Stop"]
+    )
     await Effect.runPromise(Fiber.interrupt(encoder))
   })
 

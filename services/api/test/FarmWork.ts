@@ -16,8 +16,14 @@ import type { ApiUnderTest } from "./ApiUnderTest.ts"
 /** What scheduler and encoders do to an export's row and files, done by hand. */
 export const process = async (api: ApiUnderTest, made: Export): Promise<void> => {
   const of = plan(made.id, spec(made.userId, made.videoId ?? VideoId.make(randomUUID())))
-  await api.run(api.database.query("test.process", (db) =>
-    db.update(exports_).set({ status: "processing", epoch: made.epoch + 1, plan: of, encoder: "software" }).where(eq(exports_.id, made.id))))
+  await api.run(
+    api.database.query("test.process", (db) =>
+      db
+        .update(exports_)
+        .set({ status: "processing", epoch: made.epoch + 1, plan: of, encoder: "software" })
+        .where(eq(exports_.id, made.id))
+    )
+  )
 }
 
 /** Completed, with `media` as its file and a poster beside it. */
@@ -41,8 +47,14 @@ export const complete = async (api: ApiUnderTest, made: Export, media: string): 
     height: 180,
     sha256: Digest.make(createHash("sha256").update(bytes).digest("hex"))
   }
-  await api.run(api.database.query("test.complete", (db) =>
-    db.update(exports_).set({ status: "completed", outputs: [{ output, object, poster }] }).where(eq(exports_.id, made.id))))
+  await api.run(
+    api.database.query("test.complete", (db) =>
+      db
+        .update(exports_)
+        .set({ status: "completed", outputs: [{ output, object, poster }] })
+        .where(eq(exports_.id, made.id))
+    )
+  )
 }
 
 const error = {
@@ -56,22 +68,24 @@ const error = {
 /** Failed, after one attempt. */
 export const fail = async (api: ApiUnderTest, made: Export): Promise<void> => {
   await process(api, made)
-  await api.run(api.database.query("test.fail", async (db) => {
-    await db.insert(attempts).values({
-      id: randomUUID(),
-      exportId: made.id,
-      userId: made.userId,
-      epoch: made.epoch + 1,
-      task: "a".repeat(64),
-      kind: "internal",
-      nodeId: "n1",
-      family: "software",
-      error,
-      log: "line of /a/path",
-      seconds: 1.5
+  await api.run(
+    api.database.query("test.fail", async (db) => {
+      await db.insert(attempts).values({
+        id: randomUUID(),
+        exportId: made.id,
+        userId: made.userId,
+        epoch: made.epoch + 1,
+        task: "a".repeat(64),
+        kind: "internal",
+        nodeId: "n1",
+        family: "software",
+        error,
+        log: "line of /a/path",
+        seconds: 1.5
+      })
+      await db.update(exports_).set({ status: "failed", error }).where(eq(exports_.id, made.id))
     })
-    await db.update(exports_).set({ status: "failed", error }).where(eq(exports_.id, made.id))
-  }))
+  )
 }
 
 /** A node with a free slot. */

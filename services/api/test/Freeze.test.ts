@@ -17,9 +17,17 @@ describe("digest", () => {
   it("is of what is meant: order and left-out defaults do not matter, values do", () => {
     const videoId = newId(VideoId)
     const a = decodeRequest({ videoId, settings: { quality: "high", format: "mp4" } })
-    const b = decodeRequest({ settings: { format: "mp4", quality: "high", mode: "balanced" }, delivery: "combined", videoId })
+    const b = decodeRequest({
+      settings: { format: "mp4", quality: "high", mode: "balanced" },
+      delivery: "combined",
+      videoId
+    })
     assert.strictEqual(requestDigest(a), requestDigest(b))
-    for (const other of [{ videoId, priority: "low" }, { videoId, segments: [{ start: 0, end: 1 }] }, { videoId: newId(VideoId) }]) {
+    for (const other of [
+      { videoId, priority: "low" },
+      { videoId, segments: [{ start: 0, end: 1 }] },
+      { videoId: newId(VideoId) }
+    ]) {
       assert.notStrictEqual(requestDigest(decodeRequest(other)), requestDigest(decodeRequest({ videoId })))
     }
   })
@@ -31,7 +39,12 @@ describe("freeze", () => {
   const [source] = spec(owner, videoId).sources
   const sources = new Map(source === undefined ? [] : [[videoId, source]])
   const request = (part: Record<string, unknown> = {}): ExportRequest => decodeRequest({ videoId, ...part })
-  const material = (clips: ReadonlyArray<MaterialClip>): Material => ({ name: "beach.mp4", aspect: "source", clips, sources })
+  const material = (clips: ReadonlyArray<MaterialClip>): Material => ({
+    name: "beach.mp4",
+    aspect: "source",
+    clips,
+    sources
+  })
   const frozen = (part: Record<string, unknown>, clips: ReadonlyArray<MaterialClip>) => {
     const result = freeze(request(part), owner, material(clips))
     return Result.isSuccess(result) ? result.success : assert.fail(String(result.failure))
@@ -54,49 +67,86 @@ describe("freeze", () => {
   })
 
   it("counts frames to the frame, for any segments", () => {
-    fc.assert(fc.property(
-      fc.array(fc.tuple(fc.integer({ min: 0, max: 9_900_000 }), fc.integer({ min: 50_000, max: 5_000_000 })), { minLength: 1, maxLength: 5 }),
-      (parts) => {
-        const segments = parts.map(([start, length]) => ({ start: start / 1e6, end: Math.min(10_000_000, start + length) / 1e6 }))
-        const got = frozen({}, clipsOfVideo(videoId, "beach.mp4", segments))
-        assert.strictEqual(got.frames, got.spec.clips.reduce((sum, one) => sum + framesBetween(one.start, one.end, got.spec.target.frameRate), 0))
-        assert.strictEqual(got.duration, got.frames * 40_000)
-        assert.isTrue(got.spec.clips.every((one) => one.frames >= 1 && one.source === 0))
-      }
-    ))
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 9_900_000 }), fc.integer({ min: 50_000, max: 5_000_000 })), {
+          minLength: 1,
+          maxLength: 5
+        }),
+        (parts) => {
+          const segments = parts.map(([start, length]) => ({
+            start: start / 1e6,
+            end: Math.min(10_000_000, start + length) / 1e6
+          }))
+          const got = frozen({}, clipsOfVideo(videoId, "beach.mp4", segments))
+          assert.strictEqual(
+            got.frames,
+            got.spec.clips.reduce((sum, one) => sum + framesBetween(one.start, one.end, got.spec.target.frameRate), 0)
+          )
+          assert.strictEqual(got.duration, got.frames * 40_000)
+          assert.isTrue(got.spec.clips.every((one) => one.frames >= 1 && one.source === 0))
+        }
+      )
+    )
   })
   it("no segments, or none in the list: all of it, named after the video", () => {
     for (const segments of [undefined, []]) {
       const { frames, spec: made } = frozen({}, clipsOfVideo(videoId, "beach.mp4", segments))
       assert.strictEqual(frames, 250)
       assert.strictEqual(made.name, "beach.720p")
-      assert.deepStrictEqual(made.sources.map((one) => one.videoId), [videoId])
+      assert.deepStrictEqual(
+        made.sources.map((one) => one.videoId),
+        [videoId]
+      )
       assert.deepStrictEqual([made.target.width, made.target.height, made.target.codec], [1280, 720, "h264"])
     }
   })
   it("a source that several clips use is there once", () => {
     const made = frozen({}, [clip(), clip({ timing: { start: 1, end: 2 } })])
     assert.strictEqual(made.spec.sources.length, 1)
-    assert.deepStrictEqual(made.spec.clips.map((one) => one.frames), [250, 25])
+    assert.deepStrictEqual(
+      made.spec.clips.map((one) => one.frames),
+      [250, 25]
+    )
   })
   it("names what cannot be rendered yet, all of it", () => {
     const keyframe = { time: 0, x: 0, y: 0, width: 0.5, height: 0.5 }
     const failure = refused({ type: "overlay", delivery: "single" }, [
       clip({ crop: { keyframes: [keyframe] }, transition: { type: "fade", duration: 1 } }),
-      clip({ speed: [{ start: 0, end: 1, rate: 2 }], overlays: [{ type: "captions", format: "srt", text: "" }], transition: { type: "fade", duration: 1 } })
+      clip({
+        speed: [{ start: 0, end: 1, rate: 2 }],
+        overlays: [{ type: "captions", format: "srt", text: "" }],
+        transition: { type: "fade", duration: 1 }
+      })
     ])
     assert.strictEqual(failure._tag, "Validation")
-    assert.deepStrictEqual(
-      failure._tag === "Validation" ? failure.errors?.map((error) => error.field) : [],
-      ["type", "delivery", "clips[0].crop", "clips[0].transition", "clips[1].speed", "clips[1].overlays"]
-    )
+    assert.deepStrictEqual(failure._tag === "Validation" ? failure.errors?.map((error) => error.field) : [], [
+      "type",
+      "delivery",
+      "clips[0].crop",
+      "clips[0].transition",
+      "clips[1].speed",
+      "clips[1].overlays"
+    ])
   })
   it("parts that are none", () => {
     const bad: ReadonlyArray<readonly [number, number]> = [
-      [1, 1], [2, 1], [-1, 1], [0, 10.1], [1, 1.0001], [1e300, 2e300], [-1e300, 1], [0, 1e300], [Number.NaN, 1]
+      [1, 1],
+      [2, 1],
+      [-1, 1],
+      [0, 10.1],
+      [1, 1.0001],
+      [1e300, 2e300],
+      [-1e300, 1],
+      [0, 1e300],
+      [Number.NaN, 1]
     ]
     for (const [start, end] of bad) {
-      const result = freeze({ ...request(), segments: [{ start, end }] }, owner, material(clipsOfVideo(videoId, "b", [{ start, end }])))
+      const result = freeze(
+        { ...request(), segments: [{ start, end }] },
+        owner,
+        material(clipsOfVideo(videoId, "b", [{ start, end }]))
+      )
       assert.isTrue(Result.isFailure(result) && result.failure._tag === "InvalidSegment", `${start} to ${end}`)
     }
   })
@@ -108,6 +158,8 @@ describe("freeze", () => {
   })
   it("settings that cannot be", () => {
     const failure = refused({ settings: { format: "webm", codec: "h264" } }, [clip()])
-    assert.deepStrictEqual(failure._tag === "Validation" ? failure.errors?.map((error) => error.field) : [], ["settings.codec"])
+    assert.deepStrictEqual(failure._tag === "Validation" ? failure.errors?.map((error) => error.field) : [], [
+      "settings.codec"
+    ])
   })
 })

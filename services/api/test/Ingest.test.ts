@@ -22,10 +22,27 @@ const facts = async (path: string) => {
 /** Presentation times (in the stream's ticks) that ffmpeg's own decoder hands on, one a frame. */
 const shownByFfmpeg = async (path: string, ticksPerSecond: number): Promise<ReadonlyArray<number>> => {
   const { stdout } = await execa("ffmpeg", [
-    "-v", "quiet", "-copyts", "-i", path, "-map", "0:v:0", "-vf", `settb=1/${ticksPerSecond}`,
-    "-fps_mode", "passthrough", "-enc_time_base", `1:${ticksPerSecond}`, "-f", "framemd5", "-"
+    "-v",
+    "quiet",
+    "-copyts",
+    "-i",
+    path,
+    "-map",
+    "0:v:0",
+    "-vf",
+    `settb=1/${ticksPerSecond}`,
+    "-fps_mode",
+    "passthrough",
+    "-enc_time_base",
+    `1:${ticksPerSecond}`,
+    "-f",
+    "framemd5",
+    "-"
   ])
-  return stdout.split("\n").flatMap((line) => /^0, +-?\d+, +(-?\d+)/.exec(line)?.[1] ?? []).map(Number)
+  return stdout
+    .split("\n")
+    .flatMap((line) => /^0, +-?\d+, +(-?\d+)/.exec(line)?.[1] ?? [])
+    .map(Number)
 }
 
 const about = (got: number, wanted: number, tolerance: number) =>
@@ -41,7 +58,10 @@ describe("Ingest", () => {
   /** What the index says is what a decoder shows. */
   const indexIsTrue = async (path: string) => {
     const examined = await facts(path)
-    const { index, media: { picture } } = examined
+    const {
+      index,
+      media: { picture }
+    } = examined
     assert.strictEqual(picture.timeBase.num, 1)
     assert.deepStrictEqual(index.pts, await shownByFfmpeg(path, picture.timeBase.den))
     assert.strictEqual(index.pts.length, picture.frames)
@@ -75,7 +95,17 @@ describe("Ingest", () => {
 
   it("without sound, and with sound first", async () => {
     assert.isNull((await indexIsTrue(await clips.plain("silent.mp4", { silent: true }))).media.sound)
-    const swapped = await clips.ffmpeg("swapped.mov", "-i", await clips.plain("ab.mp4"), "-map", "0:a", "-map", "0:v", "-c", "copy")
+    const swapped = await clips.ffmpeg(
+      "swapped.mov",
+      "-i",
+      await clips.plain("ab.mp4"),
+      "-map",
+      "0:a",
+      "-map",
+      "0:v",
+      "-c",
+      "copy"
+    )
     const { media } = await facts(swapped)
     assert.strictEqual(media.picture.streamIndex, 1)
     assert.strictEqual(media.sound?.streamIndex, 0)
@@ -88,9 +118,21 @@ describe("Ingest", () => {
 
   it.each(["90", "180", "270"])("turned (tag %s): the turn that players make", async (tag) => {
     const upright = await clips.plain("upright.mp4", { seconds: 1 })
-    const turned = await clips.ffmpeg(`turned${tag}.mp4`, "-i", upright, "-c", "copy", "-metadata:s:v:0", `rotate=${tag}`)
-    const { media: { picture } } = await facts(turned)
-    const clockwise = { 0: "null", 90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock" }[picture.rotation]
+    const turned = await clips.ffmpeg(
+      `turned${tag}.mp4`,
+      "-i",
+      upright,
+      "-c",
+      "copy",
+      "-metadata:s:v:0",
+      `rotate=${tag}`
+    )
+    const {
+      media: { picture }
+    } = await facts(turned)
+    const clockwise = { 0: "null", 90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock" }[
+      picture.rotation
+    ]
     assert.strictEqual(
       await firstFrame(turned, ["-noautorotate"], ["-vf", clockwise]),
       await firstFrame(turned, [], [])
@@ -100,14 +142,28 @@ describe("Ingest", () => {
   })
 
   it("pixels that are not square", async () => {
-    const { media: { picture } } = await facts(await clips.plain("pal.mp4", { size: "180x144", args: ["-aspect", "16:9"] }))
+    const {
+      media: { picture }
+    } = await facts(await clips.plain("pal.mp4", { size: "180x144", args: ["-aspect", "16:9"] }))
     assert.deepStrictEqual(picture.sampleAspect, { num: 64, den: 45 })
     assert.deepStrictEqual([picture.codedWidth, picture.width, picture.height], [180, 256, 144])
   })
 
   it("odd sizes", async () => {
-    const path = await clips.ffmpeg("odd.mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:d=1", "-vf", "format=yuv444p,scale=161:91,setsar=1", "-c:v", "libx264")
-    const { media: { picture } } = await indexIsTrue(path)
+    const path = await clips.ffmpeg(
+      "odd.mp4",
+      "-f",
+      "lavfi",
+      "-i",
+      "testsrc2=s=320x180:d=1",
+      "-vf",
+      "format=yuv444p,scale=161:91,setsar=1",
+      "-c:v",
+      "libx264"
+    )
+    const {
+      media: { picture }
+    } = await indexIsTrue(path)
     assert.deepStrictEqual([picture.width, picture.height], [161, 91])
   })
 
@@ -115,9 +171,19 @@ describe("Ingest", () => {
     const path = await clips.plain("variable.mp4", {
       rate: "30",
       seconds: 4,
-      args: ["-vf", "setpts='PTS+(random(1)*0.4)*(1/30)/TB+gt(N,60)*2/TB'", "-fps_mode", "vfr", "-video_track_timescale", "90000"]
+      args: [
+        "-vf",
+        "setpts='PTS+(random(1)*0.4)*(1/30)/TB+gt(N,60)*2/TB'",
+        "-fps_mode",
+        "vfr",
+        "-video_track_timescale",
+        "90000"
+      ]
     })
-    const { index, media: { picture } } = await indexIsTrue(path)
+    const {
+      index,
+      media: { picture }
+    } = await indexIsTrue(path)
     assert.isTrue(picture.variableFrameRate)
     const longest = Math.max(...index.pts.slice(1).map((at, i) => at - (index.pts[i] ?? 0)))
     assert.isAtLeast(longest, 2 * 90_000)
@@ -126,7 +192,9 @@ describe("Ingest", () => {
 
   it("a coarse time base is no variable rate", async () => {
     const path = await clips.plain("coarse.mkv", { rate: "30000/1001", seconds: 2 })
-    const { media: { picture } } = await indexIsTrue(path)
+    const {
+      media: { picture }
+    } = await indexIsTrue(path)
     assert.deepStrictEqual(picture.timeBase, { num: 1, den: 1000 })
     assert.deepStrictEqual(picture.frameRate, { num: 30_000, den: 1001 })
     assert.isFalse(picture.variableFrameRate)
@@ -134,7 +202,21 @@ describe("Ingest", () => {
 
   it("a late start, with sound that starts earlier", async () => {
     const source = await clips.plain("source.mp4")
-    const path = await clips.ffmpeg("late.ts", "-itsoffset", "1.4", "-i", source, "-i", source, "-map", "0:v", "-map", "1:a", "-c", "copy")
+    const path = await clips.ffmpeg(
+      "late.ts",
+      "-itsoffset",
+      "1.4",
+      "-i",
+      source,
+      "-i",
+      source,
+      "-map",
+      "0:v",
+      "-map",
+      "1:a",
+      "-c",
+      "copy"
+    )
     const { media } = await indexIsTrue(path)
     assert.isAbove(media.picture.zeroPts, 90_000)
     about(media.sound?.offset ?? 0, -1_400_000, 30_000)
@@ -165,8 +247,20 @@ describe("Ingest", () => {
   })
 
   it("packets without times: what a decoder makes of them counts", async () => {
-    const path = await clips.ffmpeg("untimed.avi", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=2", "-c:v", "mpeg4", "-bf", "2")
-    const { media: { picture } } = await facts(path)
+    const path = await clips.ffmpeg(
+      "untimed.avi",
+      "-f",
+      "lavfi",
+      "-i",
+      "testsrc2=s=320x180:r=25:d=2",
+      "-c:v",
+      "mpeg4",
+      "-bf",
+      "2"
+    )
+    const {
+      media: { picture }
+    } = await facts(path)
     assert.strictEqual(picture.frames, 50)
     assert.deepStrictEqual(picture.frameRate, { num: 25, den: 1 })
   })
@@ -178,8 +272,23 @@ describe("Ingest", () => {
 
   it("WebM", async () => {
     const path = await clips.ffmpeg(
-      "small.webm", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=1", "-f", "lavfi", "-i", "sine=d=1",
-      "-c:v", "libvpx-vp9", "-cpu-used", "8", "-deadline", "realtime", "-c:a", "libopus"
+      "small.webm",
+      "-f",
+      "lavfi",
+      "-i",
+      "testsrc2=s=160x90:r=25:d=1",
+      "-f",
+      "lavfi",
+      "-i",
+      "sine=d=1",
+      "-c:v",
+      "libvpx-vp9",
+      "-cpu-used",
+      "8",
+      "-deadline",
+      "realtime",
+      "-c:a",
+      "libopus"
     )
     const { media } = await indexIsTrue(path)
     assert.strictEqual(media.picture.codec, "vp9")
@@ -192,7 +301,15 @@ describe("Ingest", () => {
     const { media } = await facts(turned)
     const target = clips.path("poster.jpg")
     await Effect.runPromise(Ingest.use((ingest) => ingest.poster(turned, media, target)).pipe(Effect.provide(layer)))
-    const { stdout } = await execa("ffprobe", ["-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0", target])
+    const { stdout } = await execa("ffprobe", [
+      "-v",
+      "error",
+      "-show_entries",
+      "stream=codec_name,width,height",
+      "-of",
+      "csv=p=0",
+      target
+    ])
     assert.strictEqual(stdout.trim(), "mjpeg,640,1138")
   })
 
@@ -201,7 +318,7 @@ describe("Ingest", () => {
       const examined = await examine(path)
       if (Result.isSuccess(examined)) return assert.fail("taken for a video")
       assert.strictEqual(examined.failure._tag, "UnsupportedMedia")
-      return "detail" in examined.failure ? examined.failure.detail ?? "" : ""
+      return "detail" in examined.failure ? (examined.failure.detail ?? "") : ""
     }
     const file = async (name: string, content: string | Uint8Array) => {
       await writeFile(clips.path(name), content)
@@ -211,12 +328,23 @@ describe("Ingest", () => {
     it("text, nothing, noise", async () => {
       assert.match(await refusal(await file("text.mp4", "This is a text.\n".repeat(500))), /cannot be read/)
       assert.match(await refusal(await file("empty.mp4", "")), /empty/)
-      assert.match(await refusal(await file("noise.mp4", Uint8Array.from({ length: 5000 }, (_, i) => (i * 7919) % 251))), /cannot be read/)
+      assert.match(
+        await refusal(
+          await file(
+            "noise.mp4",
+            Uint8Array.from({ length: 5000 }, (_, i) => (i * 7919) % 251)
+          )
+        ),
+        /cannot be read/
+      )
     })
 
     it("a truncated MP4, its header at the end or at the beginning", async () => {
       const behind = await readFile(await clips.plain("behind.mp4"))
-      assert.match(await refusal(await file("behindcut.mp4", behind.subarray(0, behind.length * 0.6))), /cannot be read/)
+      assert.match(
+        await refusal(await file("behindcut.mp4", behind.subarray(0, behind.length * 0.6))),
+        /cannot be read/
+      )
       const before = await readFile(await clips.plain("before.mp4", { args: ["-movflags", "+faststart"] }))
       assert.match(await refusal(await file("beforecut.mp4", before.subarray(0, before.length * 0.6))), /incomplete/)
     })
@@ -225,7 +353,21 @@ describe("Ingest", () => {
       const sound = await clips.ffmpeg("sound.m4a", "-f", "lavfi", "-i", "sine=d=1")
       assert.match(await refusal(sound), /no video stream/)
       const image = await clips.ffmpeg("cover.png", "-f", "lavfi", "-i", "testsrc2=s=64x64", "-frames:v", "1")
-      const covered = await clips.ffmpeg("covered.m4a", "-i", sound, "-i", image, "-map", "0", "-map", "1", "-c", "copy", "-disposition:v", "attached_pic")
+      const covered = await clips.ffmpeg(
+        "covered.m4a",
+        "-i",
+        sound,
+        "-i",
+        image,
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-c",
+        "copy",
+        "-disposition:v",
+        "attached_pic"
+      )
       assert.match(await refusal(covered), /cover image/)
     })
 
@@ -243,7 +385,17 @@ describe("Ingest", () => {
     })
 
     it("too many pixels", async () => {
-      const path = await clips.ffmpeg("huge.mkv", "-f", "lavfi", "-i", "color=s=8200x8200:d=0.04", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p")
+      const path = await clips.ffmpeg(
+        "huge.mkv",
+        "-f",
+        "lavfi",
+        "-i",
+        "color=s=8200x8200:d=0.04",
+        "-c:v",
+        "mjpeg",
+        "-pix_fmt",
+        "yuvj420p"
+      )
       assert.match(await refusal(path), /larger than can be read/)
     })
   })
@@ -266,9 +418,18 @@ describe("Ingest", () => {
     const playlists = (): ReadonlyArray<readonly [string, string]> => [
       ["hls.mp4", `#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:${port}/s.ts\n#EXT-X-ENDLIST\n`],
       ["concat.mp4", `ffconcat version 1.0\nfile 'http://127.0.0.1:${port}/s.mp4'\n`],
-      ["dash.mp4", `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><BaseURL>http://127.0.0.1:${port}/</BaseURL></Period></MPD>`],
-      ["sdp.mp4", `v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video ${port} RTP/AVP 96\na=rtpmap:96 H264/90000\n`],
-      ["imf.mp4", `<?xml version="1.0"?><CompositionPlaylist xmlns="http://www.smpte-ra.org/schemas/2067-3/2016"></CompositionPlaylist>`]
+      [
+        "dash.mp4",
+        `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><BaseURL>http://127.0.0.1:${port}/</BaseURL></Period></MPD>`
+      ],
+      [
+        "sdp.mp4",
+        `v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video ${port} RTP/AVP 96\na=rtpmap:96 H264/90000\n`
+      ],
+      [
+        "imf.mp4",
+        `<?xml version="1.0"?><CompositionPlaylist xmlns="http://www.smpte-ra.org/schemas/2067-3/2016"></CompositionPlaylist>`
+      ]
     ]
     it("HLS, concat, DASH, SDP, IMF named .mp4", async () => {
       for (const [name, text] of playlists()) {

@@ -58,22 +58,41 @@ describe("lists of exports", () => {
   }
 
   it.each([1, 2, 3, 8, 200])("pages of %i: everything once, in every order", async (limit) => {
-    assert.deepStrictEqual((await walk("", limit)).map((row) => row["id"]), ids().toReversed())
-    assert.deepStrictEqual((await walk("&sort=-createdAt", limit)).map((row) => row["id"]), ids().toReversed())
-    assert.deepStrictEqual((await walk("&sort=createdAt", limit)).map((row) => row["id"]), ids())
+    assert.deepStrictEqual(
+      (await walk("", limit)).map((row) => row["id"]),
+      ids().toReversed()
+    )
+    assert.deepStrictEqual(
+      (await walk("&sort=-createdAt", limit)).map((row) => row["id"]),
+      ids().toReversed()
+    )
+    assert.deepStrictEqual(
+      (await walk("&sort=createdAt", limit)).map((row) => row["id"]),
+      ids()
+    )
     const up = await walk("&sort=bytes", limit)
-    assert.deepStrictEqual(up.map(bytesOf), up.map(bytesOf).toSorted((a, b) => a - b))
-    assert.sameMembers(up.map((row) => row["id"]), ids())
+    assert.deepStrictEqual(
+      up.map(bytesOf),
+      up.map(bytesOf).toSorted((a, b) => a - b)
+    )
+    assert.sameMembers(
+      up.map((row) => row["id"]),
+      ids()
+    )
     const down = await walk("&sort=-bytes", limit)
     assert.deepStrictEqual(down.map(bytesOf), up.map(bytesOf).toReversed())
-    assert.sameMembers(down.map((row) => row["id"]), ids())
+    assert.sameMembers(
+      down.map((row) => row["id"]),
+      ids()
+    )
     const order = ["pending", "processing", "completed", "failed", "cancelled"]
     const byStatus = (await walk("&sort=status", limit)).map((row) => order.indexOf(String(row["status"])))
     assert.deepStrictEqual(byStatus, [0, 0, 0, 1, 2, 2, 2, 3])
   })
 
   it("filters, and totals that are of them", async () => {
-    const total = async (query: string) => record((await api.call("GET", `/api/exports?limit=1&${query}`)).body)["total"]
+    const total = async (query: string) =>
+      record((await api.call("GET", `/api/exports?limit=1&${query}`)).body)["total"]
     assert.strictEqual(await total(""), 8)
     assert.strictEqual(await total("status=completed"), 3)
     assert.strictEqual(await total("status=cancelled"), 0)
@@ -94,24 +113,37 @@ describe("lists of exports", () => {
   it("pages stay whole while exports come and go", async () => {
     const first = await api.call("GET", "/api/exports?limit=3")
     const extra = await api.start({ videoId })
-    const rest = await walk(`&cursor=${String(record(first.body)["nextCursor"])}`.replace("&cursor", "&sort=-createdAt&cursor"), 100)
-    assert.deepStrictEqual([...itemsOf(first), ...rest].map((row) => row["id"]), ids().toReversed())
+    const rest = await walk(
+      `&cursor=${String(record(first.body)["nextCursor"])}`.replace("&cursor", "&sort=-createdAt&cursor"),
+      100
+    )
+    assert.deepStrictEqual(
+      [...itemsOf(first), ...rest].map((row) => row["id"]),
+      ids().toReversed()
+    )
     await api.call("POST", `/api/exports/${extra.id}/cancel`)
     await api.call("DELETE", `/api/exports/${extra.id}`)
   })
 
   it("active and recent", async () => {
-    assert.deepStrictEqual(itemsOf(await api.call("GET", "/api/exports/active")).map((row) => row["id"]), ids().slice(4))
+    assert.deepStrictEqual(
+      itemsOf(await api.call("GET", "/api/exports/active")).map((row) => row["id"]),
+      ids().slice(4)
+    )
     assert.strictEqual(itemsOf(await api.call("GET", `/api/exports/active?projectId=${projectId}`)).length, 2)
     const recent = itemsOf(await api.call("GET", "/api/exports/recent"))
     assert.strictEqual(recent.length, 8)
     assert.strictEqual(recent[0]?.["id"], made[3]?.id)
-    await api.run(api.database.query("test", async (db) => {
-      await db.execute(sql`alter table exports disable trigger user`)
-      await db.update(exports_).set({ createdAt: sql`now() - interval '30 hours'`, completedAt: sql`now() - interval '25 hours'` })
-        .where(eq(exports_.id, made[0]?.id ?? ""))
-      await db.execute(sql`alter table exports enable trigger user`)
-    }))
+    await api.run(
+      api.database.query("test", async (db) => {
+        await db.execute(sql`alter table exports disable trigger user`)
+        await db
+          .update(exports_)
+          .set({ createdAt: sql`now() - interval '30 hours'`, completedAt: sql`now() - interval '25 hours'` })
+          .where(eq(exports_.id, made[0]?.id ?? ""))
+        await db.execute(sql`alter table exports enable trigger user`)
+      })
+    )
     assert.strictEqual(itemsOf(await api.call("GET", "/api/exports/recent")).length, 7)
     assert.strictEqual(itemsOf(await api.call("GET", "/api/exports/recent?hours=26")).length, 8)
     assert.strictEqual(itemsOf(await api.call("GET", `/api/exports/recent?hours=0.5&projectId=${projectId}`)).length, 4)
@@ -121,6 +153,10 @@ describe("lists of exports", () => {
     const seconds = async () => record((await api.call("POST", "/api/exports/estimate", { videoId })).body)["seconds"]
     const learnt = record(await seconds())
     assert.isAtLeast(Number(learnt["p90"]), Number(learnt["p50"]))
-    assert.isNull(record((await api.call("POST", "/api/exports/estimate", { videoId, settings: { resolution: "source" } })).body)["seconds"])
+    assert.isNull(
+      record((await api.call("POST", "/api/exports/estimate", { videoId, settings: { resolution: "source" } })).body)[
+        "seconds"
+      ]
+    )
   })
 })

@@ -68,10 +68,18 @@ describe("Postgres is away", () => {
     const { contentUrl, id } = await api.upload(file)
     const made = await api.start({ videoId: id })
     await Effect.runPromise(server.kill)
-    const objects = async () => (await readdir(api.infra.store, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).length
+    const objects = async () =>
+      (await readdir(api.infra.store, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+        .length
     const calls: ReadonlyArray<readonly [string, string, unknown?]> = [
-      ["GET", "/api/exports"], ["GET", `/api/exports/${made.id}`], ["POST", "/api/exports", { videoId: id }], ["GET", contentUrl],
-      ["POST", "/api/projects", { name: "x" }], ["POST", `/api/exports/${made.id}/cancel`], ["GET", "/api/queue"], ["DELETE", `/api/videos/${id}`]
+      ["GET", "/api/exports"],
+      ["GET", `/api/exports/${made.id}`],
+      ["POST", "/api/exports", { videoId: id }],
+      ["GET", contentUrl],
+      ["POST", "/api/projects", { name: "x" }],
+      ["POST", `/api/exports/${made.id}/cancel`],
+      ["GET", "/api/queue"],
+      ["DELETE", `/api/videos/${id}`]
     ]
     for (const [method, path, body] of calls) {
       const problem = isProblem(await api.call(method, path, body), 503, "unavailable")
@@ -82,7 +90,10 @@ describe("Postgres is away", () => {
     assert.strictEqual((await api.call("GET", "/health/live")).status, 200)
     isProblem(await api.uploadRaw(file), 503, "unavailable")
     server = await start()
-    await until("Postgres to be found again", async () => (await api.call("GET", `/api/exports/${made.id}`)).status === 200)
+    await until(
+      "Postgres to be found again",
+      async () => (await api.call("GET", `/api/exports/${made.id}`)).status === 200
+    )
     assert.strictEqual(itemsOf(await api.call("GET", "/api/videos")).length, 1)
     assert.strictEqual(itemsOf(await api.call("GET", "/api/exports")).length, 1)
     assert.isAtLeast(await objects(), 3)

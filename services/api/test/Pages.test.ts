@@ -40,7 +40,8 @@ describe("what a browser gets", () => {
     notifier.close()
     await rm(web, { recursive: true })
   })
-  const get = (path: string, accept = "text/html,*/*;q=0.8") => fetch(api.url + path, { headers: { accept }, redirect: "manual" })
+  const get = (path: string, accept = "text/html,*/*;q=0.8") =>
+    fetch(api.url + path, { headers: { accept }, redirect: "manual" })
 
   it("the page at its address, and at those that only its own router knows", async () => {
     for (const path of ["/", "/index.html", "/exports/123", "/deep/er?x=1"]) {
@@ -59,12 +60,21 @@ describe("what a browser gets", () => {
     const asset = await get("/assets/app-1a2b.js", "*/*")
     assert.strictEqual(asset.headers.get("cache-control"), "public, max-age=31536000, immutable")
     assert.match(asset.headers.get("content-type") ?? "", /javascript/)
-    const again = await fetch(`${api.url}/assets/app-1a2b.js`, { headers: { "if-none-match": asset.headers.get("etag") ?? "" } })
+    const again = await fetch(`${api.url}/assets/app-1a2b.js`, {
+      headers: { "if-none-match": asset.headers.get("etag") ?? "" }
+    })
     assert.strictEqual(again.status, 304)
     assert.strictEqual((await get("/favicon.svg", "image/*")).headers.get("cache-control"), "no-cache")
   })
   it("what is missing is a problem, not a page; and there is no way out of the folder", async () => {
-    for (const [path, accept] of [["/assets/old-9f.js", "*/*"], ["/nothing.png", "image/*"], ["/api/nothing", "text/html"], ["/api", "text/html"], ["/health/x", "text/html"], ["/exports/1", "application/json"]] as const) {
+    for (const [path, accept] of [
+      ["/assets/old-9f.js", "*/*"],
+      ["/nothing.png", "image/*"],
+      ["/api/nothing", "text/html"],
+      ["/api", "text/html"],
+      ["/health/x", "text/html"],
+      ["/exports/1", "application/json"]
+    ] as const) {
       const answer = await get(path, accept)
       assert.strictEqual(answer.status, 404, path)
       assert.match(answer.headers.get("content-type") ?? "", /problem\+json/, path)
@@ -89,21 +99,34 @@ describe("what a browser gets", () => {
   it("openapi.json names every call", async () => {
     const spec = record(await (await get("/openapi.json", "*/*")).json())
     const paths = record(spec["paths"])
-    for (const path of ["/api/videos", "/api/projects/{id}/clips/order", "/api/exports/{id}/retry", "/api/nodes/{id}/drain", "/health/ready"]) {
+    for (const path of [
+      "/api/videos",
+      "/api/projects/{id}/clips/order",
+      "/api/exports/{id}/retry",
+      "/api/nodes/{id}/drain",
+      "/health/ready"
+    ]) {
       assert.property(paths, path)
     }
     const create = JSON.stringify(record(record(paths["/api/exports"])["post"]))
     for (const part of ["idempotency-key", "429", "application/problem+json", "bearer"]) assert.include(create, part)
   })
   it("metrics for Prometheus", async () => {
+    await get("/health/live")
     const answer = await get("/metrics", "*/*")
     assert.match(answer.headers.get("content-type") ?? "", /^text\/plain/)
+    assert.match(await answer.text(), /^reelay_http_requests_total\{.*method="GET".*status="200".*\} \d+$/m)
   })
 
   describe("/ws", () => {
     /** A raw upgrade; what is said and heard after it. */
     const upgrade = (path: string, headers: Record<string, string> = {}) =>
-      new Promise<{ readonly head: string; readonly say: (text: string) => void; readonly heard: () => string; readonly end: () => void }>((done, failed) => {
+      new Promise<{
+        readonly head: string
+        readonly say: (text: string) => void
+        readonly heard: () => string
+        readonly end: () => void
+      }>((done, failed) => {
         const { hostname, host, port } = new URL(api.url)
         const socket = connect(Number(port), hostname)
         let text = ""
@@ -115,7 +138,12 @@ describe("what a browser gets", () => {
           text += bytes.toString("latin1")
           const [head] = text.split("\r\n\r\n")
           if (!before && text.includes("\r\n\r\n")) {
-            done({ head: head ?? "", say: (t) => socket.write(t, "latin1"), heard: () => text.slice((head?.length ?? 0) + 4), end: () => socket.destroy() })
+            done({
+              head: head ?? "",
+              say: (t) => socket.write(t, "latin1"),
+              heard: () => text.slice((head?.length ?? 0) + 4),
+              end: () => socket.destroy()
+            })
           }
         })
       })
@@ -135,7 +163,8 @@ describe("what a browser gets", () => {
       const before = asked.length
       assert.match((await upgrade("/ws", { origin: "https://evil.example" })).head, /^HTTP\/1.1 403/)
       assert.match((await upgrade("/ws", { host: "evil.example" })).head, /^HTTP\/1.1 403/)
-      for (const path of ["/", "/wsx", "/api/exports", "/ws/deep"]) assert.match((await upgrade(path)).head, /^HTTP\/1.1 404/)
+      for (const path of ["/", "/wsx", "/api/exports", "/ws/deep"])
+        assert.match((await upgrade(path)).head, /^HTTP\/1.1 404/)
       assert.strictEqual(asked.length, before)
     })
     it("without an upgrade it is nothing", async () => {
@@ -145,7 +174,9 @@ describe("what a browser gets", () => {
       const alone = await startApi({ env: { REELAY_NOTIFIER_URL: "ws://127.0.0.1:1" } })
       try {
         const socket = connect(Number(new URL(alone.url).port), "127.0.0.1")
-        socket.write(`GET /ws HTTP/1.1\r\nhost: ${new URL(alone.url).host}\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n`)
+        socket.write(
+          `GET /ws HTTP/1.1\r\nhost: ${new URL(alone.url).host}\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n`
+        )
         const text = await new Promise<string>((done) => socket.once("data", (bytes) => done(bytes.toString())))
         assert.match(text, /^HTTP\/1.1 503/)
         assert.include(text, "urn:reelay:problem:unavailable")
@@ -160,7 +191,9 @@ describe("what a browser gets", () => {
   it("stops with sockets open", async () => {
     const brief = await startApi({ env: { REELAY_NOTIFIER_URL: api.env["REELAY_NOTIFIER_URL"] ?? "" } })
     const socket = connect(Number(new URL(brief.url).port), "127.0.0.1")
-    socket.write(`GET /ws HTTP/1.1\r\nhost: ${new URL(brief.url).host}\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n`)
+    socket.write(
+      `GET /ws HTTP/1.1\r\nhost: ${new URL(brief.url).host}\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n`
+    )
     await new Promise((done) => socket.once("data", done))
     const closed = new Promise((done) => socket.once("close", done))
     const began = performance.now()

@@ -86,7 +86,11 @@ describe("projects", () => {
       assert.include(fieldsOf(isProblem(answer, 400, "validation")), field)
     }
     for (const end of [2.1, 1e300]) {
-      isProblem(await api.call("POST", `/api/projects/${project.id}/clips`, { videoId, timing: { start: 0, end } }), 400, "invalid_segment")
+      isProblem(
+        await api.call("POST", `/api/projects/${project.id}/clips`, { videoId, timing: { start: 0, end } }),
+        400,
+        "invalid_segment"
+      )
     }
     isProblem(await api.call("POST", `/api/projects/${project.id}/clips`, { videoId: NOBODY }), 409, "video_not_found")
     isProblem(await api.call("POST", `/api/projects/${NOBODY}/clips`, { videoId }), 404, "not_found")
@@ -108,11 +112,23 @@ describe("projects", () => {
     isProblem(await api.call("PUT", path, { videoId }), 400, "validation")
     isProblem(await api.call("PUT", path, { timing: { start: 0, end: 9 } }), 400, "invalid_segment")
     isProblem(await api.call("PUT", `/api/projects/${project.id}/clips/${NOBODY}`, { name: "x" }), 404, "not_found")
-    const kept = await api.run(api.database.query("test", (db) =>
-      db.query.clipVersions.findMany({ where: (row, { eq }) => eq(row.clipId, String(clip["id"])), orderBy: (row, { asc }) => asc(row.version) })))
-    assert.deepStrictEqual(kept.map((row) => [row.version, row.edits.name, row.edits.timing]), [
-      [1, "a", null], [2, "a", { start: 0, end: 1 }], [3, "b", { start: 0, end: 1 }], [4, "b", null]
-    ])
+    const kept = await api.run(
+      api.database.query("test", (db) =>
+        db.query.clipVersions.findMany({
+          where: (row, { eq }) => eq(row.clipId, String(clip["id"])),
+          orderBy: (row, { asc }) => asc(row.version)
+        })
+      )
+    )
+    assert.deepStrictEqual(
+      kept.map((row) => [row.version, row.edits.name, row.edits.timing]),
+      [
+        [1, "a", null],
+        [2, "a", { start: 0, end: 1 }],
+        [3, "b", { start: 0, end: 1 }],
+        [4, "b", null]
+      ]
+    )
   })
 
   it("changes at once are versions one after the other, and one of two guarded ones wins", async () => {
@@ -120,27 +136,51 @@ describe("projects", () => {
     const clip = await add(project.id)
     const path = `/api/projects/${project.id}/clips/${String(clip["id"])}`
     const free = await Promise.all(Array.from({ length: 6 }, (_, n) => api.call("PUT", path, { name: `n${n}` })))
-    assert.sameMembers(free.map((answer) => record(answer.body)["version"]), [2, 3, 4, 5, 6, 7])
-    const guarded = await Promise.all([1, 2].map((n) => api.call("PUT", path, { name: `g${n}` }, { "if-match": `"7"` })))
-    assert.sameMembers(guarded.map((answer) => answer.status), [200, 412])
+    assert.sameMembers(
+      free.map((answer) => record(answer.body)["version"]),
+      [2, 3, 4, 5, 6, 7]
+    )
+    const guarded = await Promise.all(
+      [1, 2].map((n) => api.call("PUT", path, { name: `g${n}` }, { "if-match": `"7"` }))
+    )
+    assert.sameMembers(
+      guarded.map((answer) => answer.status),
+      [200, 412]
+    )
   })
 
   it("order: as added, as asked, and closed up when one goes", async () => {
     const project = await api.project({ name: "order" })
     const made = await Promise.all(["a", "b", "c", "d"].map((name) => add(project.id, { name })))
-    assert.sameMembers(made.map((clip) => clip["position"]), [0, 1, 2, 3])
+    assert.sameMembers(
+      made.map((clip) => clip["position"]),
+      [0, 1, 2, 3]
+    )
     const ids = made.toSorted((a, b) => Number(a["position"]) - Number(b["position"])).map((clip) => String(clip["id"]))
     const order = `/api/projects/${project.id}/clips/order`
     const reversed = itemsOf(await api.call("PUT", order, { clipIds: ids.toReversed() }))
-    assert.deepStrictEqual(reversed.map((clip) => [clip["id"], clip["position"]]), ids.toReversed().map((id, n) => [id, n]))
-    assert.deepStrictEqual(reversed.map((clip) => clip["version"]), [1, 1, 1, 1])
+    assert.deepStrictEqual(
+      reversed.map((clip) => [clip["id"], clip["position"]]),
+      ids.toReversed().map((id, n) => [id, n])
+    )
+    assert.deepStrictEqual(
+      reversed.map((clip) => clip["version"]),
+      [1, 1, 1, 1]
+    )
     isProblem(await api.call("PUT", order, { clipIds: ids.slice(1) }), 409, "conflict")
     isProblem(await api.call("PUT", order, { clipIds: [...ids.slice(1), NOBODY] }), 409, "conflict")
     isProblem(await api.call("PUT", order, { clipIds: [...ids, ids[0]] }), 400, "validation")
     isProblem(await api.call("PUT", `/api/projects/${NOBODY}/clips/order`, { clipIds: [] }), 404, "not_found")
     assert.strictEqual((await api.call("DELETE", `/api/projects/${project.id}/clips/${String(ids[2])}`)).status, 204)
     isProblem(await api.call("DELETE", `/api/projects/${project.id}/clips/${String(ids[2])}`), 404, "not_found")
-    assert.deepStrictEqual((await clipsOf(project.id)).map((clip) => [clip["id"], clip["position"]]), [[ids[3], 0], [ids[1], 1], [ids[0], 2]])
+    assert.deepStrictEqual(
+      (await clipsOf(project.id)).map((clip) => [clip["id"], clip["position"]]),
+      [
+        [ids[3], 0],
+        [ids[1], 1],
+        [ids[0], 2]
+      ]
+    )
   })
 
   it("knows what was exported of it", async () => {
@@ -151,12 +191,28 @@ describe("projects", () => {
     assert.strictEqual(first.frames, 75)
     const second = await api.start({ projectId: project.id, delivery: "clips" })
     await api.call("POST", `/api/exports/${second.id}/cancel`)
-    assert.deepInclude(record((await api.call("GET", `/api/projects/${project.id}`)).body), { activeExport: first.id, latestExport: second.id })
-    assert.deepStrictEqual(itemsOf(await api.call("GET", `/api/projects/${project.id}/exports`)).map((row) => row["id"]), [second.id, first.id])
-    assert.deepStrictEqual(itemsOf(await api.call("GET", `/api/exports/active?projectId=${project.id}`)).map((row) => row["id"]), [first.id])
+    assert.deepInclude(record((await api.call("GET", `/api/projects/${project.id}`)).body), {
+      activeExport: first.id,
+      latestExport: second.id
+    })
+    assert.deepStrictEqual(
+      itemsOf(await api.call("GET", `/api/projects/${project.id}/exports`)).map((row) => row["id"]),
+      [second.id, first.id]
+    )
+    assert.deepStrictEqual(
+      itemsOf(await api.call("GET", `/api/exports/active?projectId=${project.id}`)).map((row) => row["id"]),
+      [first.id]
+    )
     isProblem(await api.call("GET", `/api/projects/${NOBODY}/exports`), 404, "not_found")
-    isProblem(await api.call("POST", "/api/exports", { projectId: project.id, segments: [{ start: 0, end: 1 }] }), 400, "validation")
+    isProblem(
+      await api.call("POST", "/api/exports", { projectId: project.id, segments: [{ start: 0, end: 1 }] }),
+      400,
+      "validation"
+    )
     assert.strictEqual((await api.call("DELETE", `/api/projects/${project.id}`)).status, 204)
-    assert.deepInclude(record((await api.call("GET", `/api/exports/${first.id}`)).body), { projectId: null, status: "pending" })
+    assert.deepInclude(record((await api.call("GET", `/api/exports/${first.id}`)).body), {
+      projectId: null,
+      status: "pending"
+    })
   })
 })

@@ -22,12 +22,16 @@ describe("Sweeper", () => {
   })
 
   const run = () =>
-    Effect.runPromise(sweep().pipe(
-      Effect.provide(Layer.merge(
-        ObjectStoreDirectory.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(api.env)))),
-        Layer.succeed(Database, api.database).pipe(Layer.merge(Layer.succeed(References.MinimumLogLevel, "None")))
-      ))
-    ))
+    Effect.runPromise(
+      sweep().pipe(
+        Effect.provide(
+          Layer.merge(
+            ObjectStoreDirectory.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(api.env)))),
+            Layer.succeed(Database, api.database).pipe(Layer.merge(Layer.succeed(References.MinimumLogLevel, "None")))
+          )
+        )
+      )
+    )
   const put = async (key: string, hours: number) => {
     const path = join(api.infra.store, key)
     await mkdir(dirname(path), { recursive: true })
@@ -41,7 +45,11 @@ describe("Sweeper", () => {
       if (entry.isFile()) await utimes(join(entry.parentPath, entry.name), at, at)
     }
   }
-  const isThere = (key: string) => access(join(api.infra.store, key)).then(() => true, () => false)
+  const isThere = (key: string) =>
+    access(join(api.infra.store, key)).then(
+      () => true,
+      () => false
+    )
   const id = (n: number) => `0198c9a0-0000-7000-8000-${String(n).padStart(12, "0")}`
 
   it("takes what no row names and is old, and nothing else", async () => {
@@ -58,9 +66,18 @@ describe("Sweeper", () => {
     await put(`plans/bG9jYWw/${id(4)}/1.json`, 48)
     await put(`cache/bG9jYWw/${"a".repeat(64)}/manifest.json`, 48)
     await put("sources/notes.txt", 48)
-    assert.sameMembers([...await run()], [`sources/bG9jYWw/${id(1)}/`, `exports/bG9jYWw/${id(3)}/`, `plans/bG9jYWw/${id(4)}/`])
+    assert.sameMembers(
+      [...(await run())],
+      [`sources/bG9jYWw/${id(1)}/`, `exports/bG9jYWw/${id(3)}/`, `plans/bG9jYWw/${id(4)}/`]
+    )
     assert.isFalse(await isThere(`sources/bG9jYWw/${id(1)}/media`))
-    for (const key of [`sources/bG9jYWw/${id(2)}/media`, `cache/bG9jYWw/${"a".repeat(64)}/manifest.json`, "sources/notes.txt", `sources/bG9jYWw/${video.id}/media`, `exports/bG9jYWw/${made.id}/1/${made.id}.mp4`]) {
+    for (const key of [
+      `sources/bG9jYWw/${id(2)}/media`,
+      `cache/bG9jYWw/${"a".repeat(64)}/manifest.json`,
+      "sources/notes.txt",
+      `sources/bG9jYWw/${video.id}/media`,
+      `exports/bG9jYWw/${made.id}/1/${made.id}.mp4`
+    ]) {
       assert.isTrue(await isThere(key), key)
     }
     assert.deepStrictEqual(await run(), [])

@@ -26,17 +26,33 @@ export class TinyClips {
   }
 
   /** `seconds` of test pattern, H.264, 320x180 unless `size` says otherwise, with a tone unless `silent`. */
-  async plain(name: string, options: {
-    readonly seconds?: number
-    readonly rate?: string
-    readonly size?: string
-    readonly silent?: boolean
-    readonly args?: ReadonlyArray<string>
-  } = {}): Promise<string> {
+  async plain(
+    name: string,
+    options: {
+      readonly seconds?: number
+      readonly rate?: string
+      readonly size?: string
+      readonly silent?: boolean
+      readonly args?: ReadonlyArray<string>
+    } = {}
+  ): Promise<string> {
     const { args = [], rate = "25", seconds = 2, silent = false, size = "320x180" } = options
     const picture = ["-f", "lavfi", "-i", `testsrc2=s=${size}:r=${rate}:d=${seconds}`]
     const sound = silent ? [] : ["-f", "lavfi", "-i", `sine=frequency=440:d=${seconds}`]
-    const codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac", "-threads", "1"]
+    const codecs = [
+      "-c:v",
+      "libx264",
+      "-preset",
+      "ultrafast",
+      "-g",
+      "25",
+      "-pix_fmt",
+      "yuv420p",
+      "-c:a",
+      "aac",
+      "-threads",
+      "1"
+    ]
     return this.ffmpeg(name, ...picture, ...sound, ...codecs, ...args)
   }
 

@@ -18,7 +18,9 @@ describe("videos", () => {
     clips = await TinyClips.make()
     roots = clips.path("shared")
     await mkdir(roots)
-    api = await startApi({ env: { REELAY_MAX_UPLOAD_BYTES: String(LIMIT), REELAY_MEDIA_ROOTS: `${roots},${clips.path("none")}` } })
+    api = await startApi({
+      env: { REELAY_MAX_UPLOAD_BYTES: String(LIMIT), REELAY_MEDIA_ROOTS: `${roots},${clips.path("none")}` }
+    })
     file = await clips.plain("My holiday (1).mp4")
   })
   afterAll(async () => {
@@ -28,7 +30,9 @@ describe("videos", () => {
 
   const objects = async (): Promise<ReadonlyArray<string>> =>
     (await readdir(api.infra.store, { recursive: true, withFileTypes: true }))
-      .filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).toSorted()
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .toSorted()
 
   it("an upload: 201, where it is, what it is", async () => {
     const answer = await api.uploadRaw(file)
@@ -36,17 +40,33 @@ describe("videos", () => {
     const body = record(answer.body)
     assert.strictEqual(answer.headers.get("location"), `/api/videos/${String(body["id"])}`)
     assert.deepInclude(body, {
-      name: "My holiday (1).mp4", status: "ready", bytes: (await stat(file)).size, duration: 2, frames: 50, width: 320, height: 180,
-      frameRate: 25, variableFrameRate: false, videoCodec: "h264", audioCodec: "aac", hasAudio: true
+      name: "My holiday (1).mp4",
+      status: "ready",
+      bytes: (await stat(file)).size,
+      duration: 2,
+      frames: 50,
+      width: 320,
+      height: 180,
+      frameRate: 25,
+      variableFrameRate: false,
+      videoCodec: "h264",
+      audioCodec: "aac",
+      hasAudio: true
     })
     const got = await api.call("GET", `/api/videos/${String(body["id"])}`)
     assert.deepStrictEqual(got.body, answer.body)
-    assert.deepStrictEqual((await objects()).filter((path) => path.includes(String(body["id"]))).map((path) => path.split("/").at(-1)), [
-      "index.json", "media", "poster.jpg"
-    ])
+    assert.deepStrictEqual(
+      (await objects()).filter((path) => path.includes(String(body["id"]))).map((path) => path.split("/").at(-1)),
+      ["index.json", "media", "poster.jpg"]
+    )
     const stored = await api.run(api.database.query("test", (db) => db.query.videos.findMany()))
     const { createHash } = await import("node:crypto")
-    assert.strictEqual(stored[0]?.sha256, createHash("sha256").update(await readFile(file)).digest("hex"))
+    assert.strictEqual(
+      stored[0]?.sha256,
+      createHash("sha256")
+        .update(await readFile(file))
+        .digest("hex")
+    )
   })
 
   it("a name is not needed", async () => {
@@ -97,7 +117,11 @@ describe("videos", () => {
       const wrong = url.replace(/signature=./, (m) => (m.endsWith("A") ? "signature=B" : "signature=A"))
       isProblem(await api.call("GET", wrong.slice(api.url.length)), 403, "forbidden")
       isProblem(await api.call("GET", url.slice(api.url.length).replace("/content", "/poster")), 403, "forbidden")
-      isProblem(await api.call("GET", url.slice(api.url.length).replace(/expires=\d+/, "expires=9999999999")), 403, "forbidden")
+      isProblem(
+        await api.call("GET", url.slice(api.url.length).replace(/expires=\d+/, "expires=9999999999")),
+        403,
+        "forbidden"
+      )
     })
     it("a reader that goes away is no trouble", async () => {
       const controller = new AbortController()
@@ -111,10 +135,17 @@ describe("videos", () => {
 
   it("too large: refused by its length, and refused on the way; nothing stays", async () => {
     const before = await objects()
-    isProblem(await api.call("POST", "/api/videos", "x".repeat(LIMIT + 1), { "content-type": "video/mp4" }), 413, "too_large")
+    isProblem(
+      await api.call("POST", "/api/videos", "x".repeat(LIMIT + 1), { "content-type": "video/mp4" }),
+      413,
+      "too_large"
+    )
     const status = await new Promise<number | undefined>((done) => {
-      const call = request(`${api.url}/api/videos`, { method: "POST", headers: { "content-type": "video/mp4" } }, (response) =>
-        done(response.statusCode))
+      const call = request(
+        `${api.url}/api/videos`,
+        { method: "POST", headers: { "content-type": "video/mp4" } },
+        (response) => done(response.statusCode)
+      )
       call.on("error", () => done(undefined))
       for (let i = 0; i < 12; i++) call.write(Buffer.alloc(LIMIT / 10))
       call.end()
@@ -128,10 +159,16 @@ describe("videos", () => {
     const before = await objects()
     const bytes = await readFile(file)
     await new Promise<void>((done) => {
-      const call = request(`${api.url}/api/videos`, { method: "POST", headers: { "content-length": String(bytes.length) } })
+      const call = request(`${api.url}/api/videos`, {
+        method: "POST",
+        headers: { "content-length": String(bytes.length) }
+      })
       call.on("error", () => done())
-      call.write(bytes.subarray(0, bytes.length / 2), () =>
-        void until("its temporary", async () => (await objects()).length > before.length).then(() => call.destroy()))
+      call.write(
+        bytes.subarray(0, bytes.length / 2),
+        () =>
+          void until("its temporary", async () => (await objects()).length > before.length).then(() => call.destroy())
+      )
       call.on("close", () => done())
     })
     await until("the leftovers to go", async () => (await objects()).length === before.length)
@@ -146,8 +183,11 @@ describe("videos", () => {
       let peak = 0
       const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage().arrayBuffers)), 5)
       const status = await new Promise<number | undefined>((done, failed) => {
-        const call = request(`${big.url}/api/videos`, { method: "POST", headers: { "content-length": String(size) } }, (response) =>
-          done(response.statusCode))
+        const call = request(
+          `${big.url}/api/videos`,
+          { method: "POST", headers: { "content-length": String(size) } },
+          (response) => done(response.statusCode)
+        )
         call.on("error", failed)
         const send = (left: number): void => {
           if (left === 0) return void call.end()
@@ -228,13 +268,22 @@ describe("videos", () => {
       await symlink(file, join(roots, "link.mp4"))
       await symlink(clips.folder, join(roots, "folder"))
       const outside = [
-        file, clips.path("nothing.mp4"), join(roots, "..", "My holiday (1).mp4"), `${roots}/../My holiday (1).mp4`,
-        join(roots, "link.mp4"), `${roots}/folder/My holiday (1).mp4`, "/etc/passwd", "/", `${roots}x/a.mp4`
+        file,
+        clips.path("nothing.mp4"),
+        join(roots, "..", "My holiday (1).mp4"),
+        `${roots}/../My holiday (1).mp4`,
+        join(roots, "link.mp4"),
+        `${roots}/folder/My holiday (1).mp4`,
+        "/etc/passwd",
+        "/",
+        `${roots}x/a.mp4`
       ]
       for (const path of outside) isProblem(await refer({ path }), 403, "forbidden")
       isProblem(await refer({ path: join(roots, "nothing.mp4") }), 404, "not_found")
       isProblem(await refer({ path: roots }), 422, "unsupported_media")
-      assert.deepStrictEqual(fieldsOf(isProblem(await refer({ path: "shared/take 1.mp4" }), 400, "validation")), ["path"])
+      assert.deepStrictEqual(fieldsOf(isProblem(await refer({ path: "shared/take 1.mp4" }), 400, "validation")), [
+        "path"
+      ])
     })
     it("a link within the roots is followed to where it leads", async () => {
       await writeFile(join(roots, "real.mp4"), await readFile(file))

@@ -12,11 +12,12 @@ export class Api extends HttpApi.make("reelay")
   .add(VideosApi, ProjectsApi, ExportsApi, FarmApi)
   .annotate(HttpApi.PayloadParseOptions, exact)
   .annotate(HttpApi.QueryParseOptions, exact)
-  .annotateMerge(OpenApi.annotations({
-    title: "Reelay",
-    version: "0.1.0",
-    description:
-      "Start an export, close everything, come back to the finished file. Errors are RFC 9457 problems with stable codes.",
-    license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" }
-  }))
-{}
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Reelay",
+      version: "0.1.0",
+      description:
+        "Start an export, close everything, come back to the finished file. Errors are RFC 9457 problems with stable codes.",
+      license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" }
+    })
+  ) {}

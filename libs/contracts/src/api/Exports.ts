@@ -70,7 +70,11 @@ export class ExportsApi extends HttpApiGroup.make("exports")
       success: Export.pipe(HttpApiSchema.status(202)),
       error: createErrors
     }).annotateMerge(OpenApi.annotations({ summary: "Start an export" })),
-    HttpApiEndpoint.post("estimate", "/estimate", { payload: ExportRequest, success: Estimate, error: refusals }),
+    HttpApiEndpoint.post("estimate", "/estimate", {
+      payload: ExportRequest,
+      success: Estimate,
+      error: refusals
+    }).annotate(OpenApi.Summary, "What a request would come to"),
     HttpApiEndpoint.get("list", "/", {
       query: {
         ...exportQuery,
@@ -78,51 +82,73 @@ export class ExportsApi extends HttpApiGroup.make("exports")
         videoId: Schema.optionalKey(VideoId)
       },
       success: Page(Export)
-    }),
+    }).annotate(OpenApi.Summary, "Exports"),
     HttpApiEndpoint.get("active", "/active", {
       query: { projectId: Schema.optionalKey(ProjectId) },
       success: Items(Export)
-    }),
+    }).annotate(OpenApi.Summary, "What waits or runs"),
     HttpApiEndpoint.get("recent", "/recent", {
       query: {
         hours: Schema.optionalKey(Schema.FiniteFromString.pipe(Schema.decodeTo(Hours))),
         projectId: Schema.optionalKey(ProjectId)
       },
       success: Items(Export)
-    }).annotateMerge(OpenApi.annotations({ summary: "What was asked for or ended within the last hours (24), the latest first" })),
-    HttpApiEndpoint.get("get", "/:id", { params, success: Export, error: NotFound }),
-    HttpApiEndpoint.get("progress", "/:id/progress", { params, success: Progress, error: NotFound }),
+    }).annotateMerge(
+      OpenApi.annotations({ summary: "What was asked for or ended within the last hours (24), the latest first" })
+    ),
+    HttpApiEndpoint.get("get", "/:id", { params, success: Export, error: NotFound }).annotate(
+      OpenApi.Summary,
+      "An export"
+    ),
+    HttpApiEndpoint.get("progress", "/:id/progress", { params, success: Progress, error: NotFound }).annotate(
+      OpenApi.Summary,
+      "How far an export is"
+    ),
     HttpApiEndpoint.get("download", "/:id/download", {
       params,
       success: [Download, HttpApiSchema.Empty(302)],
       error: [NotFound, NotCompleted]
-    }).annotateMerge(OpenApi.annotations({
-      description: "A redirect to a signed URL; with `Accept: application/json` the URL itself."
-    })),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "The finished file",
+        description: "A redirect to a signed URL; with `Accept: application/json` the URL itself."
+      })
+    ),
     HttpApiEndpoint.post("cancel", "/:id/cancel", {
       params,
       success: Export.pipe(HttpApiSchema.status(202)),
       error: [NotFound, Conflict]
-    }),
+    }).annotate(OpenApi.Summary, "Cancel an export"),
     HttpApiEndpoint.delete("remove", "/:id", {
       params,
       success: [Export.pipe(HttpApiSchema.status(202)), HttpApiSchema.NoContent],
       error: [NotFound, Conflict]
-    }).annotateMerge(OpenApi.annotations({
-      description: "Cancels an export that is active (202); deletes one that has ended, with its files (204)."
-    })),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Cancel or delete an export",
+        description: "Cancels an export that is active (202); deletes one that has ended, with its files (204)."
+      })
+    ),
     HttpApiEndpoint.post("retry", "/:id/retry", {
       params,
       success: Export.pipe(HttpApiSchema.status(202)),
       error: [NotFound, Conflict, VideoNotFound]
-    }),
-    HttpApiEndpoint.get("attempts", "/:id/attempts", { params, success: Items(Attempt), error: NotFound }),
-    HttpApiEndpoint.get("plan", "/:id/plan", { params, success: Plan, error: [NotFound, Forbidden] }),
+    }).annotate(OpenApi.Summary, "Run a failed or cancelled export again"),
+    HttpApiEndpoint.get("attempts", "/:id/attempts", { params, success: Items(Attempt), error: NotFound }).annotate(
+      OpenApi.Summary,
+      "What was tried where, and why it failed"
+    ),
+    HttpApiEndpoint.get("plan", "/:id/plan", { params, success: Plan, error: [NotFound, Forbidden] }).annotate(
+      OpenApi.Summary,
+      "The task graph, and why each way was chosen (operators)"
+    ),
     HttpApiEndpoint.post("video", "/:id/video", {
       params,
       success: Video.pipe(HttpApiSchema.status(201)),
       error: [NotFound, NotCompleted, UnsupportedMedia]
-    }).annotateMerge(OpenApi.annotations({ summary: "The finished file as a source for further edits (no copy is made)" }))
+    }).annotateMerge(
+      OpenApi.annotations({ summary: "The finished file as a source for further edits (no copy is made)" })
+    )
   )
   .middleware(Authorization)
   .add(
@@ -137,9 +163,8 @@ export class ExportsApi extends HttpApiGroup.make("exports")
       query: signedQuery,
       success: HttpApiSchema.StreamUint8Array({ contentType: "image/jpeg" }),
       error: [NotFound, NotCompleted, Unauthorized, Forbidden]
-    })
+    }).annotate(OpenApi.Summary, "A small JPEG of the finished file (a token or a signed URL)")
   )
   .middleware(Requests)
   .prefix("/api/exports")
-  .annotateMerge(OpenApi.annotations({ title: "Exports", description: "Finished files, and the way to them." }))
-{}
+  .annotateMerge(OpenApi.annotations({ title: "Exports", description: "Finished files, and the way to them." })) {}

@@ -35,37 +35,66 @@ export const ClipOrder = Schema.Struct({ clipIds: Schema.Array(ClipId).check(Sch
 
 export class ProjectsApi extends HttpApiGroup.make("projects")
   .add(
-    HttpApiEndpoint.post("create", "/", { payload: NewProject, success: Project.pipe(HttpApiSchema.status(201)) }),
-    HttpApiEndpoint.get("list", "/", { query: pageQuery, success: Page(Project) }),
-    HttpApiEndpoint.get("get", "/:id", { params, success: Project, error: NotFound }),
-    HttpApiEndpoint.patch("update", "/:id", { params, payload: ProjectChange, success: Project, error: NotFound }),
-    HttpApiEndpoint.delete("remove", "/:id", { params, error: NotFound }),
-    HttpApiEndpoint.get("exports", "/:id/exports", { params, query: exportQuery, success: Page(Export), error: NotFound }),
+    HttpApiEndpoint.post("create", "/", {
+      payload: NewProject,
+      success: Project.pipe(HttpApiSchema.status(201))
+    }).annotate(OpenApi.Summary, "A new project"),
+    HttpApiEndpoint.get("list", "/", { query: pageQuery, success: Page(Project) }).annotate(
+      OpenApi.Summary,
+      "Projects, newest first"
+    ),
+    HttpApiEndpoint.get("get", "/:id", { params, success: Project, error: NotFound }).annotate(
+      OpenApi.Summary,
+      "A project with its clips"
+    ),
+    HttpApiEndpoint.patch("update", "/:id", {
+      params,
+      payload: ProjectChange,
+      success: Project,
+      error: NotFound
+    }).annotate(OpenApi.Summary, "Rename a project, or change its aspect"),
+    HttpApiEndpoint.delete("remove", "/:id", { params, error: NotFound }).annotate(
+      OpenApi.Summary,
+      "Delete a project and its clips"
+    ),
+    HttpApiEndpoint.get("exports", "/:id/exports", {
+      params,
+      query: exportQuery,
+      success: Page(Export),
+      error: NotFound
+    }).annotate(OpenApi.Summary, "Exports of a project"),
     HttpApiEndpoint.post("addClip", "/:id/clips", {
       params,
       payload: NewClip,
       success: Clip.pipe(HttpApiSchema.status(201)),
       error: [NotFound, VideoNotFound, InvalidSegment]
-    }),
+    }).annotate(OpenApi.Summary, "Add a clip, as the last"),
     HttpApiEndpoint.put("orderClips", "/:id/clips/order", {
       params,
       payload: ClipOrder,
       success: Items(Clip),
       error: [NotFound, Conflict]
-    }),
+    }).annotate(OpenApi.Summary, "Put the clips in order"),
     HttpApiEndpoint.put("updateClip", "/:id/clips/:clipId", {
       params: clipParams,
       headers: { "if-match": Schema.optionalKey(Schema.String) },
       payload: ClipChange,
       success: Clip,
       error: [NotFound, InvalidSegment, PreconditionFailed]
-    }).annotateMerge(OpenApi.annotations({
-      description: "`If-Match` names the version that is to be changed, as the answer's ETag says it."
-    })),
-    HttpApiEndpoint.delete("removeClip", "/:id/clips/:clipId", { params: clipParams, error: NotFound })
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Change a clip: its next version",
+        description: "`If-Match` names the version that is to be changed, as the answer's ETag says it."
+      })
+    ),
+    HttpApiEndpoint.delete("removeClip", "/:id/clips/:clipId", { params: clipParams, error: NotFound }).annotate(
+      OpenApi.Summary,
+      "Remove a clip"
+    )
   )
   .middleware(Authorization)
   .middleware(Requests)
   .prefix("/api/projects")
-  .annotateMerge(OpenApi.annotations({ title: "Projects", description: "Edits: clips in order, each a part of a video." }))
-{}
+  .annotateMerge(
+    OpenApi.annotations({ title: "Projects", description: "Edits: clips in order, each a part of a video." })
+  ) {}

@@ -28,21 +28,38 @@ export class VideosApi extends HttpApiGroup.make("videos")
       payload: [HttpApiSchema.StreamUint8Array(), VideoReference],
       success: Video.pipe(HttpApiSchema.status(201)),
       error: [UnsupportedMedia, TooLarge, Forbidden, NotFound]
-    }).annotateMerge(OpenApi.annotations({
-      summary: "Add a video",
-      description: "Any body that is not application/json is the file itself, streamed; a JSON body names footage by reference."
-    })),
-    HttpApiEndpoint.get("list", "/", { query: pageQuery, success: Page(Video) }),
-    HttpApiEndpoint.get("get", "/:id", { params, success: Video, error: NotFound }),
-    HttpApiEndpoint.delete("remove", "/:id", { params, error: [NotFound, Conflict] }),
-    HttpApiEndpoint.get("exports", "/:id/exports", { params, query: exportQuery, success: Page(Export), error: NotFound }),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Add a video",
+        description:
+          "Any body that is not application/json is the file itself, streamed; a JSON body names footage by reference."
+      })
+    ),
+    HttpApiEndpoint.get("list", "/", { query: pageQuery, success: Page(Video) }).annotate(
+      OpenApi.Summary,
+      "Videos, newest first"
+    ),
+    HttpApiEndpoint.get("get", "/:id", { params, success: Video, error: NotFound }).annotate(
+      OpenApi.Summary,
+      "A video"
+    ),
+    HttpApiEndpoint.delete("remove", "/:id", { params, error: [NotFound, Conflict] }).annotate(
+      OpenApi.Summary,
+      "Delete a video that nothing uses"
+    ),
+    HttpApiEndpoint.get("exports", "/:id/exports", {
+      params,
+      query: exportQuery,
+      success: Page(Export),
+      error: NotFound
+    }).annotate(OpenApi.Summary, "Exports of a video"),
     HttpApiEndpoint.post("export", "/:id/exports", {
       params,
       headers: idempotencyHeaders,
       payload: ExportRequest,
       success: Export.pipe(HttpApiSchema.status(202)),
       error: createErrors
-    })
+    }).annotate(OpenApi.Summary, "Start an export of a video")
   )
   .middleware(Authorization)
   .add(
@@ -57,9 +74,8 @@ export class VideosApi extends HttpApiGroup.make("videos")
       query: signedQuery,
       success: HttpApiSchema.StreamUint8Array({ contentType: "image/jpeg" }),
       error: [NotFound, Unauthorized, Forbidden]
-    })
+    }).annotate(OpenApi.Summary, "A small JPEG (a token or a signed URL)")
   )
   .middleware(Requests)
   .prefix("/api/videos")
-  .annotateMerge(OpenApi.annotations({ title: "Videos", description: "Sources: uploaded, or used where they lie." }))
-{}
+  .annotateMerge(OpenApi.annotations({ title: "Videos", description: "Sources: uploaded, or used where they lie." })) {}

@@ -30,12 +30,12 @@ export const withAllowance = <E, R>(accepted: Effect.Effect<Accepted, E, R>) =>
     Effect.tapError((error) =>
       error instanceof RateLimited
         ? withHeaders({
-          "retry-after": String(error.retryAfterSeconds),
-          ratelimit: `"exports";r=0;t=${error.retryAfterSeconds}`
-        })
+            "retry-after": String(error.retryAfterSeconds),
+            ratelimit: `"exports";r=0;t=${error.retryAfterSeconds}`
+          })
         : Effect.void
     ),
-    Effect.tap(({ allowance }) => allowance === null ? Effect.void : withHeaders(rateHeaders(allowance))),
+    Effect.tap(({ allowance }) => (allowance === null ? Effect.void : withHeaders(rateHeaders(allowance)))),
     Effect.map((answer): Export => answer.export),
     (found) => created("/api/exports", found)
   )

@@ -16,7 +16,8 @@ const CONTENT_SECURITY = [
 ].join("; ")
 
 const policy = HttpRouter.middleware((page) =>
-  Effect.map(page, (response) => HttpServerResponse.setHeader(response, "content-security-policy", CONTENT_SECURITY)))
+  Effect.map(page, (response) => HttpServerResponse.setHeader(response, "content-security-policy", CONTENT_SECURITY))
+)
 
 /** `/docs`: the api, to be read and tried. */
 export const docs = HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }).pipe(

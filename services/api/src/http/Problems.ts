@@ -13,7 +13,8 @@ const MAX_ERRORS = 20
 const MAX_MESSAGE = 200
 
 const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1({
-  leafHook: (issue) => issue._tag === "UnexpectedKey" ? "is not a field that is known here" : SchemaIssue.defaultLeafHook(issue)
+  leafHook: (issue) =>
+    issue._tag === "UnexpectedKey" ? "is not a field that is known here" : SchemaIssue.defaultLeafHook(issue)
 })
 
 /** `settings.format`, `segments[0].start`: where in the request it is. */
@@ -25,10 +26,12 @@ const fieldOf = (path: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }
   }, "")
 
 const errorsOf = (issue: SchemaIssue.Issue): ReadonlyArray<FieldError> =>
-  formatIssues(issue).issues.slice(0, MAX_ERRORS).map(({ message, path }) => ({
-    field: fieldOf(path ?? []) || "body",
-    message: message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message
-  }))
+  formatIssues(issue)
+    .issues.slice(0, MAX_ERRORS)
+    .map(({ message, path }) => ({
+      field: fieldOf(path ?? []) || "body",
+      message: message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message
+    }))
 
 /** A request that is not what the contract says. An id that is none is nobody's: it answers like a missing one. */
 export const problemOfRequest = (error: HttpApiError.HttpApiSchemaError): Validation | NotFound | Internal => {
@@ -58,16 +61,17 @@ const ofUnknown = (error: unknown): AnyProblem | null =>
   HttpServerError.isHttpServerError(error)
     ? ofServerError(error)
     : HttpApiError.HttpApiSchemaError.is(error)
-    ? problemOfRequest(error)
-    : HttpApiError.HttpApiPayloadTooLarge.is(error)
-    ? new TooLarge({ detail: "The body is larger than this call takes." })
-    : null
+      ? problemOfRequest(error)
+      : HttpApiError.HttpApiPayloadTooLarge.is(error)
+        ? new TooLarge({ detail: "The body is larger than this call takes." })
+        : null
 
 /** The answer to a call that ended without one. What nobody expected goes to the log and stays out of the answer. */
-export const responseOfCause = Effect.fnUntraced(function*(cause: Cause.Cause<unknown>) {
+export const responseOfCause = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>) {
   const failure = cause.reasons.find((reason) => reason._tag !== "Interrupt")
   // Nobody is there any more, or the server is going down.
-  if (failure === undefined) return yield* Effect.failCause(Cause.fromReasons<never>(cause.reasons.filter(Cause.isInterruptReason)))
+  if (failure === undefined)
+    return yield* Effect.failCause(Cause.fromReasons<never>(cause.reasons.filter(Cause.isInterruptReason)))
   const error = failure._tag === "Fail" ? failure.error : failure.defect
   if (HttpServerResponse.isHttpServerResponse(error)) return error
   const problem = ofUnknown(error) ?? (HttpServerRespondable.isRespondable(error) ? error : null)
@@ -85,11 +89,16 @@ export const withProblemBody = (
     return response
   }
   const { status } = response
-  const body = status === 415
-    ? { type: "urn:reelay:problem:unsupported_media", title: "This content type is not taken here", code: "unsupported_media" }
-    : status === 413
-    ? { type: "urn:reelay:problem:too_large", title: "The request is too large", code: "too_large" }
-    : { type: "about:blank", title: TITLES[status] ?? "The request failed", code: "error" }
+  const body =
+    status === 415
+      ? {
+          type: "urn:reelay:problem:unsupported_media",
+          title: "This content type is not taken here",
+          code: "unsupported_media"
+        }
+      : status === 413
+        ? { type: "urn:reelay:problem:too_large", title: "The request is too large", code: "too_large" }
+        : { type: "about:blank", title: TITLES[status] ?? "The request failed", code: "error" }
   const { "content-length": _length, "content-type": _type, ...headers } = response.headers
   return HttpServerResponse.setHeaders(ProblemDetails.toResponse({ ...body, status }), headers)
 }

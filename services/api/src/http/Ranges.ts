@@ -13,7 +13,9 @@ export const rangeOf = (header: string | undefined, size: number): RangeAnswer =
   if (from === undefined || to === undefined || (from === "" && to === "")) return WHOLE
   if (from === "") {
     const last = Number(to)
-    return last === 0 || size === 0 ? { _tag: "Unsatisfiable" } : { _tag: "Part", start: Math.max(0, size - last), end: size }
+    return last === 0 || size === 0
+      ? { _tag: "Unsatisfiable" }
+      : { _tag: "Part", start: Math.max(0, size - last), end: size }
   }
   const start = Number(from)
   const end = to === "" ? size : Math.min(size, Number(to) + 1)
@@ -23,4 +25,5 @@ export const rangeOf = (header: string | undefined, size: number): RangeAnswer =
 
 /** Whether a list of entity tags (or `*`) names this one. Weak ones match for caching. */
 export const namesTag = (header: string | undefined, tag: string): boolean =>
-  header !== undefined && (header.trim() === "*" || header.split(",").some((one) => one.trim().replace(/^W\//, "") === tag))
+  header !== undefined
+  && (header.trim() === "*" || header.split(",").some((one) => one.trim().replace(/^W\//, "") === tag))

@@ -35,20 +35,22 @@ const listen = Config.unwrap<NodeHttpServer.Options>({
 })
 
 /** Everything over HTTP, on `REELAY_HOST`:`REELAY_PORT`. Provides the HttpServer, for its address. */
-export const server = Layer.unwrap(Effect.gen(function*() {
-  const options = yield* listen
-  const auth = yield* Auth
-  if (auth.mode === "local" && !isLoopback(options.host ?? "")) {
-    return yield* new AuthError({
-      reason: "unavailable",
-      detail: "REELAY_AUTH=local trusts whoever reaches it, so REELAY_HOST must be a loopback address."
-    })
-  }
-  // Uploads take as long as they take; headers must come soon.
-  const node = createServer({ requestTimeout: 0, headersTimeout: 30_000 })
-  const http = HttpRouter.serve(routes, { disableLogger: true }).pipe(
-    Layer.provideMerge(NodeHttpServer.layer(() => node, options))
-  )
-  // After the library's own listener, which it replaces.
-  return Layer.effectDiscard(proxySockets(node)).pipe(Layer.provideMerge(http))
-}))
+export const server = Layer.unwrap(
+  Effect.gen(function* () {
+    const options = yield* listen
+    const auth = yield* Auth
+    if (auth.mode === "local" && !isLoopback(options.host ?? "")) {
+      return yield* new AuthError({
+        reason: "unavailable",
+        detail: "REELAY_AUTH=local trusts whoever reaches it, so REELAY_HOST must be a loopback address."
+      })
+    }
+    // Uploads take as long as they take; headers must come soon.
+    const node = createServer({ requestTimeout: 0, headersTimeout: 30_000 })
+    const http = HttpRouter.serve(routes, { disableLogger: true }).pipe(
+      Layer.provideMerge(NodeHttpServer.layer(() => node, options))
+    )
+    // After the library's own listener, which it replaces.
+    return Layer.effectDiscard(proxySockets(node)).pipe(Layer.provideMerge(http))
+  })
+)

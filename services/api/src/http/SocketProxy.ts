@@ -50,7 +50,7 @@ const join = (notifier: URL, request: IncomingMessage, client: Duplex, head: Buf
 }
 
 /** Takes over all upgrades of `server`, of which there are no others. Its connections end with the scope. */
-export const proxySockets = Effect.fnUntraced(function*(server: Server) {
+export const proxySockets = Effect.fnUntraced(function* (server: Server) {
   const auth = yield* Auth
   const notifier = yield* Config.option(Config.URL("REELAY_NOTIFIER_URL"))
   const open = new Set<Duplex>()

@@ -22,67 +22,97 @@ const decodeReference = Schema.decodeUnknownEffect(Schema.fromJsonString(VideoRe
 })
 
 /** A JSON body names footage by reference. */
-const referenceOf = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
+const referenceOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   const text = yield* Effect.orDie(request.text)
   // As the library does with payloads that it decodes itself, so that one place makes the problem.
   return yield* Effect.orDie(HttpApiError.HttpApiSchemaError.wrap("Payload", decodeReference(text)))
 })
 
-export const VideosHttp = HttpApiBuilder.group(Api, "videos", Effect.fnUntraced(function*(handlers) {
-  const videos = yield* Videos
-  const intake = yield* VideoIntake
-  const exports = yield* Exports
-  const acceptance = yield* Acceptance
-  return handlers
-    .handleRaw("create", Effect.fnUntraced(function*({ query, request }) {
-      const { userId } = yield* CurrentCaller
-      if (isJson(request)) {
-        const reference = yield* referenceOf(request)
-        const named = query.name === undefined || "name" in reference ? reference : { ...reference, name: query.name }
-        return yield* created("/api/videos", told(intake.refer(userId, named)))
-      }
-      if (Number(request.headers["content-length"] ?? 0) > intake.maxUploadBytes) {
-        return yield* tooLarge(intake.maxUploadBytes)
-      }
-      const bytes = Stream.mapError(request.stream, () => new Validation({ detail: "The upload broke off." }))
-      return yield* created("/api/videos", told(intake.upload(userId, query.name ?? "video", bytes)))
-    }))
-    .handle("list", Effect.fnUntraced(function*({ query }) {
-      const { userId } = yield* CurrentCaller
-      return yield* told(videos.list(userId, { limit: query.limit ?? DEFAULT_LIMIT, cursor: query.cursor }))
-    }))
-    .handle("get", Effect.fnUntraced(function*({ params }) {
-      const { userId } = yield* CurrentCaller
-      return yield* told(videos.get(userId, params.id))
-    }))
-    .handle("remove", Effect.fnUntraced(function*({ params }) {
-      const { userId } = yield* CurrentCaller
-      return yield* told(videos.remove(userId, params.id))
-    }))
-    .handle("exports", Effect.fnUntraced(function*({ params, query }) {
-      const { userId } = yield* CurrentCaller
-      yield* told(videos.get(userId, params.id))
-      const { cursor, limit = DEFAULT_LIMIT, sort = "-createdAt", ...filter } = query
-      return yield* told(exports.list(userId, { ...filter, videoId: params.id }, sort, { limit, cursor }))
-    }))
-    .handle("export", Effect.fnUntraced(function*({ headers, params, payload }) {
-      const { userId } = yield* CurrentCaller
-      if (payload.videoId !== undefined && payload.videoId !== params.id) {
-        const message = "is not the video of this address"
-        return yield* new Validation({ detail: `videoId ${message}.`, errors: [{ field: "videoId", message }] })
-      }
-      yield* told(videos.get(userId, params.id))
-      const request = { ...payload, videoId: params.id }
-      return yield* withAllowance(told(acceptance.accept(userId, request, headers["idempotency-key"] ?? null)))
-    }), { uninterruptible: true })
-    .handle("content", Effect.fnUntraced(function*({ params, query }) {
-      const reader = yield* readerOf(`/api/videos/${params.id}/content`, query)
-      const file = yield* told(videos.content(reader, params.id))
-      return yield* told(fileResponse(file, "inline"))
-    }))
-    .handle("poster", Effect.fnUntraced(function*({ params, query }) {
-      const reader = yield* readerOf(`/api/videos/${params.id}/poster`, query)
-      const file = yield* told(videos.poster(reader, params.id))
-      return yield* told(fileResponse(file, "inline"))
-    }))
-}))
+export const VideosHttp = HttpApiBuilder.group(
+  Api,
+  "videos",
+  Effect.fnUntraced(function* (handlers) {
+    const videos = yield* Videos
+    const intake = yield* VideoIntake
+    const exports = yield* Exports
+    const acceptance = yield* Acceptance
+    return handlers
+      .handleRaw(
+        "create",
+        Effect.fnUntraced(function* ({ query, request }) {
+          const { userId } = yield* CurrentCaller
+          if (isJson(request)) {
+            const reference = yield* referenceOf(request)
+            const named =
+              query.name === undefined || "name" in reference ? reference : { ...reference, name: query.name }
+            return yield* created("/api/videos", told(intake.refer(userId, named)))
+          }
+          if (Number(request.headers["content-length"] ?? 0) > intake.maxUploadBytes) {
+            return yield* tooLarge(intake.maxUploadBytes)
+          }
+          const bytes = Stream.mapError(request.stream, () => new Validation({ detail: "The upload broke off." }))
+          return yield* created("/api/videos", told(intake.upload(userId, query.name ?? "video", bytes)))
+        })
+      )
+      .handle(
+        "list",
+        Effect.fnUntraced(function* ({ query }) {
+          const { userId } = yield* CurrentCaller
+          return yield* told(videos.list(userId, { limit: query.limit ?? DEFAULT_LIMIT, cursor: query.cursor }))
+        })
+      )
+      .handle(
+        "get",
+        Effect.fnUntraced(function* ({ params }) {
+          const { userId } = yield* CurrentCaller
+          return yield* told(videos.get(userId, params.id))
+        })
+      )
+      .handle(
+        "remove",
+        Effect.fnUntraced(function* ({ params }) {
+          const { userId } = yield* CurrentCaller
+          return yield* told(videos.remove(userId, params.id))
+        })
+      )
+      .handle(
+        "exports",
+        Effect.fnUntraced(function* ({ params, query }) {
+          const { userId } = yield* CurrentCaller
+          yield* told(videos.get(userId, params.id))
+          const { cursor, limit = DEFAULT_LIMIT, sort = "-createdAt", ...filter } = query
+          return yield* told(exports.list(userId, { ...filter, videoId: params.id }, sort, { limit, cursor }))
+        })
+      )
+      .handle(
+        "export",
+        Effect.fnUntraced(function* ({ headers, params, payload }) {
+          const { userId } = yield* CurrentCaller
+          if (payload.videoId !== undefined && payload.videoId !== params.id) {
+            const message = "is not the video of this address"
+            return yield* new Validation({ detail: `videoId ${message}.`, errors: [{ field: "videoId", message }] })
+          }
+          yield* told(videos.get(userId, params.id))
+          const request = { ...payload, videoId: params.id }
+          return yield* withAllowance(told(acceptance.accept(userId, request, headers["idempotency-key"] ?? null)))
+        }),
+        { uninterruptible: true }
+      )
+      .handle(
+        "content",
+        Effect.fnUntraced(function* ({ params, query }) {
+          const reader = yield* readerOf(`/api/videos/${params.id}/content`, query)
+          const file = yield* told(videos.content(reader, params.id))
+          return yield* told(fileResponse(file, "inline"))
+        })
+      )
+      .handle(
+        "poster",
+        Effect.fnUntraced(function* ({ params, query }) {
+          const reader = yield* readerOf(`/api/videos/${params.id}/poster`, query)
+          const file = yield* told(videos.poster(reader, params.id))
+          return yield* told(fileResponse(file, "inline"))
+        })
+      )
+  })
+)

@@ -20,22 +20,27 @@ const CONTENT_SECURITY = [
 ].join("; ")
 
 /** Names below `assets/` carry a digest of what is in them. */
-const cacheFor = (path: string): string => path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache"
+const cacheFor = (path: string): string =>
+  path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache"
 
 /** Addresses that are the api's: a wrong one is a problem and not a page. */
 const OURS = /^\/(api|health|metrics|ws|docs|openapi\.json)(\/|$)/
 
-export const webApp = Layer.unwrap(Effect.gen(function*() {
-  const root = yield* Config.option(Config.NonEmptyString("REELAY_WEB"))
-  if (Option.isNone(root)) return Layer.empty
-  const files = yield* HttpStaticServer.make({ root: root.value, spa: true })
-  return HttpRouter.add("GET", "/*", (request) => {
-    const path = request.url.split("?")[0] ?? "/"
-    if (OURS.test(path)) return HttpServerRespondable.toResponse(new NotFound({ detail: "There is nothing at this address." }))
-    return Effect.map(files, (response) =>
-      HttpServerResponse.setHeaders(response, {
-        "cache-control": cacheFor(path),
-        "content-security-policy": CONTENT_SECURITY
-      }))
+export const webApp = Layer.unwrap(
+  Effect.gen(function* () {
+    const root = yield* Config.option(Config.NonEmptyString("REELAY_WEB"))
+    if (Option.isNone(root)) return Layer.empty
+    const files = yield* HttpStaticServer.make({ root: root.value, spa: true })
+    return HttpRouter.add("GET", "/*", (request) => {
+      const path = request.url.split("?")[0] ?? "/"
+      if (OURS.test(path))
+        return HttpServerRespondable.toResponse(new NotFound({ detail: "There is nothing at this address." }))
+      return Effect.map(files, (response) =>
+        HttpServerResponse.setHeaders(response, {
+          "cache-control": cacheFor(path),
+          "content-security-policy": CONTENT_SECURITY
+        })
+      )
+    })
   })
-}))
+)

@@ -34,19 +34,26 @@ const POSTER_WIDTH = 640
  * Looks at a local file that nobody vouches for. Facts come from all packets of the stream, not from its header, and from
  * the first frames as a decoder gives them. Fails with UnsupportedMedia for whatever is no moving picture that we can read.
  */
-export class Ingest extends Context.Service<Ingest, {
-  examine(path: string): Effect.Effect<Examined, UnsupportedMedia | Unavailable>
-  /** Writes a small JPEG of a moment near the beginning to `target`. */
-  poster(path: string, media: MediaInfo, target: string): Effect.Effect<void, UnsupportedMedia | Unavailable>
-}>()("@reelay/api/Ingest") {
+export class Ingest extends Context.Service<
+  Ingest,
+  {
+    examine(path: string): Effect.Effect<Examined, UnsupportedMedia | Unavailable>
+    /** Writes a small JPEG of a moment near the beginning to `target`. */
+    poster(path: string, media: MediaInfo, target: string): Effect.Effect<void, UnsupportedMedia | Unavailable>
+  }
+>()("@reelay/api/Ingest") {
   static readonly layer = Layer.effect(
     Ingest,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const tools = yield* MediaTools
-      const probe = (path: string, timeoutSeconds: number, args: ReadonlyArray<string>, onText: (text: string) => void) =>
-        tools.ffprobe({ argv: ["-v", "error", ...mediaInput, ...args, "-i", fileUrl(path)], timeoutSeconds, onText })
+      const probe = (
+        path: string,
+        timeoutSeconds: number,
+        args: ReadonlyArray<string>,
+        onText: (text: string) => void
+      ) => tools.ffprobe({ argv: ["-v", "error", ...mediaInput, ...args, "-i", fileUrl(path)], timeoutSeconds, onText })
 
-      const header = Effect.fnUntraced(function*(path: string) {
+      const header = Effect.fnUntraced(function* (path: string) {
         let json = ""
         yield* probe(path, HEADER_TIMEOUT, ["-show_format", "-show_streams", "-of", "json"], (text) => {
           json += text
@@ -55,7 +62,7 @@ export class Ingest extends Context.Service<Ingest, {
       })
 
       /** Packets of all streams in one reading of the file. */
-      const packets = Effect.fnUntraced(function*(path: string) {
+      const packets = Effect.fnUntraced(function* (path: string) {
         const streams = new Map<number, Array<Packet>>()
         let count = 0
         const reader = packetReader((stream, packet) => {
@@ -74,7 +81,7 @@ export class Ingest extends Context.Service<Ingest, {
       })
 
       /** The first `count` packets of a stream, decoded; all of it where `count` is null. */
-      const decoded = Effect.fnUntraced(function*(path: string, stream: ProbeStream, count: number | null) {
+      const decoded = Effect.fnUntraced(function* (path: string, stream: ProbeStream, count: number | null) {
         const frames: Array<Frame> = []
         const reader = frameReader((frame) => {
           frames.push(frame)
@@ -82,20 +89,17 @@ export class Ingest extends Context.Service<Ingest, {
         const entries =
           "frame=best_effort_timestamp,duration,pkt_duration,pkt_pos,key_frame,interlaced_frame,nb_samples"
         const range = count === null ? [] : ["-read_intervals", `%+#${count}`]
-        yield* probe(path, count === null ? DECODE_TIMEOUT : HEADER_TIMEOUT, [
-          "-select_streams",
-          String(stream.index),
-          ...range,
-          "-show_entries",
-          entries,
-          "-of",
-          "compact=p=0"
-        ], reader.push)
+        yield* probe(
+          path,
+          count === null ? DECODE_TIMEOUT : HEADER_TIMEOUT,
+          ["-select_streams", String(stream.index), ...range, "-show_entries", entries, "-of", "compact=p=0"],
+          reader.push
+        )
         reader.end()
         return frames
       })
 
-      const picture = Effect.fnUntraced(function*(
+      const picture = Effect.fnUntraced(function* (
         path: string,
         report: ProbeReport,
         stream: ProbeStream,
@@ -104,19 +108,21 @@ export class Ingest extends Context.Service<Ingest, {
         if (found.length === 0) return yield* refusal("The video stream has no frames.")
         const untimed = found.some((packet) => packet.pts === null && !packet.discard)
         const frames = yield* decoded(path, stream, untimed ? null : headOf(found) + HEAD_PACKETS)
-        const times = frames.flatMap((frame) => frame.pts === null ? [] : [frame.pts])
+        const times = frames.flatMap((frame) => (frame.pts === null ? [] : [frame.pts]))
         if (times.length === 0) return yield* refusal("The first frames of the video cannot be decoded.")
-        return yield* orRefuse(Facts.pictureOf({
-          report,
-          stream,
-          packets: untimed ? Facts.packetsOfFrames(frames) : found,
-          firstShown: times.reduce((a, b) => Math.min(a, b)),
-          interlaced: frames.some((frame) => frame.interlaced)
-        }))
+        return yield* orRefuse(
+          Facts.pictureOf({
+            report,
+            stream,
+            packets: untimed ? Facts.packetsOfFrames(frames) : found,
+            firstShown: times.reduce((a, b) => Math.min(a, b)),
+            interlaced: frames.some((frame) => frame.interlaced)
+          })
+        )
       })
 
       /** The first sound stream that a decoder understands. */
-      const sound = Effect.fnUntraced(function*(
+      const sound = Effect.fnUntraced(function* (
         path: string,
         report: ProbeReport,
         all: ReadonlyMap<number, ReadonlyArray<Packet>>
@@ -127,7 +133,7 @@ export class Ingest extends Context.Service<Ingest, {
           const first = frames.find((frame) => frame.pts !== null && frame.samples > 0)?.pts ?? null
           if (first === null) continue
           const end = (all.get(stream.index) ?? []).reduce(
-            (latest, packet) => packet.pts === null ? latest : Math.max(latest, packet.pts + packet.duration),
+            (latest, packet) => (packet.pts === null ? latest : Math.max(latest, packet.pts + packet.duration)),
             first
           )
           return { stream, first, end }
@@ -138,7 +144,7 @@ export class Ingest extends Context.Service<Ingest, {
       })
 
       return Ingest.of({
-        examine: Effect.fn("Ingest.examine")(function*(path) {
+        examine: Effect.fn("Ingest.examine")(function* (path) {
           const { size } = yield* Effect.promise(() => stat(path))
           if (size === 0) return yield* refusal("The file is empty.")
           const report = yield* header(path)
@@ -152,22 +158,55 @@ export class Ingest extends Context.Service<Ingest, {
           return { media: Facts.mediaOf(report, size, facts, soundInfo), index }
         }, translated),
 
-        poster: Effect.fn("Ingest.poster")(function*(path, media, target) {
+        poster: Effect.fn("Ingest.poster")(function* (path, media, target) {
           const { picture } = media
-          const zero = (picture.zeroPts * toNumber(picture.timeBase)) - media.fileStart / 1e6
+          const zero = picture.zeroPts * toNumber(picture.timeBase) - media.fileStart / 1e6
           const moment = zero + Math.min(picture.duration / 1e6 / 10, 5)
           const width = Math.min(POSTER_WIDTH, picture.width)
           const even = (size: number) => Math.max(2, 2 * Math.round(size / 2))
           const scale = `scale=${even(width)}:${even((picture.height * width) / picture.width)},setsar=1`
           const shoot = (seek: ReadonlyArray<string>) =>
-            tools.ffmpeg({
-              argv: [
-                "-v", "error", "-nostdin", "-y", ...mediaInput, ...seek, "-i", fileUrl(path),
-                "-map", `0:${picture.streamIndex}`, "-frames:v", "1", "-vf", scale,
-                "-pix_fmt", "yuvj420p", "-c:v", "mjpeg", "-q:v", "4", "-f", "image2", "-update", "1", target
-              ],
-              timeoutSeconds: POSTER_TIMEOUT
-            }).pipe(Effect.andThen(Effect.promise(() => stat(target).then((s) => s.size > 0, () => false))))
+            tools
+              .ffmpeg({
+                argv: [
+                  "-v",
+                  "error",
+                  "-nostdin",
+                  "-y",
+                  ...mediaInput,
+                  ...seek,
+                  "-i",
+                  fileUrl(path),
+                  "-map",
+                  `0:${picture.streamIndex}`,
+                  "-frames:v",
+                  "1",
+                  "-vf",
+                  scale,
+                  "-pix_fmt",
+                  "yuvj420p",
+                  "-c:v",
+                  "mjpeg",
+                  "-q:v",
+                  "4",
+                  "-f",
+                  "image2",
+                  "-update",
+                  "1",
+                  target
+                ],
+                timeoutSeconds: POSTER_TIMEOUT
+              })
+              .pipe(
+                Effect.andThen(
+                  Effect.promise(() =>
+                    stat(target).then(
+                      (s) => s.size > 0,
+                      () => false
+                    )
+                  )
+                )
+              )
           const there = yield* shoot(["-ss", moment.toFixed(6)])
           if (!there && !(yield* shoot([]))) return yield* refusal("The video cannot be decoded.")
         }, translated)
@@ -178,7 +217,11 @@ export class Ingest extends Context.Service<Ingest, {
 
 /** How many packets come before the first that a decoder may show: up to a key, and what an edit list hides. */
 const headOf = (packets: ReadonlyArray<Packet>): number =>
-  Math.max(0, packets.findIndex((packet) => packet.key), packets.findIndex((packet) => !packet.discard))
+  Math.max(
+    0,
+    packets.findIndex((packet) => packet.key),
+    packets.findIndex((packet) => !packet.discard)
+  )
 
 const refusal = (detail: string) => new UnsupportedMedia({ detail })
 
@@ -190,7 +233,8 @@ const translated = <A>(effect: Effect.Effect<A, UnsupportedMedia | ToolError>) =
     Effect.logInfo("a media tool refused a file").pipe(
       Effect.annotateLogs({ reason: error.reason, stderr: error.stderr }),
       Effect.andThen(Effect.fail(verdictOn(error)))
-    ))
+    )
+  )
 
 const verdictOn = (error: ToolError): UnsupportedMedia | Unavailable => {
   switch (error.reason) {

@@ -18,7 +18,12 @@ const MAX_STREAMS = 64
 
 const fractionOf = (text: string | undefined, separator: "/" | ":"): Rational | null => {
   const [num, den] = (text ?? "").split(separator).map(Number)
-  return num !== undefined && den !== undefined && Number.isSafeInteger(num) && Number.isSafeInteger(den) && num > 0 && den > 0
+  return num !== undefined
+    && den !== undefined
+    && Number.isSafeInteger(num)
+    && Number.isSafeInteger(den)
+    && num > 0
+    && den > 0
     ? ratio(num, den)
     : null
 }
@@ -28,7 +33,8 @@ const microsOfTicks = (ticks: number, base: Rational): Micros => {
   const numerator = BigInt(ticks) * BigInt(base.num) * 1_000_000n
   const denominator = BigInt(base.den)
   const twice = 2n * numerator + denominator
-  const floor = twice >= 0n || twice % (2n * denominator) === 0n ? twice / (2n * denominator) : twice / (2n * denominator) - 1n
+  const floor =
+    twice >= 0n || twice % (2n * denominator) === 0n ? twice / (2n * denominator) : twice / (2n * denominator) - 1n
   return Micros.make(Number(floor))
 }
 
@@ -58,8 +64,8 @@ export const pickVideo = (report: ProbeReport): OrRefusal<ProbeStream> => {
 
 /** Sound streams, in the order in which they would be used. */
 export const soundStreams = (report: ProbeReport): ReadonlyArray<ProbeStream> =>
-  report.streams.filter((s) =>
-    s.codec_type === "audio" && s.codec_name !== undefined && (s.channels ?? 0) > 0 && Number(s.sample_rate) > 0
+  report.streams.filter(
+    (s) => s.codec_type === "audio" && s.codec_name !== undefined && (s.channels ?? 0) > 0 && Number(s.sample_rate) > 0
   )
 
 const STILL_CODECS = new Set(["bmp", "gif", "jpegls", "mjpeg", "png", "ppm", "svg", "targa", "tiff", "webp"])
@@ -105,7 +111,9 @@ const known = (text: string | undefined): string | null =>
 /** How much shorter than its container says a stream may be: encoders round, and the last frame's length is a guess. */
 const SHORTFALL = { seconds: 0.5, part: 0.02 }
 
-export const pictureOf = (facts: PictureFacts): OrRefusal<{ readonly picture: PictureInfo; readonly index: FrameIndex }> => {
+export const pictureOf = (
+  facts: PictureFacts
+): OrRefusal<{ readonly picture: PictureInfo; readonly index: FrameIndex }> => {
   const { stream } = facts
   const timeBase = fractionOf(stream.time_base, "/")
   const [width, height, format] = [stream.width ?? 0, stream.height ?? 0, known(stream.pix_fmt)]
@@ -128,7 +136,7 @@ export const pictureOf = (facts: PictureFacts): OrRefusal<{ readonly picture: Pi
     return Result.fail(TRUNCATED)
   }
 
-  const keys = shown.flatMap((packet, position) => packet.key ? [position] : [])
+  const keys = shown.flatMap((packet, position) => (packet.key ? [position] : []))
   const sampleAspect = fractionOf(stream.sample_aspect_ratio, ":") ?? ratio(1)
   const rotation = rotationOf(stream)
   const square = Math.max(1, Math.round((width * sampleAspect.num) / sampleAspect.den))
@@ -173,7 +181,9 @@ export const TRUNCATED = "The file is incomplete: its header promises more than 
 
 /** Ticks. Key frames that an edit list hides count: a seek steps back to them, too. */
 const longestGop = (packets: ReadonlyArray<Packet>, end: number): number => {
-  const keys = packets.flatMap((packet) => packet.key && packet.pts !== null ? [packet.pts] : []).toSorted((a, b) => a - b)
+  const keys = packets
+    .flatMap((packet) => (packet.key && packet.pts !== null ? [packet.pts] : []))
+    .toSorted((a, b) => a - b)
   let longest = 1
   keys.forEach((key, i) => {
     longest = Math.max(longest, (keys[i + 1] ?? end) - key)

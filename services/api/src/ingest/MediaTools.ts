@@ -22,21 +22,24 @@ const KEPT_STDERR = 8192
  * ffprobe and ffmpeg as child processes: argument arrays, no shell, no inherited environment (it holds credentials), no
  * input, bounded in time and output. Interrupting ends the process.
  */
-export class MediaTools extends Context.Service<MediaTools, {
-  /** Answers with the end of standard error. */
-  ffprobe(run: Run): Effect.Effect<string, ToolError>
-  ffmpeg(run: Run): Effect.Effect<string, ToolError>
-}>()("@reelay/api/MediaTools") {
+export class MediaTools extends Context.Service<
+  MediaTools,
+  {
+    /** Answers with the end of standard error. */
+    ffprobe(run: Run): Effect.Effect<string, ToolError>
+    ffmpeg(run: Run): Effect.Effect<string, ToolError>
+  }
+>()("@reelay/api/MediaTools") {
   static readonly layer = Layer.effect(
     MediaTools,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const tools = yield* Config.all({
         ffprobe: Config.NonEmptyString("REELAY_FFPROBE").pipe(Config.withDefault("ffprobe")),
         ffmpeg: Config.NonEmptyString("REELAY_FFMPEG").pipe(Config.withDefault("ffmpeg")),
         path: Config.String("PATH").pipe(Config.withDefault("/usr/local/bin:/usr/bin:/bin"))
       })
       const run = (tool: string) =>
-        Effect.fn("MediaTools.run")(function*({ argv, timeoutSeconds, onText }: Run) {
+        Effect.fn("MediaTools.run")(function* ({ argv, timeoutSeconds, onText }: Run) {
           const ended = yield* Effect.tryPromise({
             try: (signal) => start(tool, argv, { PATH: tools.path }, timeoutSeconds, onText, signal),
             catch: (cause) => new ToolError({ reason: "missing", stderr: String(cause) })
@@ -78,14 +81,15 @@ const start = async (
     else onText?.(text)
   })
   const result = await child
-  const reason = heard > MAX_OUTPUT
-    ? "too_much"
-    : result.timedOut
-    ? "timeout"
-    : result.exitCode === undefined && result.signal === undefined
-    ? "missing"
-    : result.failed
-    ? "failed"
-    : null
-  return { reason, stderr: stderr === "" ? result.shortMessage ?? "" : stderr }
+  const reason =
+    heard > MAX_OUTPUT
+      ? "too_much"
+      : result.timedOut
+        ? "timeout"
+        : result.exitCode === undefined && result.signal === undefined
+          ? "missing"
+          : result.failed
+            ? "failed"
+            : null
+  return { reason, stderr: stderr === "" ? (result.shortMessage ?? "") : stderr }
 }

@@ -29,7 +29,10 @@ export const ProbeStream = Schema.Struct({
   sample_rate: text,
   channels: integer,
   disposition: missing(Schema.Record(Schema.String, Schema.Int), {}),
-  side_data_list: missing(Schema.Array(Schema.Struct({ side_data_type: text, rotation: Schema.optionalKey(Schema.Finite) })), [])
+  side_data_list: missing(
+    Schema.Array(Schema.Struct({ side_data_type: text, rotation: Schema.optionalKey(Schema.Finite) })),
+    []
+  )
 })
 export type ProbeStream = typeof ProbeStream.Type
 
