@@ -172,7 +172,7 @@ describe("commands", () => {
         -video_track_timescale 30000 ${PLAIN} -movflags +faststart -f mp4 file:/t/output.mp4`),
       lines(`
         ${RUN} ${OWN} -ss 1.418083 -i file:/t/output.mp4 -map 0:v:0 -frames:v 1
-        -vf scale=640:360:flags=bicubic+accurate_rnd+bitexact:out_range=pc,format=yuvj420p
+        -vf scale=640:360:flags=bicubic+accurate_rnd+bitexact:out_range=pc,setsar=1,format=yuvj420p
         -c:v mjpeg -q:v 4 -threads 1 -bitexact ${PLAIN} -f image2 -update 1 file:/t/poster.jpg`)
     ])
     assert.deepStrictEqual(

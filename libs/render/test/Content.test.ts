@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { ingest } from "./Ingest.ts"
 import { model } from "./Model.ts"
 import { readNumbers } from "./Numbered.ts"
-import { runTask } from "./RunPlan.ts"
+import { makeTask } from "./RunPlan.ts"
 import { H264, makeSource, type SourceRecipe } from "./Sources.ts"
 import { planOf, specOf } from "./Specs.ts"
 
@@ -67,7 +67,7 @@ describe("every frame of a clip shows what it must, from", () => {
         const chunks = plan.tasks.filter((task) => task.work._tag === "chunk")
         const shown = await Promise.all(
           chunks.map(async (task) => {
-            const [made] = await runTask(plan, task, [source.path], folder, new Map())
+            const [made] = await makeTask(plan, task, [source.path], folder, new Map())
             return readNumbers(made?.path ?? "", 96, 64)
           })
         )

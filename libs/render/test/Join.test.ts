@@ -57,7 +57,7 @@ describe("joined files", () => {
       const clips = [{ end: 13.6 }, { source: 1, start: 0.51, end: 2.6 }, { start: 3.3, end: 4.1 }]
       const spec = specOf(sources, clips, { format, codec, frameRate: { num: 24000, den: 1001 } })
       const plan = planOf(spec, sources)
-      const { made, outputs } = await runPlan(plan, paths(), folder)
+      const { made, outputs } = await runPlan(plan, paths(), folder, format === "mov" ? "outputs" : "all")
       const output = the(outputs[0])
       assert.strictEqual(output.name, `film.720p.${format}`)
       assert.deepStrictEqual(await readNumbers(output.path, 96, 64), expected(spec))
@@ -89,7 +89,7 @@ describe("joined files", () => {
   it("twenty clips at 29.97: every tick uniform, sound as long as the picture", async () => {
     const clips = Array.from({ length: 20 }, (_, i) => ({ start: i * 0.6, end: i * 0.6 + 0.2341 }))
     const spec = specOf(sources, clips, { frameRate: { num: 30000, den: 1001 } })
-    const { outputs } = await runPlan(planOf(spec, sources), paths(), folder)
+    const { outputs } = await runPlan(planOf(spec, sources), paths(), folder, "outputs")
     const path = outputs[0]?.path ?? ""
     assert.deepStrictEqual(await readNumbers(path, 96, 64), expected(spec))
     const { stdout } = await execa("ffprobe", [
@@ -144,7 +144,7 @@ describe("joined files", () => {
   it("the poster shows the frame at a tenth", async () => {
     const spec = specOf(sources, [{ start: 0, end: 8 }], { frameRate: { num: 25, den: 1 } })
     const plan = planOf(spec, sources)
-    const { made } = await runPlan(plan, paths(), folder)
+    const { made } = await runPlan(plan, paths(), folder, "outputs")
     const poster = the(made.get(plan.final)?.[1])
     assert.strictEqual(poster.role, "poster")
     assert.deepStrictEqual(await readNumbers(poster.path, 96, 64), [20])
@@ -154,7 +154,7 @@ describe("joined files", () => {
     const spec = specOf(sources, [{ start: 0.3, end: 1.9 }])
     const digests = await Promise.all(
       ["one", "two"].map(async (name) => {
-        const { outputs } = await runPlan(planOf(spec, sources), paths(), `${folder}/${name}`)
+        const { outputs } = await runPlan(planOf(spec, sources), paths(), `${folder}/${name}`, "outputs")
         return (await execa("sha256sum", [outputs[0]?.path ?? ""])).stdout.split(" ")[0]
       })
     )

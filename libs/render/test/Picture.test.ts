@@ -20,7 +20,7 @@ describe("a finished picture", () => {
     ingest(await makeSource(folder, name, { extension: "mp4", frames: 25, ...recipe }))
 
   const finished = async (from: Ingested, target: Parameters<typeof specOf>[2] = {}): Promise<string> => {
-    const { outputs } = await runPlan(planOf(specOf([from], [{}], target), [from]), [from.path], folder)
+    const { outputs } = await runPlan(planOf(specOf([from], [{}], target), [from]), [from.path], folder, "outputs")
     return outputs[0]?.path ?? ""
   }
   const counted = Array.from({ length: 25 }, (_, n) => n)
@@ -155,7 +155,7 @@ describe("a finished picture", () => {
         { start: 2.71, end: 4.9 }
       ]
       const spec = specOf([from], clips, { format, codec, frameRate })
-      const { outputs } = await runPlan(planOf(spec, [from]), [from.path], `${folder}/${format}`)
+      const { outputs } = await runPlan(planOf(spec, [from]), [from.path], `${folder}/${format}`, "outputs")
       const output = outputs[0]?.path ?? ""
       const [flashes, beeps] = [await onsets(output, "v"), await onsets(output, "a")]
       assert.strictEqual(flashes.length, 2)

@@ -3,7 +3,7 @@ import { execa } from "execa"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { ingest, type Ingested } from "./Ingest.ts"
-import { runTask } from "./RunPlan.ts"
+import { makeTask } from "./RunPlan.ts"
 import { makeSource, type SourceRecipe } from "./Sources.ts"
 import { planOf, specOf } from "./Specs.ts"
 
@@ -76,7 +76,7 @@ describe("a clip's sound", () => {
   const piece = async (from: Ingested, start: number, end: number): Promise<Int16Array> => {
     const plan = planOf(specOf([from], [{ start, end }]), [from])
     const task = plan.tasks.find(({ work }) => work._tag === "sound") ?? assert.fail("no sound task")
-    const [made] = await runTask(plan, task, [from.path], folder, new Map())
+    const [made] = await makeTask(plan, task, [from.path], folder, new Map())
     return samplesOf(made?.path ?? "")
   }
 
