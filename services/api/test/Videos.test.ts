@@ -175,6 +175,57 @@ describe("videos", () => {
     assert.deepStrictEqual(await objects(), before)
   })
 
+  it("an upload that stops coming is given up, and leaves nothing", async () => {
+    const impatient = await startApi({ env: { REELAY_UPLOAD_IDLE_SECONDS: "0.3" } })
+    try {
+      const answer = await new Promise<string>((done, failed) => {
+        const call = request(
+          `${impatient.url}/api/videos`,
+          { method: "POST", headers: { "content-length": "100000" } },
+          (response) => {
+            let text = ""
+            response.on("data", (bytes: Buffer) => (text += bytes.toString()))
+            response.on("end", () => {
+              done(`${response.statusCode} ${text}`)
+              call.destroy()
+            })
+          }
+        )
+        call.on("error", failed)
+        call.write(Buffer.alloc(1000))
+      })
+      assert.match(answer, /^400 .*Nothing came for 0.3 seconds/)
+      const left = await readdir(impatient.infra.store, { recursive: true, withFileTypes: true })
+      assert.isEmpty(left.filter((entry) => entry.isFile()))
+    } finally {
+      await impatient.close()
+    }
+  })
+
+  it("a client that asks before it sends is told to go on, or not to", async () => {
+    const bytes = await readFile(file)
+    const ask = (length: number) =>
+      new Promise<{ readonly told: boolean; readonly status: number | undefined }>((done, failed) => {
+        let told = false
+        const call = request(
+          `${api.url}/api/videos`,
+          { method: "POST", headers: { "content-length": String(length), expect: "100-continue" } },
+          (response) => {
+            response.resume()
+            done({ told, status: response.statusCode })
+          }
+        )
+        call.on("error", failed)
+        call.on("continue", () => {
+          told = true
+          call.end(bytes)
+        })
+        call.flushHeaders()
+      })
+    assert.deepStrictEqual(await ask(bytes.length), { told: true, status: 201 })
+    assert.deepStrictEqual(await ask(LIMIT + 1), { told: false, status: 413 })
+  })
+
   it("an upload is never held in memory", async () => {
     const big = await startApi({ env: { REELAY_MAX_UPLOAD_BYTES: "1000000000" } })
     try {
