@@ -6,6 +6,7 @@ export class BusError extends Schema.TaggedError<BusError>()("BusError", {
   cause: Schema.Defect()
 }) {
   override get message(): string {
-    return `${this.operation}: ${this.cause instanceof Error ? this.cause.message : String(this.cause)}`
+    const { cause } = this
+    return cause instanceof Error ? `${this.operation}: ${cause.message}` : this.operation
   }
 }

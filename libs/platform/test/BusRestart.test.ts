@@ -19,9 +19,12 @@ import {
 } from "@reelay/contracts/messages/Topology"
 import { PoolName } from "@reelay/contracts/Plan"
 import type { Bus } from "@reelay/platform/Bus"
-import { Effect, Fiber, Queue, Stream } from "effect"
+import { Effect, Fiber, Queue, Schedule, Stream } from "effect"
 import { connect } from "nats"
 import { aResult, aTask, anAdvertisement, anExportProgress, connected, Lab, PASSWORDS, taken, USER } from "./BusLab.ts"
+
+/** Until the connection is back and the streams are made. */
+const AGAIN = Schedule.spaced("20 millis")
 
 const pool = PoolName.make("light-0123456789ab")
 const consumer = poolConsumer(pool, 5)
@@ -34,7 +37,7 @@ const tending = (scheduler: Bus["Service"]) =>
     Stream.runForEach(() =>
       scheduler.ensureTopology.pipe(
         Effect.andThen(Effect.forEach([consumer, requestsConsumer, resultsConsumer], scheduler.ensureConsumer)),
-        Effect.retry({ times: 20 }),
+        Effect.retry(AGAIN),
         Effect.orDie
       )
     ),
@@ -77,7 +80,7 @@ describe("Bus, while NATS comes and goes", () => {
       const events = yield* collecting(scheduler.follow(EVENTS, exportEvent, 0))
       yield* lab.start
       yield* connected(api)
-      yield* api.publish(exportRequested, request).pipe(Effect.retry({ until: () => false }))
+      yield* api.publish(exportRequested, request).pipe(Effect.retry(AGAIN))
       const delivery = yield* Queue.take(requests)
       assert.deepStrictEqual(delivery.body, request)
       yield* delivery.ack
@@ -110,20 +113,20 @@ describe("Bus, while NATS comes and goes", () => {
 
       // In hand before the restart, settled after it, on another connection.
       yield* inHand.working
-      yield* inHand.ack.pipe(Effect.retry({ times: 20 }))
-      const next = yield* taken(encoder.pull(consumer, taskMessage, 5000).pipe(Effect.retry({ times: 20 })))
+      yield* inHand.ack.pipe(Effect.retry(AGAIN))
+      const next = yield* taken(encoder.pull(consumer, taskMessage, 5000).pipe(Effect.retry(AGAIN)))
       assert.deepStrictEqual(next.body, waiting)
       yield* next.ack
       assert.deepStrictEqual(yield* scheduler.subjects(TASKS, `tasks.${pool}.>`), [])
 
-      yield* scheduler.publish(exportEvent, anEvent(b)).pipe(Effect.retry({ times: 20 }))
+      yield* scheduler.publish(exportEvent, anEvent(b)).pipe(Effect.retry(AGAIN))
       const after = yield* Queue.take(events)
       assert.strictEqual(after.body.exportId, b)
       assert.strictEqual(after.sequence, before.sequence + 1)
       assert.strictEqual(after.incarnation, before.incarnation)
 
       const result = aResult()
-      yield* encoder.publish(taskResult, result).pipe(Effect.retry({ times: 20 }))
+      yield* encoder.publish(taskResult, result).pipe(Effect.retry(AGAIN))
       const delivery = yield* Queue.take(results)
       assert.deepStrictEqual(delivery.body, result)
       yield* delivery.ack
@@ -148,7 +151,7 @@ describe("Bus, while NATS comes and goes", () => {
       yield* scheduler.publish(exportEvent, anEvent(old))
       const [, before] = yield* Queue.takeN(events, 2)
       const ring = (exportId: ExportId) => api.publish(exportRequested, { v: 1, exportId, userId: USER })
-      yield* ring(old).pipe(Effect.retry({ times: 20 }))
+      yield* ring(old).pipe(Effect.retry(AGAIN))
       const inHand = yield* Queue.take(requests)
 
       yield* lab.restart({ wiped: true })
@@ -174,8 +177,8 @@ describe("Bus, while NATS comes and goes", () => {
       // In hand of a life that is over: it can't be acknowledged, and must not be in the way either.
       yield* inHand.ack.pipe(Effect.ignore)
       yield* until(ring(fresh), requests, ({ body }) => body.exportId === fresh)
-      yield* scheduler.publish(taskMessage, aTask({ pool })).pipe(Effect.retry({ times: 20 }))
-      const got = yield* taken(encoder.pull(consumer, taskMessage, 5000).pipe(Effect.retry({ times: 20 })))
+      yield* scheduler.publish(taskMessage, aTask({ pool })).pipe(Effect.retry(AGAIN))
+      const got = yield* taken(encoder.pull(consumer, taskMessage, 5000).pipe(Effect.retry(AGAIN)))
       yield* got.ack
     }).pipe(Effect.provide(Lab.layer))
   )

@@ -3,8 +3,11 @@ import { ExportId, newId } from "@reelay/contracts/Ids"
 import { exportProgress, queueOrder } from "@reelay/contracts/messages/Messages"
 import { Bus } from "@reelay/platform/Bus"
 import { LiveFarm } from "@reelay/platform/LiveFarm"
-import { Context, Effect, Layer, Queue, Stream } from "effect"
+import { Context, Effect, Layer, Queue, Schedule, Stream } from "effect"
 import { anAdvertisement, anExportProgress, Lab, NODE } from "./BusLab.ts"
+
+/** Until the connection is back and the streams are made. */
+const AGAIN = Schedule.spaced("20 millis")
 
 const farmOn = (bus: Bus["Service"]) =>
   Layer.build(Layer.fresh(LiveFarm.layer).pipe(Layer.provide(Layer.succeed(Bus, bus)))).pipe(
@@ -15,7 +18,7 @@ const farmOn = (bus: Bus["Service"]) =>
 const eventually = <E>(holds: Effect.Effect<boolean, E>) =>
   holds.pipe(
     Effect.andThen((yes) => (yes ? Effect.void : Effect.sleep(10).pipe(Effect.andThen(Effect.fail("not yet"))))),
-    Effect.retry({ times: 1000 })
+    Effect.retry(AGAIN)
   )
 
 describe("LiveFarm", () => {
@@ -49,7 +52,7 @@ describe("LiveFarm", () => {
       yield* lab.restart({ wiped: true })
       // What is known stays known while NATS knows nothing.
       assert.strictEqual((yield* farm.progressOf(runs))?.percent, 42)
-      yield* scheduler.ensureTopology.pipe(Effect.retry({ times: 1000 }))
+      yield* scheduler.ensureTopology.pipe(Effect.retry(AGAIN))
       yield* scheduler.broadcast(exportProgress, anExportProgress(runs, { percent: 43 })).pipe(
         Effect.andThen(farm.progressOf(runs)),
         Effect.map((progress) => progress?.percent === 43),

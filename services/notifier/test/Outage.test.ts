@@ -5,12 +5,15 @@ import { startNats } from "@reelay/platform/embedded/Nats"
 import type { NatsServer } from "@reelay/platform/embedded/Nats"
 import { startPostgres } from "@reelay/platform/embedded/Postgres"
 import type { PostgresServer } from "@reelay/platform/embedded/Postgres"
-import { ConfigProvider, Effect, Layer } from "effect"
+import { ConfigProvider, Effect, Layer, Schedule } from "effect"
 import { randomBytes, randomUUID } from "node:crypto"
 import { mkdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connectTo, Lab, next, stateOf } from "./NotifierLab.ts"
+
+/** Until the connection is back and the streams are made. */
+const AGAIN = Schedule.spaced("20 millis")
 
 const me = LOCAL_USER
 const PASSWORDS = { scheduler: "s", api: "a", encoder: "e", notifier: "n" }
@@ -84,7 +87,7 @@ describe("the notifier, while its servers come and go", () => {
         assert.deepStrictEqual(stateOf(yield* next(client, "state")), [mine, "failed", 1])
         yield* servers.startNats
         yield* untilReady(lab.http, 200)
-        yield* lab.scheduler.ensureTopology.pipe(Effect.retry({ times: 1000 }))
+        yield* lab.scheduler.ensureTopology.pipe(Effect.retry(AGAIN))
         yield* lab.silently(mine, "pending")
         yield* lab.say(me, mine, "pending", 1)
         const after = yield* next(client, "state")
