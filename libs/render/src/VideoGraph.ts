@@ -39,7 +39,7 @@ const timing = ({ picture, target, grid, from, to, seeked, hold }: VideoGraphInp
   return [
     `settb=${timeBase.num}/${timeBase.den * fine}`,
     `setpts='round(${place}*${perFrame})'`,
-    // Without something after it, fps drops the source's last frame: the end of the stream keeps its old time stamp.
+    // Where the decoder thinks that the last frame is over at once, fps would drop it: something has to follow.
     ...(hold > 0 ? [`tpad=stop_mode=clone:stop_duration=${seconds(2 * rate.den, rate.num)}`] : []),
     `fps=${rate.num}/${rate.den}:round=near${seeked ? "" : ":start_time=0"}`,
     ...(hold > 0 ? [`tpad=stop_mode=clone:stop=${hold}`] : []),

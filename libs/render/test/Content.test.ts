@@ -2,7 +2,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import type { Rational } from "@reelay/contracts/Quantity"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { ingest } from "./Ingest.ts"
+import { ingest, type Ingested } from "./Ingest.ts"
 import { model } from "./Model.ts"
 import { readNumbers } from "./Numbered.ts"
 import { makeTask } from "./RunPlan.ts"
@@ -30,6 +30,13 @@ const SOURCES: Record<string, SourceRecipe> = {
   "open GOPs": { extension: "mkv", frames: 350, codec: OPEN_GOP },
   "a transport stream": { extension: "ts", frames: 350, sound: ["-f", "lavfi", "-i", "sine=d=14"] },
   "a transport stream with open GOPs": { extension: "ts", frames: 350, codec: OPEN_GOP },
+  // Its times come out negative: 33 bits of 90 kHz end after 26.5 hours, here two seconds in.
+  "a transport stream whose clock wraps": {
+    extension: "ts",
+    frames: 350,
+    sound: ["-f", "lavfi", "-i", "sine=d=14"],
+    output: ["-output_ts_offset", "95441.7", "-muxdelay", "0", "-muxpreload", "0"]
+  },
   "59.94 frames a second": { extension: "mov", frames: 800, rate: "60000/1001", codec: [...H264, "-g", "120"] },
   "AVI, which counts in frames": { extension: "avi", frames: 350, codec: ["-c:v", "mpeg4", "-q:v", "2", "-g", "30"] },
   "ten frames a second, an odd size, 4:4:4": {
@@ -57,29 +64,43 @@ describe("every frame of a clip shows what it must, from", () => {
   })
   afterAll(() => rm(folder, { recursive: true }))
 
+  /** Source and shown frames of every chunk of a clip, put together. */
+  const shownBy = async (source: Ingested, start: number, end: number, rate: Rational) => {
+    const spec = specOf([source], [{ start, end }], { frameRate: rate, sound: false })
+    const plan = planOf(spec, [source])
+    const chunks = plan.tasks.filter((task) => task.work._tag === "chunk")
+    const shown = await Promise.all(
+      chunks.map(async (task) => {
+        const [made] = await makeTask(plan, task, [source.path], folder, new Map())
+        return readNumbers(made?.path ?? "", 96, 64)
+      })
+    )
+    const [clip] = spec.clips
+    return { shown: shown.flat(), expected: model(source.index, clip?.start ?? 0, clip?.frames ?? 0, rate) }
+  }
+
   for (const [name, recipe] of Object.entries(SOURCES)) {
     it(`${name}`, async () => {
       const source = await ingest(await makeSource(folder, name.replaceAll(/\W+/g, "-"), recipe))
+      const first = 25 * (recipe.copiedFrom ?? 0)
       for (const { rate, cut } of CUTS) {
         const [start, end] = cut(source.media.picture.duration / 1e6)
-        const spec = specOf([source], [{ start, end }], { frameRate: rate, sound: false })
-        const plan = planOf(spec, [source])
-        const chunks = plan.tasks.filter((task) => task.work._tag === "chunk")
-        const shown = await Promise.all(
-          chunks.map(async (task) => {
-            const [made] = await makeTask(plan, task, [source.path], folder, new Map())
-            return readNumbers(made?.path ?? "", 96, 64)
-          })
-        )
-        const clip = spec.clips[0]
-        const expected = model(source.index, clip?.start ?? 0, clip?.frames ?? 0, rate)
-        const first = 25 * (recipe.copiedFrom ?? 0)
+        const { shown, expected } = await shownBy(source, start, end, rate)
         assert.deepStrictEqual(
-          shown.flat(),
+          shown,
           expected.map((n) => n + first),
           `${start}–${end} at ${rate.num}/${rate.den}`
         )
       }
     })
   }
+
+  it("a last frame that is over sooner than planned", async () => {
+    // It comes 21 ms after the one before, and the container says that it lasts as long: on a grid of 40 ms, not at all.
+    const recipe = { extension: "mp4", frames: 100, pts: "N*3600-if(eq(N\\,99)\\,1700\\,0)" } as const
+    const source = await ingest(await makeSource(folder, "short-last", recipe))
+    const { shown, expected } = await shownBy(source, 2, 4.2, { num: 25, den: 1 })
+    assert.deepStrictEqual(expected.slice(-7), [98, 99, 99, 99, 99, 99, 99])
+    assert.deepStrictEqual(shown, expected)
+  })
 })
