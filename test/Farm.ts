@@ -1,7 +1,9 @@
+import { jetstreamManager } from "@nats-io/jetstream"
 import { Export, Progress } from "@reelay/contracts/Export"
 import { Video } from "@reelay/contracts/Media"
 import { Schema } from "effect"
 import { execa } from "execa"
+import { connect, type NatsConnection } from "nats"
 import { createReadStream, createWriteStream } from "node:fs"
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises"
 import { createServer } from "node:net"
@@ -109,6 +111,63 @@ export class Farm {
     const found = (await this.processes()).find((p) => p.role === role)
     if (found === undefined) throw new Error(`no ${role} runs`)
     return found.pid
+  }
+
+  private async portOf(role: Role): Promise<number> {
+    const port = (await this.processes()).find((p) => p.role === role)?.port ?? null
+    if (port === null) throw new Error(`${role} has no port`)
+    return port
+  }
+
+  /** Superuser's, for looking at what the farm did to its database. */
+  async databaseUrl(): Promise<string> {
+    const password = (await readFile(join(this.data, "postgres", "reelay.password"), "utf8")).trim()
+    return `postgres://reelay:${password}@127.0.0.1:${await this.portOf("postgres")}/reelay`
+  }
+
+  /** As the scheduler, who may do everything on NATS. */
+  private async onNats<A>(use: (nc: NatsConnection) => Promise<A>): Promise<A> {
+    const secrets: unknown = JSON.parse(await readFile(join(this.data, "secrets.json"), "utf8"))
+    const { scheduler } = Schema.decodeUnknownSync(Schema.Struct({ scheduler: Schema.String }))(secrets)
+    const nc = await connect({ servers: `127.0.0.1:${await this.portOf("nats")}`, user: "scheduler", pass: scheduler })
+    try {
+      return await use(nc)
+    } finally {
+      await nc.drain()
+    }
+  }
+
+  publish(subject: string, text: string): Promise<void> {
+    return this.onNats(async (nc) => {
+      nc.publish(subject, text)
+      await nc.flush()
+    })
+  }
+
+  purge(stream: string): Promise<void> {
+    return this.onNats(async (nc) => {
+      await (await jetstreamManager(nc)).streams.purge(stream)
+    })
+  }
+
+  /** Names of a stream's consumers. */
+  consumers(stream: string): Promise<ReadonlyArray<string>> {
+    return this.onNats(async (nc) => {
+      const names: Array<string> = []
+      for await (const consumer of (await jetstreamManager(nc)).consumers.list(stream)) names.push(consumer.name)
+      return names
+    })
+  }
+
+  /** Messages that each stream holds. */
+  queued(): Promise<ReadonlyMap<string, number>> {
+    return this.onNats(async (nc) => {
+      const counts = new Map<string, number>()
+      for await (const stream of (await jetstreamManager(nc)).streams.list()) {
+        counts.set(stream.config.name, stream.state.messages)
+      }
+      return counts
+    })
   }
 
   /** kill -9, and what it was before. */
