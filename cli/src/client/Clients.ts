@@ -1,10 +1,22 @@
 import { Effect } from "effect"
-import { mkdirSync, readdirSync } from "node:fs"
+import { mkdirSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { readLock, runs, tryLock, unlock } from "../../launch/ProcessLock.mjs"
 import type { Place } from "../stack/Place.ts"
 
-/** Says, for as long as the scope lives, that this process uses the stack of this data folder. */
+/** Whether another living process uses the stack of this data folder. Forgets the dead ones. */
+export const hasOtherClients = (place: Place["Service"]): boolean => {
+  let others = false
+  for (const name of readdirSync(place.clients)) {
+    const path = join(place.clients, name)
+    const client = readLock(path)
+    if (client === null || !runs(client)) rmSync(path, { force: true })
+    else if (client.pid !== process.pid) others = true
+  }
+  return others
+}
+
+/** Says, for as long as the scope lives, that this process uses it. */
 export const registerClient = (place: Place["Service"]) => {
   const mine = join(place.clients, `${process.pid}.json`)
   return Effect.acquireRelease(
@@ -14,16 +26,4 @@ export const registerClient = (place: Place["Service"]) => {
     }),
     () => Effect.sync(() => unlock(mine))
   )
-}
-
-/** Whether another living process uses it. */
-export const hasOtherClients = (place: Place["Service"]): boolean => {
-  try {
-    return readdirSync(place.clients).some((name) => {
-      const client = readLock(join(place.clients, name))
-      return client !== null && client.pid !== process.pid && runs(client)
-    })
-  } catch {
-    return false
-  }
 }

@@ -15,6 +15,7 @@ import { Failure } from "../Failure.ts"
 import { Reporter, reporterFor } from "../report/Reporter.ts"
 import { interruptible, Signals } from "../Signals.ts"
 import { Place } from "../stack/Place.ts"
+import { runningStack } from "../stack/StackNote.ts"
 
 const UPLOAD_TRIES = 5
 const DOWNLOAD_TRIES = 10
@@ -112,8 +113,11 @@ const outputOf = (ended: Export) => {
   )
 }
 
-/** The whole way from a file to a file. `accepted` hears of the export as soon as nothing can lose it any more. */
-const exportFile = Effect.fn("Export.exportFile")(function* (wish: Wish, accepted: (id: ExportId) => void) {
+/** How far it has come, for whoever interrupts it. From "accepted" on nothing can lose the export any more. */
+type Stage = "before" | "accepted" | "ended"
+
+/** The whole way from a file to a file. */
+const exportFile = Effect.fn("Export.exportFile")(function* (wish: Wish, at: (stage: Stage, id: ExportId) => void) {
   const begun = performance.now()
   const place = yield* Place
   const connection = yield* Connection
@@ -122,6 +126,7 @@ const exportFile = Effect.fn("Export.exportFile")(function* (wish: Wish, accepte
   const path = yield* targetOf(source, Option.getOrNull(wish.output), wish.resolution, wish.format)
   yield* checkRange(wish)
 
+  yield* Effect.addFinalizer(() => leave())
   yield* registerClient(place)
   yield* say({ type: "stack", ...(yield* connection.open) })
   const sent = (bytes: number) => say({ type: "upload", bytes, total: source.bytes })
@@ -133,9 +138,10 @@ const exportFile = Effect.fn("Export.exportFile")(function* (wish: Wish, accepte
     api.exports.create({ headers: { "idempotency-key": key }, payload: requestOf(wish, video) })
   )
   const { id } = created
-  accepted(id)
+  at("accepted", id)
   yield* say({ type: "accepted", exportId: id, frames: created.frames, duration: created.duration })
   const ended = yield* follow(id, (progress) => say({ type: "progress", exportId: id, progress }))
+  at("ended", id)
   const output = yield* outputOf(ended)
   const received = (bytes: number) => say({ type: "download", bytes, total: output.bytes })
   yield* connection.call(({ url }) => download(url, id, output, path, received), {
@@ -159,11 +165,14 @@ const exportFile = Effect.fn("Export.exportFile")(function* (wish: Wish, accepte
   })
 })
 
-/** Ctrl-C once the export is accepted: it goes on without us. */
-const farewell = Effect.fn("Export.farewell")(function* (id: ExportId) {
+/** What Ctrl-C leaves behind: an export that goes on without us, or one that waits to be fetched. */
+const farewell = Effect.fn("Export.farewell")(function* (stage: Stage, id: ExportId | null) {
   const { say } = yield* Reporter
-  const { call } = yield* Connection
-  const url = yield* call(({ url }) => Effect.succeed(url)).pipe(Effect.orElseSucceed(() => ""))
+  if (stage === "before" || id === null) return
+  if (stage === "ended") {
+    return yield* say({ type: "notice", message: "The export is done but was not fetched; `npm start` shows it." })
+  }
+  const url = runningStack(yield* Place)?.url ?? ""
   yield* say({
     type: "detached",
     exportId: id,
@@ -172,23 +181,21 @@ const farewell = Effect.fn("Export.farewell")(function* (id: ExportId) {
   })
 })
 
-const handler = (wish: Wish) => {
-  let underWay: ExportId | null = null
-  const work = exportFile(wish, (id) => {
-    underWay = id
+const handler = (wish: Wish) =>
+  Effect.suspend(() => {
+    let stage: Stage = "before"
+    let id: ExportId | null = null
+    const work = exportFile(wish, (now, of) => {
+      stage = now
+      id = of
+    })
+    return Effect.scoped(interruptible(work)).pipe(
+      Effect.tapErrorTag("Failure", ({ code = "error", message }) =>
+        Effect.flatMap(Reporter, ({ say }) => say({ type: "error", code, message }))
+      ),
+      Effect.tapErrorTag("Interrupted", () => farewell(stage, id))
+    )
   })
-  return Effect.scoped(interruptible(work)).pipe(
-    Effect.tapError((error) =>
-      Effect.flatMap(Reporter, ({ say }) =>
-        error._tag === "Failure"
-          ? say({ type: "error", code: error.code ?? "error", message: error.message })
-          : Effect.void
-      )
-    ),
-    Effect.tapErrorTag("Interrupted", () => (underWay === null ? Effect.void : farewell(underWay))),
-    Effect.ensuring(leave())
-  )
-}
 
 export const export_ = Command.make("export", flags, ({ json, ...wish }) =>
   handler(wish).pipe(Effect.provideService(Reporter, reporterFor(json)))

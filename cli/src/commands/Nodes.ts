@@ -6,10 +6,12 @@ import { Connection } from "../client/Connection.ts"
 import { table } from "../report/Table.ts"
 import { interruptible, Signals } from "../Signals.ts"
 
+/** Those that work. Why the others do not is in `--json` and on the page. */
 const familiesOf = (node: Node): string =>
   node.families
-    .map(({ codecs, name, state }) => (state === "ok" ? `${name} (${codecs.join(" ")})` : `${name} (broken)`))
-    .join(", ")
+    .filter(({ state }) => state === "ok")
+    .map(({ codecs, name }) => `${name} (${codecs.join(" ")})`)
+    .join(", ") || "none"
 
 const row = (node: Node) => [node.id, node.status, `${node.slots.busy}/${node.slots.total}`, familiesOf(node)]
 const head = ["NODE", "STATUS", "SLOTS", "ENCODERS"]

@@ -1,11 +1,14 @@
-import { Console, DateTime, Effect } from "effect"
+import { Console, DateTime, Effect, Schedule } from "effect"
 import { Command, Flag } from "effect/cli"
+import { readLock } from "../../launch/ProcessLock.mjs"
+import { Failure } from "../Failure.ts"
 import { interruptible, Signals } from "../Signals.ts"
 import { Place } from "../stack/Place.ts"
 import { obstacleOf, readinessOf } from "../stack/Readiness.ts"
 import { startStack } from "../stack/Stack.ts"
 
 const SLOW = "20 seconds"
+const FOLDER_LOOK = "3 seconds"
 
 const screen = (url: string, data: string) => `
   Reelay is ready.
@@ -32,6 +35,13 @@ const whenReady = (url: string) =>
     )
   )
 
+/** Fails when our lock is no longer there: somebody has deleted the data folder under a running stack. */
+const folderLost = (place: Place["Service"]) =>
+  Effect.sync(() => readLock(place.lock)?.pid === process.pid).pipe(
+    Effect.repeat({ schedule: Schedule.spaced(FOLDER_LOOK), until: (ours) => !ours }),
+    Effect.andThen(Effect.fail(new Failure({ message: `the data folder ${place.data} is gone` })))
+  )
+
 const foreground = Effect.fn("Up.foreground")(function* (transient: boolean) {
   const place = yield* Place
   yield* Console.log(`Starting Reelay on ${place.data} …`)
@@ -39,7 +49,7 @@ const foreground = Effect.fn("Up.foreground")(function* (transient: boolean) {
   yield* whenReady(url)
   yield* Console.log(screen(url, place.data))
   yield* Effect.addFinalizer(() => Console.log("Stopping …"))
-  return yield* Effect.never
+  return yield* folderLost(place)
 })
 
 export const up = Command.make(

@@ -1,6 +1,7 @@
 import { stopPostgres } from "@reelay/platform/embedded/Postgres"
 import { Effect, Schedule } from "effect"
-import { readdir, readFile, rm } from "node:fs/promises"
+import { readdir, readFile } from "node:fs/promises"
+import { join } from "node:path"
 import { runs, startOf } from "../../launch/ProcessLock.mjs"
 import type { ProcessIdentity } from "../../launch/ProcessLock.mjs"
 import { Failure } from "../Failure.ts"
@@ -36,17 +37,22 @@ export const endProcess = (identity: ProcessIdentity, graceMillis: number = GRAC
   )
 
 /**
- * Processes that carry this data folder's mark: those whose supervisor died before it wrote them down, and what a
- * service left behind (ffmpeg). Linux only; elsewhere the list of the last supervisor is all we have.
+ * Processes that are this data folder's by their own account: those whose supervisor died before it wrote them down, and
+ * what a service left behind (ffmpeg). Linux only; elsewhere the list of the last supervisor is all we have.
  */
-const marked = async (data: string): Promise<ReadonlyArray<ProcessIdentity>> => {
-  const mark = `${STACK_MARK}=${data}`
+const unlisted = async (place: Place["Service"]): Promise<ReadonlyArray<ProcessIdentity>> => {
+  const mark = `${STACK_MARK}=${place.data}`
+  // A nats-server has no mark; the file that it was started with is ours alone.
+  const natsConfig = join(place.nats, "nats-server.conf")
+  const words = async (path: string) => (await readFile(path, "utf8").catch(() => "")).split("\0")
   const found: Array<ProcessIdentity> = []
   for (const name of await readdir("/proc").catch(() => [])) {
     const pid = Number(name)
     if (!Number.isInteger(pid) || pid === process.pid) continue
-    const environment = await readFile(`/proc/${name}/environ`, "utf8").catch(() => "")
-    const start = environment.split("\0").includes(mark) ? startOf(pid) : null
+    const ours =
+      (await words(`/proc/${name}/environ`)).includes(mark)
+      || (await words(`/proc/${name}/cmdline`)).includes(natsConfig)
+    const start = ours ? startOf(pid) : null
     if (start !== null) found.push({ pid, start })
   }
   return found
@@ -66,8 +72,10 @@ export const endLeftovers = Effect.fn("Leftovers.end")(function* (place: Place["
   )
   const services = alive.filter(({ role }) => role !== "nats")
   yield* Effect.forEach(services, (each) => endProcess(each), { concurrency: "unbounded", discard: true })
-  const unlisted = yield* Effect.promise(() => marked(place.data))
-  yield* Effect.forEach(unlisted, (each) => endProcess(each), { concurrency: "unbounded", discard: true })
+  const others = (yield* Effect.promise(() => unlisted(place))).filter(
+    ({ pid }) => !alive.some((each) => each.pid === pid)
+  )
+  yield* Effect.forEach(others, (each) => endProcess(each), { concurrency: "unbounded", discard: true })
   yield* Effect.forEach(
     alive.filter(({ role }) => role === "nats"),
     (each) => endProcess(each),
@@ -75,6 +83,5 @@ export const endLeftovers = Effect.fn("Leftovers.end")(function* (place: Place["
   )
   yield* stopPostgres(place.postgres).pipe(Effect.mapError((error) => new Failure({ message: error.message })))
   yield* removeProcesses(place.processes)
-  yield* Effect.promise(() => rm(place.clients, { recursive: true, force: true }))
-  return alive.length + unlisted.length + postgres.length
+  return alive.length + others.length + postgres.length
 })

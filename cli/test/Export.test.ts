@@ -1,0 +1,209 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { execa } from "execa"
+import { createHash } from "node:crypto"
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll } from "vitest"
+import { Farm, until } from "../../test/Farm.ts"
+import { freePort } from "../src/stack/Ports.ts"
+import { on, reelay } from "./Cli.ts"
+
+const TIMEOUT = 240_000
+
+let folder = ""
+let clip = ""
+/** Long enough to be caught in the middle. */
+let film = ""
+
+const make = (path: string, seconds: number) =>
+  execa`ffmpeg -v error -f lavfi -i testsrc2=size=320x180:rate=25:duration=${seconds} -f lavfi -i sine=duration=${seconds}
+    -c:v libx264 -preset ultrafast -c:a aac ${path}`
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "reelay-cli-"))
+  // Embedded Postgres runs as a user of its own and must be able to walk in.
+  chmodSync(folder, 0o755)
+  clip = join(folder, "clip.mp4")
+  film = join(folder, "film.mp4")
+  await Promise.all([make(clip, 1), make(film, 30)])
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const Status = Schema.Struct({ status: Schema.String })
+const Said = Schema.Record(Schema.String, Schema.Unknown)
+const events = (stdout: string) =>
+  stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => Schema.decodeUnknownSync(Schema.fromJsonString(Said))(line))
+
+const frames = async (path: string) => {
+  const probed = await execa`ffprobe -v error -count_frames -select_streams v
+    -show_entries stream=nb_read_frames -of csv=p=0 ${path}`
+  return Number(probed.stdout)
+}
+
+const answers = (url: string) =>
+  fetch(`${url}/health/live`).then(
+    ({ ok }) => ok,
+    () => false
+  )
+
+/** The id of the export, as soon as a running `export --json` says it. */
+const accepted = (running: ReturnType<typeof reelay>): Promise<string> => {
+  let text = ""
+  running.stdout.on("data", (chunk) => {
+    text += String(chunk)
+  })
+  return until("the export to be accepted", async () => {
+    const found = events(text.slice(0, text.lastIndexOf("\n") + 1)).find(({ type }) => type === "accepted")
+    return found === undefined ? undefined : String(found["exportId"])
+  })
+}
+
+describe("with a stack that runs already", () => {
+  let farm: Farm
+  beforeAll(async () => {
+    farm = await Farm.start()
+  }, TIMEOUT)
+  afterAll(async () => {
+    await reelay(on(farm), "stop")
+    await farm.stop()
+  })
+
+  it("uses it, and tells machines all there is to know", { timeout: TIMEOUT }, async () => {
+    const out = join(folder, "part.webm")
+    const flags = ["--start", "0.2", "--end", "0.6", "--format", "webm", "--mode", "fast", "--json", "-o", out]
+    const done = await reelay(on(farm), "export", clip, ...flags)
+    assert.strictEqual(done.exitCode, 0, done.stderr)
+    const said = events(done.stdout)
+    const result = said.at(-1)
+    assert.deepInclude(result, { type: "result", status: "completed", path: out, frames: 10, width: 1280, height: 720 })
+    assert.strictEqual(result?.["sha256"], createHash("sha256").update(readFileSync(out)).digest("hex"))
+    assert.strictEqual(await frames(out), 10)
+    assert.deepStrictEqual(
+      [...new Set(said.map(({ type }) => type))],
+      ["stack", "upload", "accepted", "progress", "download", "result"]
+    )
+    assert.isTrue(await answers(farm.url), "it was not ours to stop")
+
+    const listed = events((await reelay(on(farm), "exports", "--json")).stdout)
+    assert.deepInclude(listed[0], { id: result?.["exportId"], status: "completed" })
+    assert.include((await reelay(on(farm), "exports")).stdout, "clip.720p.webm")
+  })
+
+  it("what the api refuses is one line, and nothing is half-made", { timeout: TIMEOUT }, async () => {
+    const text = join(folder, "text.mp4")
+    writeFileSync(text, "this is no video")
+    const refused = await reelay(on(farm), "export", text)
+    assert.strictEqual(refused.exitCode, 1)
+    assert.match(refused.stderr, /^reelay: .+$/)
+    assert.isFalse(existsSync(`${text}.720p.mp4`))
+    const pastTheEnd = await reelay(on(farm), "export", clip, "--end", "99", "--json", "-o", join(folder, "no.mp4"))
+    assert.strictEqual(pastTheEnd.exitCode, 1)
+    assert.deepInclude(events(pastTheEnd.stdout).at(-1), { type: "error", code: "invalid_segment" })
+    assert.deepStrictEqual(
+      readdirSync(folder).filter((name) => name.endsWith(".part") || name === "no.mp4"),
+      []
+    )
+  })
+
+  it("drains a node and resumes it", { timeout: TIMEOUT }, async () => {
+    const [node] = events((await reelay(on(farm), "nodes", "--json")).stdout)
+    const id = String(node?.["id"])
+    assert.include((await reelay(on(farm), "nodes")).stdout, "software (h264")
+    assert.include((await reelay(on(farm), "drain", id)).stdout, "draining")
+    assert.include((await reelay(on(farm), "drain", id, "--resume")).stdout, "active")
+    const unknown = await reelay(on(farm), "drain", "nobody")
+    assert.strictEqual(unknown.exitCode, 1)
+    assert.match(unknown.stderr, /^reelay: .+$/)
+  })
+
+  it("goes on through the death of every service, and of the supervisor", { timeout: TIMEOUT }, async () => {
+    const out = join(folder, "survivor.mp4")
+    const running = reelay(on(farm), "export", film, "--mode", "fast", "--json", "-o", out)
+    await farm.encoding(await accepted(running))
+    for (const role of ["api", "notifier", "scheduler", "nats", "encoder", "postgres"] as const) {
+      await farm.restarted(role, await farm.kill(role))
+    }
+    farm.killSupervisor()
+    // Without it the others live on, but nobody starts the api again: it is the command that must.
+    await farm.kill("api")
+    const done = await running
+    assert.strictEqual(done.exitCode, 0, done.stderr)
+    assert.strictEqual(await frames(out), 750)
+    assert.strictEqual(events(done.stdout).filter(({ type }) => type === "accepted").length, 1, "the same export")
+  })
+})
+
+describe("with nothing running", () => {
+  let place: { readonly data: string; readonly port: number }
+  const urlOf = () => `http://127.0.0.1:${place.port}`
+  beforeAll(async () => {
+    place = { data: join(folder, "data"), port: await Effect.runPromise(freePort) }
+    mkdirSync(place.data, { mode: 0o755 })
+  })
+  afterAll(() => reelay(place, "stop"))
+
+  it("a file that is not there, or empty, is an answer before anything is started", { timeout: TIMEOUT }, async () => {
+    const empty = join(folder, "empty.mp4")
+    writeFileSync(empty, "")
+    const wrong = [
+      [join(folder, "none.mp4")],
+      [empty],
+      [folder],
+      [clip, "-o", clip],
+      [clip, "-o", join(folder, "nowhere", "out.mp4")],
+      [clip, "--start", "2", "--end", "1"]
+    ]
+    const refused = await Promise.all(wrong.map((args) => reelay(place, "export", ...args)))
+    for (const { exitCode, stderr } of refused) {
+      assert.strictEqual(exitCode, 1)
+      assert.match(stderr, /^reelay: .+$/)
+    }
+    assert.deepStrictEqual(readdirSync(place.data), [])
+  })
+
+  it("starts a stack for itself, writes the file beside the source, and stops it", { timeout: TIMEOUT }, async () => {
+    const done = await reelay(place, "export", clip, "--mode", "fast")
+    assert.strictEqual(done.exitCode, 0, done.stderr)
+    const written = `${clip}.720p.mp4`
+    assert.include(done.stdout, written)
+    assert.strictEqual(await frames(written), 25)
+    assert.isFalse(await answers(urlOf()))
+    assert.isFalse(existsSync(join(place.data, "processes.json")))
+  })
+
+  it("Ctrl-C leaves the export running and says how to watch and how to stop it", { timeout: TIMEOUT }, async () => {
+    const running = reelay(place, "export", film, "--mode", "fast", "--json")
+    const id = await accepted(running)
+    running.kill("SIGINT")
+    const ended = await running
+    assert.strictEqual(ended.exitCode, 130)
+    const last = events(ended.stdout).at(-1)
+    assert.deepInclude(last, { type: "detached", exportId: id, url: urlOf() })
+    assert.include(String(last?.["message"]), "npm stop")
+    await until(
+      "the export to complete without us",
+      async () => {
+        const found: unknown = await (await fetch(`${urlOf()}/api/exports/${id}`)).json()
+        return Schema.decodeUnknownSync(Status)(found).status === "completed" || undefined
+      },
+      120
+    )
+    assert.isFalse(existsSync(`${film}.720p.mp4`))
+    assert.strictEqual((await reelay(place, "stop")).exitCode, 0)
+    assert.isFalse(await answers(urlOf()))
+  })
+})
