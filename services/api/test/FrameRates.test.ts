@@ -45,6 +45,12 @@ describe("frame rates", () => {
     assert.deepStrictEqual(averageRate(3, pts[2] ?? 0, ratio(1, 1000), ratio(30_000, 1001)), ratio(30_000, 1001))
     assert.deepStrictEqual(averageRate(3, pts[2] ?? 0, ratio(1, 1000), ratio(90_000, 1)), ratio(30_000, 1001))
   })
+  it("a frame that is missing where ticks are frames: the rate that is meant, and variable", () => {
+    const pts = Array.from({ length: 208 }, (_, n) => (n < 100 ? n : n + 1))
+    const rate = averageRate(208, 208, ratio(1, 25), ratio(25))
+    assert.deepStrictEqual(rate, ratio(25))
+    assert.isTrue(isVariable(pts, ratio(1, 25), rate))
+  })
   it("one frame has what is declared", () => {
     assert.deepStrictEqual(averageRate(1, 0, ratio(1, 1000), ratio(50)), ratio(50))
     assert.deepStrictEqual(averageRate(1, 0, ratio(1, 1000), null), ratio(25))

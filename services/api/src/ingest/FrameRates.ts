@@ -45,6 +45,8 @@ const distance = (rate: Rational, value: number): number => Math.abs(toNumber(ra
 
 /** How far from a usual rate an average may be and still mean it. */
 const SNAP = 0.001
+/** Ticks by which two rounded times may be wrong together, and half as much again. */
+const ROUNDING = 1.5
 
 /**
  * The average rate over `spanTicks` from the first frame to the last, snapped to a usual rate within a thousandth, or
@@ -59,7 +61,7 @@ export const averageRate = (
 ): Rational => {
   if (frames < 2 || spanTicks <= 0) return declared ?? ratio(25)
   const average = ((frames - 1) * timeBase.den) / (spanTicks * timeBase.num)
-  const tolerance = Math.max(SNAP, 1 / spanTicks)
+  const tolerance = Math.max(SNAP, ROUNDING / spanTicks)
   const fits = (rate: Rational) => distance(rate, average) <= tolerance
   const usual = declared === null ? undefined : USUAL.find((rate) => distance(rate, toNumber(declared)) < 1e-6)
   if (usual !== undefined && fits(usual)) return usual
@@ -67,14 +69,18 @@ export const averageRate = (
   return nearest !== undefined && fits(nearest) ? nearest : nearestFraction(average)
 }
 
-/** A frame may be this part of a frame's length off the grid (or one and a half ticks) before the rate is called variable. */
+/**
+ * A frame may be this part of a frame's length off the grid before the rate is called variable; on a coarse time base as
+ * much as rounding does, but never half a frame, which is where another one would be meant.
+ */
 const JITTER = 0.1
+const HALF = 0.5
 
 /** Whether frames (ticks, ascending) stray from the grid of `rate` that the first one starts. */
 export const isVariable = (pts: ReadonlyArray<number>, timeBase: Rational, rate: Rational): boolean => {
   const first = pts[0]
   if (first === undefined) return false
   const ticksPerFrame = (rate.den * timeBase.den) / (rate.num * timeBase.num)
-  const allowed = Math.max(1.5, JITTER * ticksPerFrame)
+  const allowed = Math.max(Math.min(ROUNDING, HALF * ticksPerFrame), JITTER * ticksPerFrame)
   return pts.some((at, frame) => Math.abs(at - first - frame * ticksPerFrame) > allowed)
 }
