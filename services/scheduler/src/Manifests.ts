@@ -5,7 +5,7 @@ import type { MadeFile } from "@reelay/contracts/Plan"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import type { ObjectStoreError } from "@reelay/platform/ObjectStore"
 import type { StoredOutput } from "@reelay/platform/Tables"
-import { Effect, Schema } from "effect"
+import { Effect, Schema, Stream } from "effect"
 import type { Command } from "./Events.ts"
 
 type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
@@ -45,9 +45,17 @@ const outputOf = ({ bytes, contentType, duration, frames, height, name, sha256, 
   sha256
 })
 
-/** The final task's files under the export's own names. Doing it twice is doing it once. */
+/** Links of earlier epochs that no completed row shows: a leader that lost its answer may have left them. */
+const clearOthers = (store: Store, { epoch, id, user }: Of<"Link">) =>
+  store.list(exportFolder(user, id)).pipe(
+    Stream.filter(({ key }) => !key.startsWith(`${exportFolder(user, id)}${epoch}/`)),
+    Stream.runForEach(({ key }) => store.remove(key))
+  )
+
+/** The final task's files under the export's own names, and nothing else there. Doing it twice is doing it once. */
 export const linkOutputs = Effect.fn("Manifests.link")(function* (store: Store, command: Of<"Link">) {
   const { epoch, id, manifest, user } = command
+  if (epoch > 1) yield* clearOthers(store, command)
   const posterFile = manifest.files.find((file) => file.role === "poster")
   const poster = posterFile === undefined ? null : exportFile(user, id, epoch, "poster.jpg")
   if (posterFile !== undefined && poster !== null) yield* store.link(posterFile.object, poster)

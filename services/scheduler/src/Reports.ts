@@ -5,7 +5,7 @@ import type { TaskProgress } from "@reelay/contracts/messages/Messages"
 import { progressOf } from "@reelay/render/Progress"
 import type { ProgressInput } from "@reelay/render/Progress"
 import { queueOrder } from "./Admission.ts"
-import type { Job } from "./State.ts"
+import type { Job, Run } from "./State.ts"
 import { emit } from "./Turn.ts"
 import type { Turn } from "./Turn.ts"
 
@@ -13,6 +13,31 @@ import type { Turn } from "./Turn.ts"
 const REPEAT = 30_000
 const ORDER_LATEST = 5000
 const ORDER_SOONEST = 500
+
+/** Milliseconds over which speed is reckoned, in steps of; less than the shortest says too little. */
+const PACE_WINDOW = 10_000
+const PACE_STEP = 500
+const PACE_SHORTEST = 1500
+
+const framesOf = (run: Run): number => Math.min(run.framesDone + run.framesRunning, run.framesTotal)
+
+const notePace = ({ now }: Turn, run: Run): void => {
+  const last = run.pace.at(-1)
+  if (last !== undefined && now - last.at < PACE_STEP) return
+  run.pace.push({ at: now, frames: framesOf(run) })
+  while (run.pace.length > 2 && now - (run.pace[0]?.at ?? now) > PACE_WINDOW) run.pace.shift()
+}
+
+/**
+ * Times real time, over all encoders: the slope of the whole export's frames. What encoders say of single tasks begins
+ * anew with every chunk, and a sum of it would jump with each.
+ */
+const speedOf = (run: Run): number | null => {
+  const [first, last] = [run.pace[0], run.pace.at(-1)]
+  if (first === undefined || last === undefined || last.at - first.at < PACE_SHORTEST) return null
+  const perSecond = ((last.frames - first.frames) * 1000) / (last.at - first.at)
+  return Math.max(0, perSecond / toNumber(run.plan.spec.target.frameRate))
+}
 
 /** An encoder's word on a running task. */
 export const progressed = (turn: Turn, progress: TaskProgress): void => {
@@ -26,16 +51,13 @@ export const progressed = (turn: Turn, progress: TaskProgress): void => {
     run.framesRunning += frames - entry.frames
     entry.frames = frames
   }
-  if (progress.speed === null) run.speeds.delete(progress.task)
-  else run.speeds.set(progress.task, progress.speed)
+  notePace(turn, run)
   turn.state.stirred.add(job)
 }
 
 const inputOf = (turn: Turn, job: Job, status: ExportStatus): ProgressInput => {
   const { run } = job
-  const framesDone = run === null ? 0 : Math.min(run.framesDone + run.framesRunning, run.framesTotal)
-  let speed: number | null = null
-  for (const each of run?.speeds.values() ?? []) speed = (speed ?? 0) + each
+  const framesDone = run === null ? 0 : framesOf(run)
   return {
     epoch: job.epoch,
     status,
@@ -45,7 +67,7 @@ const inputOf = (turn: Turn, job: Job, status: ExportStatus): ProgressInput => {
     finishingDone: run?.finishingDone ?? 0,
     finishingTotal: run?.finishingTotal ?? 0,
     encodingBegan: framesDone > 0,
-    speed,
+    speed: run === null ? null : speedOf(run),
     elapsedSeconds: Math.max(0, (turn.now - job.startedAt) / 1000),
     frameRate: run === null ? 30 : toNumber(run.plan.spec.target.frameRate)
   }

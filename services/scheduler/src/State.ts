@@ -159,8 +159,8 @@ export interface Run {
   framesDone: number
   framesRunning: number
   finishingDone: number
-  /** Times real time, of tasks that run and say so. */
-  readonly speeds: Map<TaskKey, number>
+  /** Frames done at times of the last seconds, oldest first: the speed is their slope. */
+  readonly pace: Array<{ readonly at: number; readonly frames: number }>
   final: Manifest | null
 }
 

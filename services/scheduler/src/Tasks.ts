@@ -58,7 +58,7 @@ export const openRun = (turn: Turn, job: Job, plan: Plan, epoch: number, found: 
     framesDone: 0,
     framesRunning: 0,
     finishingDone: 0,
-    speeds: new Map(),
+    pace: [],
     final: found.final
   }
   job.run = run
@@ -142,7 +142,6 @@ export const withdraw = (turn: Turn, entry: TaskEntry): void => {
     if (entry.job.run !== null) {
       entry.job.run.outstanding--
       entry.job.run.framesRunning -= entry.frames
-      entry.job.run.speeds.delete(entry.task.key)
     }
     entry.dispatch = null
     entry.frames = 0
