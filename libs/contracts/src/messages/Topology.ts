@@ -25,7 +25,8 @@ export const NODES_BUCKET = "nodes"
 /** The stream under the bucket. */
 export const NODES_STREAM = `KV_${NODES_BUCKET}`
 
-const DAY = 86_400
+const HOUR = 3600
+const DAY = 24 * HOUR
 
 export const STREAMS: ReadonlyArray<StreamDeclaration> = [
   { name: EXPORTS, subjects: ["exports.requested"], retention: "workqueue", storage: "file", maxAge: 0, maxPerSubject: 0 },
@@ -37,7 +38,7 @@ export const STREAMS: ReadonlyArray<StreamDeclaration> = [
     subjects: ["progress.>", "queue.order"],
     retention: "limits",
     storage: "memory",
-    maxAge: DAY,
+    maxAge: HOUR,
     maxPerSubject: 1
   }
 ]
