@@ -95,6 +95,14 @@ describe("every frame of a clip shows what it must, from", () => {
     })
   }
 
+  it("59.94 frames a second at 29.97, where every second frame is a tie", async () => {
+    const recipe = { extension: "mp4", frames: 240, rate: "60000/1001" } as const
+    const source = await ingest(await makeSource(folder, "ties", recipe))
+    const { shown, expected } = await shownBy(source, 0, 4, { num: 30000, den: 1001 })
+    assert.deepStrictEqual(expected.slice(0, 5), [0, 2, 4, 6, 8])
+    assert.deepStrictEqual(shown, expected)
+  })
+
   it("a last frame that is over sooner than planned", async () => {
     // It comes 21 ms after the one before, and the container says that it lasts as long: on a grid of 40 ms, not at all.
     const recipe = { extension: "mp4", frames: 100, pts: "N*3600-if(eq(N\\,99)\\,1700\\,0)" } as const

@@ -86,32 +86,29 @@ describe("joined files", () => {
     })
   }
 
-  it("twenty clips at 29.97: every tick uniform, sound as long as the picture", async () => {
-    const clips = Array.from({ length: 20 }, (_, i) => ({ start: i * 0.6, end: i * 0.6 + 0.2341 }))
-    const spec = specOf(sources, clips, { frameRate: { num: 30000, den: 1001 } })
-    const { outputs } = await runPlan(planOf(spec, sources), paths(), folder, "outputs")
-    const path = outputs[0]?.path ?? ""
-    assert.deepStrictEqual(await readNumbers(path, 96, 64), expected(spec))
-    const { stdout } = await execa("ffprobe", [
-      "-v",
-      "error",
-      "-select_streams",
-      "v",
-      "-show_entries",
-      "packet=pts",
-      "-of",
-      "csv=p=0",
-      path
-    ])
-    const ticks = stdout
-      .split("\n")
-      .map((line) => Number.parseInt(line, 10))
-      .toSorted((a, b) => a - b)
-    assert.deepStrictEqual(
-      ticks,
-      ticks.map((_, n) => n * 1001)
-    )
-  })
+  // 11 frames of 29.97 are 367.03 ms, which the header of an MP4 calls 368; 27.599 has ticks finer than a microsecond.
+  for (const [count, frameRate] of [
+    [20, { num: 30000, den: 1001 }],
+    [6, { num: 2760000, den: 100003 }]
+  ] as const) {
+    it(`${count} clips at ${frameRate.num}/${frameRate.den}: every tick uniform, sound as long as the picture`, async () => {
+      const clips = Array.from({ length: count }, (_, i) => ({ start: i * 0.6, end: i * 0.6 + 0.367 }))
+      const spec = specOf(sources, clips, { frameRate })
+      const { outputs } = await runPlan(planOf(spec, sources), paths(), folder, "outputs")
+      const path = the(outputs[0]).path
+      assert.deepStrictEqual(await readNumbers(path, 96, 64), expected(spec))
+      const packets = ["-select_streams", "v", "-show_entries", "packet=pts", "-of", "csv=p=0"]
+      const { stdout } = await execa("ffprobe", ["-v", "error", ...packets, path])
+      const ticks = stdout
+        .split("\n")
+        .map((line) => Number.parseInt(line, 10))
+        .toSorted((a, b) => a - b)
+      assert.deepStrictEqual(
+        ticks,
+        ticks.map((_, n) => n * frameRate.den)
+      )
+    })
+  }
 
   it("clips: every clip a file of its own, with silence where it has no sound", async () => {
     const spec = specOf(

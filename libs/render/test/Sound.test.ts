@@ -111,6 +111,11 @@ describe("a clip's sound", () => {
     assert.isTrue((await piece(late, 13, 14)).every((sample) => sample === 0))
   })
 
+  it("is exact where it is cut by less than a millisecond", async () => {
+    const from = await source("plain", { frames: 50, sound: raw(2) })
+    assert.strictEqual(firstDifference(await piece(from, 0.0005, 1.0005), recorded(24, 1)), -1)
+  })
+
   it("loses what comes before the picture", async () => {
     const early = await source("early", { pts: "N*3600+27000", sound: raw(2) })
     assert.strictEqual(early.media.sound?.offset, -300_000)
