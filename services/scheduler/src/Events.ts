@@ -174,6 +174,7 @@ export type Command =
   | { readonly _tag: "Dispatch"; readonly message: TaskMessage; readonly again: boolean }
   | (Place & { readonly _tag: "Look"; readonly epoch: number; readonly task: TaskKey })
   | (AttemptFacts & { readonly _tag: "RecordAttempt" })
+  /** What earlier epochs may have linked goes. */
   | (Place & { readonly _tag: "Link"; readonly token: number; readonly epoch: number; readonly manifest: Manifest })
   | (Place & {
     readonly _tag: "Complete"

@@ -48,7 +48,7 @@ const rowRead = (turn: Turn, row: Row, asOf: number): void => {
     // Read before we let go of it: it says what was, not what is.
     return (turn.state.forgotten.get(row.id) ?? 0) > asOf ? inspect(turn, row.id) : unknownRow(turn, row)
   }
-  if (row.status === job.status && row.epoch === job.epoch) return
+  if (row.status === job.status && row.epoch === job.epoch) return void settleDoubt(turn, row)
   if (isWriting(job)) {
     job.doubtful = true
     return
@@ -56,6 +56,7 @@ const rowRead = (turn: Turn, row: Row, asOf: number): void => {
   if (job.changed > asOf) return inspect(turn, row.id)
   const { epoch } = job
   const ran = job.status === "processing"
+  settleDoubt(turn, row)
   // It moved without us: by the api, by another leader, or by a write of ours whose answer was lost.
   job.epoch = row.epoch
   if (row.status !== "pending" && row.status !== "processing") {
@@ -71,14 +72,20 @@ const rowRead = (turn: Turn, row: Row, asOf: number): void => {
 const mayHold = (row: Row, epoch: number): boolean =>
   row.epoch === epoch && (row.status === "completed" || row.status === "processing")
 
-const unknownRow = (turn: Turn, row: Row): void => {
-  const { state } = turn
-  const linked = state.unsure.get(row.id)
-  const stray = state.strays.delete(row.id)
-  state.unsure.delete(row.id)
-  if (linked !== undefined && !mayHold(row, linked.epoch)) {
+const settleDoubt = (turn: Turn, row: Row): boolean => {
+  const linked = turn.state.unsure.get(row.id)
+  if (linked === undefined) return false
+  turn.state.unsure.delete(row.id)
+  if (!mayHold(row, linked.epoch)) {
     emit(turn, { _tag: "Unlink", id: row.id, user: row.user, epoch: linked.epoch })
   }
+  return true
+}
+
+const unknownRow = (turn: Turn, row: Row): void => {
+  const { state } = turn
+  const doubted = settleDoubt(turn, row)
+  const stray = state.strays.delete(row.id)
   switch (row.status) {
     case "pending": {
       const job = newJob(turn, row, "pending")
@@ -94,7 +101,7 @@ const unknownRow = (turn: Turn, row: Row): void => {
     }
     default:
       // One that was cancelled before it was ever seen, too.
-      if (row.status === "cancelled" || linked !== undefined) announce(turn, row, row.epoch, row.status)
+      if (row.status === "cancelled" || doubted) announce(turn, row, row.epoch, row.status)
       if (stray) stopTasks(turn, row.id, row.epoch)
   }
 }

@@ -45,7 +45,7 @@ export interface State {
   readonly floors: Map<ExportId, Progress>
   /** `sequence` at which exports were forgotten, as long as a read from before may still arrive. */
   readonly forgotten: Map<ExportId, number>
-  /** Exports with tasks in the stream that nobody here knows; they are looked up before anything is purged. */
+  /** Exports whose tasks are queued or run, though nobody here knows them: looked up before anything is stopped. */
   readonly strays: Set<ExportId>
   /** Exports whose last write of ours may or may not hold, and the epoch under which files may be linked in vain. */
   readonly unsure: Map<ExportId, { readonly user: UserId; readonly epoch: number }>

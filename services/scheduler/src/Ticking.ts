@@ -1,4 +1,4 @@
-import type { NodeId } from "@reelay/contracts/Ids"
+import type { ExportId, NodeId } from "@reelay/contracts/Ids"
 import type { Advertisement } from "@reelay/contracts/Node"
 import { elsewhere } from "./Admission.ts"
 import { changesCapacity, rebuild } from "./Capacity.ts"
@@ -66,7 +66,7 @@ export const ticked = (turn: Turn): void => {
     expireNodes(turn)
     lookAtLanes(turn)
     lookAtChannels(turn)
-    repeatStops(turn)
+    stopUnwanted(turn)
     repeatReports(turn)
   }
   reportStirred(turn)
@@ -79,14 +79,22 @@ const expireNodes = (turn: Turn): void => {
   }
 }
 
-const repeatStops = (turn: Turn): void => {
+/** What encoders say they run that nobody wants is stopped, and told so again until it has. */
+const stopUnwanted = (turn: Turn): void => {
   const { state, now } = turn
-  if (state.settling.size === 0) return
-  const running = new Map<string, number>()
+  const running = new Map<ExportId, number>()
   for (const node of state.nodes.values()) {
     for (const { epoch, exportId } of node.advertisement.tasks) {
       running.set(exportId, Math.min(epoch, running.get(exportId) ?? epoch))
     }
+  }
+  for (const [id, epoch] of running) {
+    if (state.settling.has(id)) continue
+    const job = state.jobs.get(id)
+    if (job === undefined) {
+      state.strays.add(id)
+      emit(turn, { _tag: "Inspect", id })
+    } else if (job.phase !== "loading" && epoch < job.epoch) state.settling.set(id, { epoch, since: now })
   }
   for (const [id, { epoch, since }] of state.settling) {
     const runs = (running.get(id) ?? Number.POSITIVE_INFINITY) <= epoch

@@ -9,7 +9,14 @@ import type { RenderSpec } from "@reelay/contracts/RenderSpec"
 import { DateTime } from "effect"
 import { createHash } from "node:crypto"
 
-export const sha = (text: string): string => createHash("sha256").update(text).digest("hex")
+const digests = new Map<string, string>()
+export const sha = (text: string): string => {
+  const known = digests.get(text)
+  if (known !== undefined) return known
+  const digest = createHash("sha256").update(text).digest("hex")
+  digests.set(text, digest)
+  return digest
+}
 export const BUILD = Build.make("0123456789ab")
 export const SECOND_BUILD = Build.make("ba9876543210")
 
