@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { startNats } from "@reelay/platform/embedded/Nats"
 import { startPostgres } from "@reelay/platform/embedded/Postgres"
 import { execa } from "execa"
-import { makeWorkerUtils, run } from "graphile-worker"
+import { Logger, makeWorkerUtils, run } from "graphile-worker"
 import { randomBytes } from "node:crypto"
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
@@ -38,13 +38,16 @@ const until = async (what: string, check: () => Promise<boolean>, seconds = 120)
 }
 
 const graphile = async (url: string): Promise<{ readonly enqueue: number; readonly whole: number }> => {
-  const utils = await makeWorkerUtils({ connectionString: url })
+  // Its log lines would be half of its work.
+  const logger = new Logger(() => () => {})
+  const utils = await makeWorkerUtils({ connectionString: url, logger })
   await utils.migrate()
   let done = 0
   const begun = performance.now()
   const finished = Promise.withResolvers<void>()
   const runner = await run({
     connectionString: url,
+    logger,
     concurrency: 50,
     taskList: {
       nothing: async () => {
