@@ -44,12 +44,15 @@ describe("the page, in a browser, before the whole farm", () => {
     return until("its card", async () => (await ids(page)).find((id) => !before.has(id)))
   }
   const ids = (page: Page) =>
-    page.locator("article[data-export-id]").evaluateAll((cards) =>
-      cards.map((card) => card.getAttribute("data-export-id") ?? "")
-    )
+    page
+      .locator("article[data-export-id]")
+      .evaluateAll((cards) => cards.map((card) => card.getAttribute("data-export-id") ?? ""))
   const card = (page: Page, id: string) => page.locator(`article[data-export-id="${id}"]`)
   const percent = async (page: Page, id: string): Promise<number | undefined> => {
-    const value = await card(page, id).getByRole("progressbar").getAttribute("aria-valuenow", { timeout: 500 }).catch(() => null)
+    const value = await card(page, id)
+      .getByRole("progressbar")
+      .getAttribute("aria-valuenow", { timeout: 500 })
+      .catch(() => null)
     return value === null ? undefined : Number(value)
   }
 
@@ -64,10 +67,16 @@ describe("the page, in a browser, before the whole farm", () => {
     await card(again, id).and(again.locator("[data-status=completed]")).waitFor()
     const [download] = await Promise.all([
       again.waitForEvent("download"),
-      card(again, id).getByRole("button", { name: "Download" }).or(card(again, id).getByRole("link", { name: "Download" })).click()
+      card(again, id)
+        .getByRole("button", { name: "Download" })
+        .or(card(again, id).getByRole("link", { name: "Download" }))
+        .click()
     ])
     const { numbers } = await readNumbered(await download.path())
-    assert.deepStrictEqual(numbers, Array.from({ length: 60 }, (_, n) => n))
+    assert.deepStrictEqual(
+      numbers,
+      Array.from({ length: 60 }, (_, n) => n)
+    )
     await card(again, id).getByRole("button", { name: "Play", exact: true }).click()
     await again.waitForFunction(
       "(() => { const v = document.querySelector('video'); return v !== null && v.readyState >= 2 && v.videoWidth > 0 })()"
@@ -86,14 +95,18 @@ describe("the page, in a browser, before the whole farm", () => {
     await page.reload()
     let last = await until("progress after the reload", () => percent(page, id))
     assert.isAtLeast(last, before)
-    await until("the end", async () => {
-      const value = await percent(page, id)
-      if (value !== undefined) {
-        assert.isAtLeast(value, last)
-        last = value
-      }
-      return (await card(page, id).getAttribute("data-status")) === "completed" ? true : undefined
-    }, 120)
+    await until(
+      "the end",
+      async () => {
+        const value = await percent(page, id)
+        if (value !== undefined) {
+          assert.isAtLeast(value, last)
+          last = value
+        }
+        return (await card(page, id).getAttribute("data-status")) === "completed" ? true : undefined
+      },
+      120
+    )
     await context.close()
   }, 180_000)
 

@@ -49,11 +49,17 @@ describe("cancel", () => {
   }
   const cancel = (id: string) => farm.call("POST", `/api/exports/${id}/cancel`)
   const nothingLeft = async () => {
-    await until("ffmpeg to end", async () => (await ffmpegs(farm)).length === 0 ? true : undefined, 20)
-    await until("temporaries to go", async () => {
-      const store = (await filesUnder(farm.data)).filter((file) => /\/\.tmp\/.*\.(mp4|mkv|mov|webm|wav|nut)$/.test(file))
-      return store.length === 0 ? true : undefined
-    }, 20)
+    await until("ffmpeg to end", async () => ((await ffmpegs(farm)).length === 0 ? true : undefined), 20)
+    await until(
+      "temporaries to go",
+      async () => {
+        const store = (await filesUnder(farm.data)).filter((file) =>
+          /\/\.tmp\/.*\.(mp4|mkv|mov|webm|wav|nut)$/.test(file)
+        )
+        return store.length === 0 ? true : undefined
+      },
+      20
+    )
   }
 
   it("while it encodes: cancelled at once, no ffmpeg and no partial file stay", async () => {
@@ -93,7 +99,10 @@ describe("cancel", () => {
     const done = await farm.completed(made.id)
     assert.strictEqual(done.epoch, cancelled.epoch + 1)
     const { numbers } = await readNumbered(await farm.download(made.id, join(work, "retried.mp4")))
-    assert.deepStrictEqual(numbers, Array.from({ length: 180 }, (_, n) => round + n))
+    assert.deepStrictEqual(
+      numbers,
+      Array.from({ length: 180 }, (_, n) => round + n)
+    )
   }, 120_000)
 
   it("racing the finish: one terminal state, and it stays", async () => {
@@ -103,7 +112,8 @@ describe("cancel", () => {
       // Nearer and nearer to the end: some cancels come first, some too late.
       await until("its last stage", async () => {
         const progress = await farm.progress(made.id)
-        return progress.status !== "pending" && (i % 2 === 0 || progress.percent >= 50 || progress.status !== "processing")
+        return progress.status !== "pending"
+          && (i % 2 === 0 || progress.percent >= 50 || progress.status !== "processing")
           ? true
           : undefined
       })

@@ -14,7 +14,12 @@ const roundHalfUp = (numerator: bigint, denominator: bigint): bigint => {
 }
 
 export const expectedFrames = (start: number, end: number, rate: Grid): number =>
-  Number(roundHalfUp(BigInt(Math.round(end * 1e6) - Math.round(start * 1e6)) * BigInt(rate.num), 1_000_000n * BigInt(rate.den)))
+  Number(
+    roundHalfUp(
+      BigInt(Math.round(end * 1e6) - Math.round(start * 1e6)) * BigInt(rate.num),
+      1_000_000n * BigInt(rate.den)
+    )
+  )
 
 /** Numbers shown by seconds [start, end) of a constant-rate source of `frames` frames, on the source's own grid. */
 export const expectedNumbers = (start: number, end: number, rate: Grid, frames: number): ReadonlyArray<number> => {

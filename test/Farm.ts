@@ -18,11 +18,13 @@ import { pipeline } from "node:stream/promises"
  */
 export type Role = "api" | "scheduler" | "encoder" | "notifier" | "nats" | "postgres"
 
-const ProcessList = Schema.Array(Schema.Struct({
-  role: Schema.Literals(["api", "scheduler", "encoder", "notifier", "nats", "postgres"]),
-  pid: Schema.Int,
-  port: Schema.NullOr(Schema.Int)
-}))
+const ProcessList = Schema.Array(
+  Schema.Struct({
+    role: Schema.Literals(["api", "scheduler", "encoder", "notifier", "nats", "postgres"]),
+    pid: Schema.Int,
+    port: Schema.NullOr(Schema.Int)
+  })
+)
 const decode = {
   processes: Schema.decodeUnknownSync(Schema.fromJsonString(ProcessList)),
   video: Schema.decodeUnknownSync(Video),
@@ -97,10 +99,14 @@ export class Farm {
     supervisor.then((result) => {
       ended = result.all
     })
-    await until("the farm to be ready", async () => {
-      if (ended !== undefined) throw new Error(`the supervisor ended: ${String(ended)}`)
-      return (await fetch(`${this.url}/health/ready`)).status === 200 ? true : undefined
-    }, 60)
+    await until(
+      "the farm to be ready",
+      async () => {
+        if (ended !== undefined) throw new Error(`the supervisor ended: ${String(ended)}`)
+        return (await fetch(`${this.url}/health/ready`)).status === 200 ? true : undefined
+      },
+      60
+    )
   }
 
   async processes() {
@@ -179,7 +185,7 @@ export class Farm {
 
   /** Until the supervisor has brought a role back. */
   async restarted(role: Role, oldPid: number): Promise<void> {
-    await until(`${role} to be restarted`, async () => (await this.pid(role)) === oldPid ? undefined : true, 20)
+    await until(`${role} to be restarted`, async () => ((await this.pid(role)) === oldPid ? undefined : true), 20)
   }
 
   killSupervisor(): void {
@@ -241,10 +247,14 @@ export class Farm {
 
   /** Until the export has ended, through whatever happens to the services meanwhile. */
   async ended(id: string, seconds = 120): Promise<Export> {
-    return until(`export ${id} to end`, async () => {
-      const found = await this.get(id)
-      return found.status === "pending" || found.status === "processing" ? undefined : found
-    }, seconds)
+    return until(
+      `export ${id} to end`,
+      async () => {
+        const found = await this.get(id)
+        return found.status === "pending" || found.status === "processing" ? undefined : found
+      },
+      seconds
+    )
   }
 
   /** Until ffmpeg has reported frames of it. */

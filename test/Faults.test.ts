@@ -45,7 +45,10 @@ describe("any process may be killed at any moment", () => {
     assert.strictEqual(done.outputs.length, 1)
     const file = await farm.download(run.id, join(work, `${run.id}.mp4`))
     const { numbers } = await readNumbered(file)
-    assert.deepStrictEqual(numbers, Array.from({ length: run.frames }, (_, n) => run.first + n))
+    assert.deepStrictEqual(
+      numbers,
+      Array.from({ length: run.frames }, (_, n) => run.first + n)
+    )
     assert.strictEqual(await decodesCleanly(file), "")
     const { streams } = await probe(file)
     assert.strictEqual(streams.length, 2)
@@ -53,14 +56,18 @@ describe("any process may be killed at any moment", () => {
   }
 
   const roles: ReadonlyArray<Role> = ["api", "scheduler", "encoder", "notifier", "nats", "postgres"]
-  it.each(roles)("kill -9 of %s in the middle of an export", async (role) => {
-    const run = await start()
-    await farm.encoding(run.id)
-    const old = await farm.kill(role)
-    await farm.restarted(role, old)
-    const done = await isWhole(run)
-    assert.strictEqual(done.epoch, 1, "a killed process is no reason to plan anew")
-  }, 240_000)
+  it.each(roles)(
+    "kill -9 of %s in the middle of an export",
+    async (role) => {
+      const run = await start()
+      await farm.encoding(run.id)
+      const old = await farm.kill(role)
+      await farm.restarted(role, old)
+      const done = await isWhole(run)
+      assert.strictEqual(done.epoch, 1, "a killed process is no reason to plan anew")
+    },
+    240_000
+  )
 
   it("a zombie encoder (stopped past the ack wait, then continued) changes nothing", async () => {
     const run = await start()
@@ -69,10 +76,14 @@ describe("any process may be killed at any moment", () => {
     process.kill(zombie, "SIGSTOP")
     const before = await farm.progress(run.id)
     // Past the ack wait the server offers its tasks to others; here there are none, so it meets its own again.
-    await until("the ack wait to pass", async () => {
-      const nodes = (await farm.call("GET", "/api/nodes")).body as { items: ReadonlyArray<{ status: string }> }
-      return nodes.items.some((node) => node.status === "gone") ? true : undefined
-    }, 60)
+    await until(
+      "the ack wait to pass",
+      async () => {
+        const nodes = (await farm.call("GET", "/api/nodes")).body as { items: ReadonlyArray<{ status: string }> }
+        return nodes.items.some((node) => node.status === "gone") ? true : undefined
+      },
+      60
+    )
     process.kill(zombie, "SIGCONT")
     const done = await isWhole(run)
     assert.strictEqual(done.status, "completed")
@@ -101,7 +112,12 @@ describe("any process may be killed at any moment", () => {
     for (const { pid, role } of left) {
       const again = (await farm.processes()).find((p) => p.pid === pid)
       if (again !== undefined) continue
-      assert.throws(() => process.kill(pid, 0), undefined, undefined, `${role} ${pid} of the dead supervisor still runs`)
+      assert.throws(
+        () => process.kill(pid, 0),
+        undefined,
+        undefined,
+        `${role} ${pid} of the dead supervisor still runs`
+      )
     }
     await isWhole(run)
   }, 300_000)

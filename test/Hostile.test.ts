@@ -48,7 +48,7 @@ describe("bad input: a typed problem, nothing half-made, no crash", () => {
     await writeFile(join(work, name), bytes)
     return farm.uploadRaw(join(work, name))
   }
-  const total = async (path: string) => ((await farm.call("GET", path)).body as { total?: number; items: Array<unknown> })
+  const total = async (path: string) => (await farm.call("GET", path)).body as { total?: number; items: Array<unknown> }
 
   it("files that are no video are refused and leave no row", async () => {
     const before = (await total("/api/videos")).items.length
@@ -75,7 +75,18 @@ describe("bad input: a typed problem, nothing half-made, no crash", () => {
     ["an unknown field within settings", { settings: { bitrate: 9 } }, 400, "validation"],
     ["an unknown format", { settings: { format: "exe" } }, 400, "validation"],
     ["a codec that the format cannot hold", { settings: { format: "webm", codec: "h264" } }, 400, "validation"],
-    ["single with two segments", { delivery: "single", segments: [{ start: 0, end: 1 }, { start: 1, end: 2 }] }, 400, "validation"],
+    [
+      "single with two segments",
+      {
+        delivery: "single",
+        segments: [
+          { start: 0, end: 1 },
+          { start: 1, end: 2 }
+        ]
+      },
+      400,
+      "validation"
+    ],
     ["what a later release brings: overlays", { type: "overlay" }, 400, "validation"],
     ["what a later release brings: loudness", { settings: { loudness: -14 } }, 400, "validation"],
     ["a project and a video", { projectId: "0198c9a0-0000-7000-8000-000000000001" }, 400, "validation"]
@@ -92,7 +103,11 @@ describe("bad input: a typed problem, nothing half-made, no crash", () => {
 
   it("what is not JSON, or not numbers", async () => {
     isProblem(await farm.call("POST", "/api/exports", "{not json"), 400, "validation")
-    isProblem(await farm.call("POST", "/api/exports", `{"videoId":"${videoId}","segments":[{"start":NaN,"end":1}]}`), 400, "validation")
+    isProblem(
+      await farm.call("POST", "/api/exports", `{"videoId":"${videoId}","segments":[{"start":NaN,"end":1}]}`),
+      400,
+      "validation"
+    )
     isProblem(await farm.call("POST", "/api/exports", "null"), 400, "validation")
     isProblem(await farm.call("POST", "/api/exports", "[]"), 400, "validation")
     isProblem(await farm.call("POST", "/api/exports", {}), 400, "validation")

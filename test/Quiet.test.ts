@@ -23,7 +23,9 @@ describe("what an export does not do", () => {
 
   const log = (role: string) => readFile(join(farm.data, "logs", `${role}.log`), "utf8")
   const run = async (start: number) =>
-    farm.completed((await farm.create({ videoId, segments: [{ start, end: start + 14 }], settings: { mode: "fast" } })).id)
+    farm.completed(
+      (await farm.create({ videoId, segments: [{ start, end: start + 14 }], settings: { mode: "fast" } })).id
+    )
 
   it("nobody on the WebSocket: not one line about it, in any log", async () => {
     await run(0)
@@ -98,7 +100,9 @@ describe("accepting an export needs Postgres only", () => {
     const video = await farm.upload(join(work, "clip.mp4"))
     const nobody = "0198c9a0-0000-7000-8000-000000000001"
     const key = "a".repeat(64)
-    const pool = ((await farm.consumers("TASKS")).find((name) => name.startsWith("pool-software-h264")) ?? "pool-x").slice(5)
+    const pool = (
+      (await farm.consumers("TASKS")).find((name) => name.startsWith("pool-software-h264")) ?? "pool-x"
+    ).slice(5)
     const subjects = [
       "exports.requested",
       "exports.control",
@@ -115,7 +119,9 @@ describe("accepting an export needs Postgres only", () => {
       await farm.publish(subject, JSON.stringify({ v: 1 }))
       await farm.publish(subject, JSON.stringify({ v: 99, exportId: nobody, anything: true }))
     }
-    await farm.completed((await farm.create({ videoId: video.id, settings: { resolution: "source", quality: "low" } })).id)
+    await farm.completed(
+      (await farm.create({ videoId: video.id, settings: { resolution: "source", quality: "low" } })).id
+    )
     const metrics = String((await farm.call("GET", "/metrics")).body)
     assert.match(metrics, /reelay_messages_rejected_total\{[^}]*\} [1-9]/)
     assert.strictEqual((await farm.call("GET", "/health/ready")).status, 200)

@@ -22,7 +22,10 @@ const FILES = {
 
 export const realMedia = async (name: keyof typeof FILES): Promise<string> => {
   const path = join(folder, name)
-  const there = await access(path).then(() => true, () => false)
+  const there = await access(path).then(
+    () => true,
+    () => false
+  )
   if (there) return path
   await mkdir(folder, { recursive: true })
   const work = await mkdtemp(join(tmpdir(), "reelay-media-"))
@@ -32,7 +35,7 @@ export const realMedia = async (name: keyof typeof FILES): Promise<string> => {
       await execa("apt-get", ["update"])
       await download()
     })
-    await execa("sh", ["-c", "for deb in *.deb; do dpkg-deb -x \"$deb\" x; done"], { cwd: work })
+    await execa("sh", ["-c", 'for deb in *.deb; do dpkg-deb -x "$deb" x; done'], { cwd: work })
     const { stdout } = await execa("find", ["x", "-name", name, "-type", "f"], { cwd: work })
     const found = stdout.split("\n")[0]
     if (found === undefined || found === "") throw new Error(`${FILES[name].deb} has no ${name}`)

@@ -10,7 +10,10 @@ import { readStoredZip } from "./StoredZip.ts"
 
 const RATE = { num: 30_000, den: 1001 }
 const FRAMES = 240
-const SEGMENTS = [{ start: 0.5, end: 1.7 }, { start: 2.1, end: 7.333 }]
+const SEGMENTS = [
+  { start: 0.5, end: 1.7 },
+  { start: 2.1, end: 7.333 }
+]
 const CODEC = { mp4: "h264", mov: "h264", webm: "vp9" } as const
 const SOUND = { mp4: "aac", mov: "aac", webm: "opus" } as const
 
@@ -41,62 +44,77 @@ describe("a file in, the right file out", () => {
   }, 60_000)
 
   const formats = ["mp4", "mov", "webm"] as const
-  const settings = (format: typeof formats[number]) => ({ format, resolution: "source", mode: "fast" })
+  const settings = (format: (typeof formats)[number]) => ({ format, resolution: "source", mode: "fast" })
 
-  it.each(formats)("combined %s: every planned frame, in order, with its sound", async (format) => {
-    const video = await farm.upload(source)
-    assert.strictEqual(video.frames, FRAMES)
-    const made = await farm.create({ videoId: video.id, segments: SEGMENTS, settings: settings(format) })
-    const expected = shownBy(SEGMENTS)
-    assert.strictEqual(made.frames, expected.length)
-    const done = await farm.completed(made.id)
-    const file = await farm.download(made.id, join(work, `combined.${format}`))
-    const output = done.outputs[0]
-    assert.strictEqual(done.outputs.length, 1)
-    assert.strictEqual(output?.name, `numbered source.source.${format}`)
-    assert.strictEqual(output?.frames, expected.length)
-    assert.strictEqual(output?.bytes, (await stat(file)).size)
-    const read = await readNumbered(file)
-    assert.deepStrictEqual(read.numbers, expected)
-    inSync(read.flashes, await readBeeps(file))
-    const { streams, format: container } = await probe(file)
-    assert.deepStrictEqual(streams.map((s) => s["codec_name"]), [CODEC[format], SOUND[format]])
-    assert.strictEqual(streams[0]?.["width"], 320)
-    assert.strictEqual(streams[0]?.["height"], 180)
-    assert.strictEqual(Number(streams[0]?.["nb_read_packets"]), expected.length)
-    assert.closeTo(Number(container["duration"]), (expected.length * RATE.den) / RATE.num, RATE.den / RATE.num)
-    assert.strictEqual(await decodesCleanly(file), "")
-  }, 120_000)
+  it.each(formats)(
+    "combined %s: every planned frame, in order, with its sound",
+    async (format) => {
+      const video = await farm.upload(source)
+      assert.strictEqual(video.frames, FRAMES)
+      const made = await farm.create({ videoId: video.id, segments: SEGMENTS, settings: settings(format) })
+      const expected = shownBy(SEGMENTS)
+      assert.strictEqual(made.frames, expected.length)
+      const done = await farm.completed(made.id)
+      const file = await farm.download(made.id, join(work, `combined.${format}`))
+      const output = done.outputs[0]
+      assert.strictEqual(done.outputs.length, 1)
+      assert.strictEqual(output?.name, `numbered source.source.${format}`)
+      assert.strictEqual(output?.frames, expected.length)
+      assert.strictEqual(output?.bytes, (await stat(file)).size)
+      const read = await readNumbered(file)
+      assert.deepStrictEqual(read.numbers, expected)
+      inSync(read.flashes, await readBeeps(file))
+      const { streams, format: container } = await probe(file)
+      assert.deepStrictEqual(
+        streams.map((s) => s["codec_name"]),
+        [CODEC[format], SOUND[format]]
+      )
+      assert.strictEqual(streams[0]?.["width"], 320)
+      assert.strictEqual(streams[0]?.["height"], 180)
+      assert.strictEqual(Number(streams[0]?.["nb_read_packets"]), expected.length)
+      assert.closeTo(Number(container["duration"]), (expected.length * RATE.den) / RATE.num, RATE.den / RATE.num)
+      assert.strictEqual(await decodesCleanly(file), "")
+    },
+    120_000
+  )
 
-  it.each(formats)("single %s: the one segment asked for", async (format) => {
-    const video = await farm.upload(source)
-    const segments = SEGMENTS.slice(1)
-    const made = await farm.create({ videoId: video.id, segments, delivery: "single", settings: settings(format) })
-    await farm.completed(made.id)
-    const file = await farm.download(made.id, join(work, `single.${format}`))
-    assert.deepStrictEqual((await readNumbered(file)).numbers, shownBy(segments))
-    assert.strictEqual(await decodesCleanly(file), "")
-  }, 120_000)
+  it.each(formats)(
+    "single %s: the one segment asked for",
+    async (format) => {
+      const video = await farm.upload(source)
+      const segments = SEGMENTS.slice(1)
+      const made = await farm.create({ videoId: video.id, segments, delivery: "single", settings: settings(format) })
+      await farm.completed(made.id)
+      const file = await farm.download(made.id, join(work, `single.${format}`))
+      assert.deepStrictEqual((await readNumbered(file)).numbers, shownBy(segments))
+      assert.strictEqual(await decodesCleanly(file), "")
+    },
+    120_000
+  )
 
-  it.each(formats)("clips as %s: a ZIP with a file for each, named in order", async (format) => {
-    const video = await farm.upload(source)
-    const made = await farm.create({
-      videoId: video.id,
-      segments: SEGMENTS,
-      delivery: "clips",
-      settings: settings(format)
-    })
-    const done = await farm.completed(made.id)
-    assert.strictEqual(done.outputs[0]?.contentType, "application/zip")
-    const entries = await readStoredZip(await farm.download(made.id, join(work, `clips-${format}.zip`)))
-    assert.strictEqual(entries.length, SEGMENTS.length)
-    for (const [i, entry] of entries.entries()) {
-      assert.match(entry.name, new RegExp(`^0${i + 1} .*\\.${format}$`))
-      const file = join(work, `entry-${i}.${format}`)
-      await writeFile(file, entry.bytes)
-      assert.deepStrictEqual((await readNumbered(file)).numbers, shownBy(SEGMENTS.slice(i, i + 1)))
-    }
-  }, 120_000)
+  it.each(formats)(
+    "clips as %s: a ZIP with a file for each, named in order",
+    async (format) => {
+      const video = await farm.upload(source)
+      const made = await farm.create({
+        videoId: video.id,
+        segments: SEGMENTS,
+        delivery: "clips",
+        settings: settings(format)
+      })
+      const done = await farm.completed(made.id)
+      assert.strictEqual(done.outputs[0]?.contentType, "application/zip")
+      const entries = await readStoredZip(await farm.download(made.id, join(work, `clips-${format}.zip`)))
+      assert.strictEqual(entries.length, SEGMENTS.length)
+      for (const [i, entry] of entries.entries()) {
+        assert.match(entry.name, new RegExp(`^0${i + 1} .*\\.${format}$`))
+        const file = join(work, `entry-${i}.${format}`)
+        await writeFile(file, entry.bytes)
+        assert.deepStrictEqual((await readNumbered(file)).numbers, shownBy(SEGMENTS.slice(i, i + 1)))
+      }
+    },
+    120_000
+  )
 
   it("720p is 1280x720 however small the source, and says nothing else than asked", async () => {
     const video = await farm.upload(source)
@@ -132,7 +150,10 @@ describe("a file in, the right file out", () => {
     const file = await farm.download(made.id, join(work, "project.mp4"))
     assert.deepStrictEqual(
       (await readNumbered(file)).numbers,
-      shownBy([{ start: 4, end: 5.5 }, { start: 1, end: 2 }])
+      shownBy([
+        { start: 4, end: 5.5 },
+        { start: 1, end: 2 }
+      ])
     )
     assert.notMatch(done.outputs[0]?.name ?? "/", /[/\\:]/)
   }, 120_000)
@@ -149,32 +170,46 @@ describe("a file in, the right file out", () => {
   const odd: ReadonlyArray<readonly [string, ReadonlyArray<string>, boolean]> = [
     ["without sound", [], false],
     ["turned on its side by a phone", [], true],
-    ["with an odd size", ["-vf", "scale=321:181", "-pix_fmt", "yuv444p", "-c:v", "libx264", "-preset", "ultrafast"], true],
+    [
+      "with an odd size",
+      ["-vf", "scale=321:181", "-pix_fmt", "yuv444p", "-c:v", "libx264", "-preset", "ultrafast"],
+      true
+    ],
     ["in Matroska with open GOPs", ["-c:v", "libx264", "-preset", "ultrafast", "-x264-params", "open-gop=1"], true]
   ]
-  it.each(odd)("a source %s", async (kind, encode, sound) => {
-    const path = join(work, `${kind}.${kind.includes("Matroska") ? "mkv" : "mp4"}`)
-    await writeNumbered(path, { frames: 90, rate: RATE, sound, upright: kind.includes("side"), ...(encode.length === 0 ? {} : { encode }) })
-    const video = await farm.upload(path)
-    const made = await farm.create({
-      videoId: video.id,
-      segments: [{ start: 0.7, end: 2.4 }],
-      settings: { resolution: "source", mode: "fast" }
-    })
-    const done = await farm.completed(made.id)
-    const file = await farm.download(made.id, join(work, `${kind}-out.mp4`))
-    const { streams } = await probe(file)
-    assert.strictEqual(streams.length, sound ? 2 : 1)
-    assert.strictEqual(Number(streams[0]?.["nb_read_packets"]), expectedFrames(0.7, 2.4, RATE))
-    assert.strictEqual(Number(streams[0]?.["width"]) % 2, 0)
-    assert.strictEqual(done.outputs[0]?.width, streams[0]?.["width"])
-    assert.strictEqual(await decodesCleanly(file), "")
-    if (!kind.includes("side")) {
-      assert.deepStrictEqual((await readNumbered(file)).numbers, expectedNumbers(0.7, 2.4, RATE, 90))
-    } else {
-      assert.isAbove(Number(streams[0]?.["height"]), Number(streams[0]?.["width"]))
-    }
-  }, 120_000)
+  it.each(odd)(
+    "a source %s",
+    async (kind, encode, sound) => {
+      const path = join(work, `${kind}.${kind.includes("Matroska") ? "mkv" : "mp4"}`)
+      await writeNumbered(path, {
+        frames: 90,
+        rate: RATE,
+        sound,
+        upright: kind.includes("side"),
+        ...(encode.length === 0 ? {} : { encode })
+      })
+      const video = await farm.upload(path)
+      const made = await farm.create({
+        videoId: video.id,
+        segments: [{ start: 0.7, end: 2.4 }],
+        settings: { resolution: "source", mode: "fast" }
+      })
+      const done = await farm.completed(made.id)
+      const file = await farm.download(made.id, join(work, `${kind}-out.mp4`))
+      const { streams } = await probe(file)
+      assert.strictEqual(streams.length, sound ? 2 : 1)
+      assert.strictEqual(Number(streams[0]?.["nb_read_packets"]), expectedFrames(0.7, 2.4, RATE))
+      assert.strictEqual(Number(streams[0]?.["width"]) % 2, 0)
+      assert.strictEqual(done.outputs[0]?.width, streams[0]?.["width"])
+      assert.strictEqual(await decodesCleanly(file), "")
+      if (!kind.includes("side")) {
+        assert.deepStrictEqual((await readNumbered(file)).numbers, expectedNumbers(0.7, 2.4, RATE, 90))
+      } else {
+        assert.isAbove(Number(streams[0]?.["height"]), Number(streams[0]?.["width"]))
+      }
+    },
+    120_000
+  )
 
   it("a film that people made: 20 s of it, to the frame, ready to stream", async () => {
     const video = await farm.upload(await realMedia("wannaworktogether.mp4"))
@@ -192,14 +227,18 @@ describe("a file in, the right file out", () => {
     assert.strictEqual(await decodesCleanly(file), "")
   }, 180_000)
 
-  it.each(["motion.mov", "balle-jbart.mp4", "retroMars2018.avi"] as const)("%s as a whole", async (name) => {
-    const video = await farm.upload(await realMedia(name))
-    const made = await farm.create({ videoId: video.id, settings: { resolution: "source", mode: "fast" } })
-    const done = await farm.completed(made.id)
-    const file = await farm.download(made.id, join(work, `${name}.mp4`))
-    const { streams } = await probe(file)
-    assert.strictEqual(Number(streams[0]?.["nb_read_packets"]), done.frames)
-    assert.strictEqual(streams.length, video.hasAudio ? 2 : 1)
-    assert.strictEqual(await decodesCleanly(file), "")
-  }, 180_000)
+  it.each(["motion.mov", "balle-jbart.mp4", "retroMars2018.avi"] as const)(
+    "%s as a whole",
+    async (name) => {
+      const video = await farm.upload(await realMedia(name))
+      const made = await farm.create({ videoId: video.id, settings: { resolution: "source", mode: "fast" } })
+      const done = await farm.completed(made.id)
+      const file = await farm.download(made.id, join(work, `${name}.mp4`))
+      const { streams } = await probe(file)
+      assert.strictEqual(Number(streams[0]?.["nb_read_packets"]), done.frames)
+      assert.strictEqual(streams.length, video.hasAudio ? 2 : 1)
+      assert.strictEqual(await decodesCleanly(file), "")
+    },
+    180_000
+  )
 })

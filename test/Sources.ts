@@ -27,7 +27,7 @@ const isFlash = (frame: number, perSecond: number) => frame % perSecond === 0
 export const writeNumbered = async (path: string, options: NumberedOptions): Promise<void> => {
   const { num, den } = options.rate ?? { num: 30, den: 1 }
   const perSecond = Math.round(num / den)
-  const picture = function*() {
+  const picture = function* () {
     for (let n = 0; n < options.frames; n++) {
       const frame = Buffer.alloc(WIDTH * HEIGHT, 16)
       for (let bit = 0; bit < BITS; bit++) {
@@ -42,17 +42,57 @@ export const writeNumbered = async (path: string, options: NumberedOptions): Pro
   // The beep lasts as long as its frame: silence but for [k·perSecond, k·perSecond + 1) frames.
   const period = (perSecond * den) / num
   const beep = `aevalsrc='0.8*sin(2*PI*1000*t)*lt(mod(t+0.00001,${period}),${den / num})':s=${SAMPLE_RATE}:d=${seconds}`
-  await execa("ffmpeg", [
-    "-v", "error", "-y",
-    "-f", "rawvideo", "-pix_fmt", "gray", "-s", `${WIDTH}x${HEIGHT}`, "-r", `${num}/${den}`, "-i", "pipe:0",
-    ...(options.sound === false ? [] : ["-f", "lavfi", "-i", beep]),
-    "-pix_fmt", "yuv420p",
-    ...(options.encode ?? ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-g", "60", "-bf", "2", "-c:a", "aac"]),
-    options.upright === true ? `${path}.lying.mp4` : path
-  ], { stdin: picture() })
+  await execa(
+    "ffmpeg",
+    [
+      "-v",
+      "error",
+      "-y",
+      "-f",
+      "rawvideo",
+      "-pix_fmt",
+      "gray",
+      "-s",
+      `${WIDTH}x${HEIGHT}`,
+      "-r",
+      `${num}/${den}`,
+      "-i",
+      "pipe:0",
+      ...(options.sound === false ? [] : ["-f", "lavfi", "-i", beep]),
+      "-pix_fmt",
+      "yuv420p",
+      ...(options.encode ?? [
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-crf",
+        "12",
+        "-g",
+        "60",
+        "-bf",
+        "2",
+        "-c:a",
+        "aac"
+      ]),
+      options.upright === true ? `${path}.lying.mp4` : path
+    ],
+    { stdin: picture() }
+  )
   if (options.upright !== true) return
   // A turn is noted by a copy only; ffmpeg 5.1 writes the tag the other way round.
-  await execa("ffmpeg", ["-v", "error", "-y", "-i", `${path}.lying.mp4`, "-c", "copy", "-metadata:s:v:0", "rotate=270", path])
+  await execa("ffmpeg", [
+    "-v",
+    "error",
+    "-y",
+    "-i",
+    `${path}.lying.mp4`,
+    "-c",
+    "copy",
+    "-metadata:s:v:0",
+    "rotate=270",
+    path
+  ])
 }
 
 export interface Read {
@@ -64,11 +104,28 @@ export interface Read {
 
 /** Decodes the whole file (any error of the decoder is a failure) and reads every frame. */
 export const readNumbered = async (path: string): Promise<Read> => {
-  const { stdout } = await execa("ffmpeg", [
-    "-v", "error", "-xerror", "-i", path, "-map", "0:v:0",
-    "-vf", `scale=${WIDTH}:${HEIGHT}:flags=area`, "-fps_mode", "passthrough",
-    "-f", "rawvideo", "-pix_fmt", "gray", "pipe:1"
-  ], { encoding: "buffer", maxBuffer: 4_000_000_000 })
+  const { stdout } = await execa(
+    "ffmpeg",
+    [
+      "-v",
+      "error",
+      "-xerror",
+      "-i",
+      path,
+      "-map",
+      "0:v:0",
+      "-vf",
+      `scale=${WIDTH}:${HEIGHT}:flags=area`,
+      "-fps_mode",
+      "passthrough",
+      "-f",
+      "rawvideo",
+      "-pix_fmt",
+      "gray",
+      "pipe:1"
+    ],
+    { encoding: "buffer", maxBuffer: 4_000_000_000 }
+  )
   const numbers: Array<number> = []
   const flashes: Array<number> = []
   const size = WIDTH * HEIGHT
@@ -86,10 +143,25 @@ export const readNumbered = async (path: string): Promise<Read> => {
 
 /** Starts of the beeps in seconds, as a player would hear them (edit lists and priming honoured). */
 export const readBeeps = async (path: string): Promise<ReadonlyArray<number>> => {
-  const { stdout } = await execa("ffmpeg", [
-    "-v", "error", "-i", path, "-map", "0:a:0", "-af", `aresample=${SAMPLE_RATE}:async=1:first_pts=0`,
-    "-ac", "1", "-f", "s16le", "pipe:1"
-  ], { encoding: "buffer", maxBuffer: 1_000_000_000 })
+  const { stdout } = await execa(
+    "ffmpeg",
+    [
+      "-v",
+      "error",
+      "-i",
+      path,
+      "-map",
+      "0:a:0",
+      "-af",
+      `aresample=${SAMPLE_RATE}:async=1:first_pts=0`,
+      "-ac",
+      "1",
+      "-f",
+      "s16le",
+      "pipe:1"
+    ],
+    { encoding: "buffer", maxBuffer: 1_000_000_000 }
+  )
   const pcm = new Int16Array(stdout.buffer, stdout.byteOffset, Math.floor(stdout.length / 2))
   const beeps: Array<number> = []
   let quietSince = -SAMPLE_RATE
@@ -109,7 +181,14 @@ export interface Probe {
 /** ffprobe's view, frames counted by packets. */
 export const probe = async (path: string): Promise<Probe> => {
   const { stdout } = await execa("ffprobe", [
-    "-v", "error", "-count_packets", "-show_streams", "-show_format", "-of", "json", path
+    "-v",
+    "error",
+    "-count_packets",
+    "-show_streams",
+    "-show_format",
+    "-of",
+    "json",
+    path
   ])
   return JSON.parse(stdout) as Probe
 }

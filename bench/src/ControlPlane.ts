@@ -109,7 +109,17 @@ export const controlPlane = async (): Promise<void> => {
     await until("the services", async () => (await fetch(`${url}/health/ready`)).status === 200)
 
     const clip = join(folder, "clip.mp4")
-    await execa("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=30:d=60", "-preset", "ultrafast", clip])
+    await execa("ffmpeg", [
+      "-v",
+      "error",
+      "-f",
+      "lavfi",
+      "-i",
+      "testsrc2=s=320x180:r=30:d=60",
+      "-preset",
+      "ultrafast",
+      clip
+    ])
     const upload = await execa("curl", ["-sS", "--data-binary", `@${clip}`, `${url}/api/videos?name=clip.mp4`])
     const { id: videoId } = JSON.parse(upload.stdout) as { readonly id: string }
 
@@ -130,7 +140,9 @@ export const controlPlane = async (): Promise<void> => {
       return made.id
     }
     const total = async (status: string) => {
-      const page = await (await fetch(`${url}/api/exports?status=${status}&limit=1`)).json() as { readonly total: number }
+      const page = (await (await fetch(`${url}/api/exports?status=${status}&limit=1`)).json()) as {
+        readonly total: number
+      }
       return page.total
     }
 
@@ -162,7 +174,9 @@ export const controlPlane = async (): Promise<void> => {
     console.log(`  submit → first task at an encoder     ${latency(toStart)}`)
     console.log(`  ${MANY} exports, accepted               ${ours.accept.toFixed(0)}/s`)
     console.log(`  ${MANY} exports, accepted to completed  ${ours.whole.toFixed(0)}/s`)
-    console.log(`  graphile-worker, ${MANY} empty jobs     ${theirs.enqueue.toFixed(0)}/s added, ${theirs.whole.toFixed(0)}/s whole`)
+    console.log(
+      `  graphile-worker, ${MANY} empty jobs     ${theirs.enqueue.toFixed(0)}/s added, ${theirs.whole.toFixed(0)}/s whole`
+    )
     console.log(`  ours : graphile-worker                ${(ours.whole / theirs.whole).toFixed(2)}×`)
   } finally {
     for (const child of [api, scheduler, encoder]) child.kill("SIGKILL")

@@ -21,7 +21,7 @@ const POOLS: ReadonlyArray<PoolName> = [videoPool("software", "h264", BUILD), li
 const encodeManifest = Schema.encodeSync(Schema.fromJsonString(Manifest))
 const EMPTY = Digest.make("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 
-const main = Effect.gen(function*() {
+const main = Effect.gen(function* () {
   const bus = yield* Bus
   const store = yield* ObjectStore
   const id = NodeId.make(`bench-${process.pid}`)
@@ -44,7 +44,7 @@ const main = Effect.gen(function*() {
 
   // Completion links what the last task made: one small object stands for all of them.
   const stand = new Set<UserId>()
-  const standIn = Effect.fnUntraced(function*(user: UserId, key: TaskKey) {
+  const standIn = Effect.fnUntraced(function* (user: UserId, key: TaskKey) {
     const object = `${taskFolder(user, key).split("/").slice(0, 2).join("/")}/bench/nothing`
     if (!stand.has(user)) {
       stand.add(user)
@@ -53,25 +53,27 @@ const main = Effect.gen(function*() {
     return object
   })
 
-  const run = Effect.fnUntraced(function*(delivery: Delivery<TaskMessage>) {
+  const run = Effect.fnUntraced(function* (delivery: Delivery<TaskMessage>) {
     const { body } = delivery
     if (body.pool === POOLS[0]) yield* Console.log(`${body.exportId} ${performance.timeOrigin + performance.now()}`)
     const object = yield* standIn(body.userId, body.task)
     const manifest: Manifest = {
       v: 1,
       key: body.task,
-      files: [{
-        role: "media",
-        object,
-        name: "nothing.mp4",
-        contentType: "video/mp4",
-        bytes: 7,
-        sha256: EMPTY,
-        frames: 1,
-        duration: 1,
-        width: 2,
-        height: 2
-      }],
+      files: [
+        {
+          role: "media",
+          object,
+          name: "nothing.mp4",
+          contentType: "video/mp4",
+          bytes: 7,
+          sha256: EMPTY,
+          frames: 1,
+          duration: 1,
+          width: 2,
+          height: 2
+        }
+      ],
       family: "software",
       nodeId: id,
       seconds: 0,
@@ -97,10 +99,13 @@ const main = Effect.gen(function*() {
       Stream.runDrain
     )
 
-  yield* Effect.all([
-    bus.advertise(advertisement).pipe(Effect.ignore, Effect.andThen(Effect.sleep("2 seconds")), Effect.forever),
-    ...POOLS.map(claim)
-  ], { concurrency: "unbounded", discard: true })
+  yield* Effect.all(
+    [
+      bus.advertise(advertisement).pipe(Effect.ignore, Effect.andThen(Effect.sleep("2 seconds")), Effect.forever),
+      ...POOLS.map(claim)
+    ],
+    { concurrency: "unbounded", discard: true }
+  )
 })
 
 main.pipe(Effect.provide(Layer.mergeAll(Bus.layer, ObjectStoreDirectory.layer)), NodeRuntime.runMain)

@@ -17,8 +17,27 @@ export const wall = async (): Promise<void> => {
   const source = join(folder, "source.mp4")
   // Moving, textured and noisy enough that the encoder has work like a film's.
   await execa("ffmpeg", [
-    "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=30:d=60,noise=alls=6:allf=t", "-f", "lavfi", "-i",
-    "sine=f=440:d=60", "-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-pix_fmt", "yuv420p", "-c:a", "aac", source
+    "-v",
+    "error",
+    "-f",
+    "lavfi",
+    "-i",
+    "testsrc2=s=1920x1080:r=30:d=60,noise=alls=6:allf=t",
+    "-f",
+    "lavfi",
+    "-i",
+    "sine=f=440:d=60",
+    "-c:v",
+    "libx264",
+    "-preset",
+    "veryfast",
+    "-crf",
+    "18",
+    "-pix_fmt",
+    "yuv420p",
+    "-c:a",
+    "aac",
+    source
   ])
   try {
     await withFarm(async ({ url }) => {
@@ -51,15 +70,45 @@ export const wall = async (): Promise<void> => {
         ours.push((performance.now() - begun) / 1000)
         const again = performance.now()
         await execa("ffmpeg", [
-          "-v", "error", "-y", "-ss", String(i / 30), "-i", source, "-vf", "scale=1280:720", "-c:v", "libx264", "-preset", "fast", "-crf", "23",
-          "-maxrate", "4M", "-bufsize", "8M", "-g", "60", "-c:a", "aac", "-b:a", "160k", "-movflags", "+faststart", out
+          "-v",
+          "error",
+          "-y",
+          "-ss",
+          String(i / 30),
+          "-i",
+          source,
+          "-vf",
+          "scale=1280:720",
+          "-c:v",
+          "libx264",
+          "-preset",
+          "fast",
+          "-crf",
+          "23",
+          "-maxrate",
+          "4M",
+          "-bufsize",
+          "8M",
+          "-g",
+          "60",
+          "-c:a",
+          "aac",
+          "-b:a",
+          "160k",
+          "-movflags",
+          "+faststart",
+          out
         ])
         bare.push((performance.now() - again) / 1000)
       }
       const size = (await stat(out)).size
       console.log("one 60 s export, 1080p → 720p, mode balanced, quality medium")
-      console.log(`  submit → completed   ${median(ours).toFixed(1)} s  (${ours.map((s) => s.toFixed(1)).join(", ")}), ${bytes} bytes`)
-      console.log(`  bare ffmpeg          ${median(bare).toFixed(1)} s  (${bare.map((s) => s.toFixed(1)).join(", ")}), ${size} bytes`)
+      console.log(
+        `  submit → completed   ${median(ours).toFixed(1)} s  (${ours.map((s) => s.toFixed(1)).join(", ")}), ${bytes} bytes`
+      )
+      console.log(
+        `  bare ffmpeg          ${median(bare).toFixed(1)} s  (${bare.map((s) => s.toFixed(1)).join(", ")}), ${size} bytes`
+      )
       console.log(`  ours : bare          ${(median(ours) / median(bare)).toFixed(2)}×`)
     }, root)
   } finally {

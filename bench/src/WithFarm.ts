@@ -5,10 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 /** A whole embedded farm for the time of `use`, on a free port and a folder of its own. */
-export const withFarm = async (
-  use: (farm: { readonly url: string }) => Promise<void>,
-  root: string
-): Promise<void> => {
+export const withFarm = async (use: (farm: { readonly url: string }) => Promise<void>, root: string): Promise<void> => {
   const data = await mkdtemp(join(tmpdir(), "reelay-bench-farm-"))
   await chmod(data, 0o755)
   const port = await new Promise<number>((done) => {
@@ -24,7 +21,12 @@ export const withFarm = async (
     reject: false
   })
   try {
-    while (!(await fetch(`${url}/health/ready`).then((r) => r.ok, () => false))) {
+    while (
+      !(await fetch(`${url}/health/ready`).then(
+        (r) => r.ok,
+        () => false
+      ))
+    ) {
       await new Promise((done) => setTimeout(done, 100))
     }
     await use({ url })

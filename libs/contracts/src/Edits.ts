@@ -20,8 +20,8 @@ export const CropKeyframe = Schema.Struct({
   width: PositiveFraction,
   height: PositiveFraction
 }).check(
-  Schema.makeFilter((k) =>
-    (k.x + k.width <= 1 + 1e-9 && k.y + k.height <= 1 + 1e-9) || "the window must lie within the frame"
+  Schema.makeFilter(
+    (k) => (k.x + k.width <= 1 + 1e-9 && k.y + k.height <= 1 + 1e-9) || "the window must lie within the frame"
   )
 )
 

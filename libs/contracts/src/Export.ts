@@ -65,7 +65,6 @@ export type ExportRequest = typeof ExportRequest.Type
 
 export const ExportStatus = Schema.Literals(["pending", "processing", "completed", "failed", "cancelled"])
 export type ExportStatus = typeof ExportStatus.Type
-export const TERMINAL = ["completed", "failed", "cancelled"] as const satisfies ReadonlyArray<ExportStatus>
 export const isTerminal = (status: ExportStatus): boolean =>
   status === "completed" || status === "failed" || status === "cancelled"
 

@@ -114,4 +114,3 @@ export class Video extends Schema.Class<Video>("Video")({
   posterUrl: Schema.String,
   createdAt: Instant
 }) {}
-

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
-import { Family, VideoCodec } from "./Export.ts"
+import { Family } from "./Export.ts"
+import type { VideoCodec } from "./Export.ts"
 import { Digest, ExportId, NodeId, TaskKey } from "./Ids.ts"
 import { Count, Instant, Positive, Seconds } from "./Quantity.ts"
 import { RenderSpec } from "./RenderSpec.ts"

@@ -7,8 +7,7 @@ import { ClipId } from "./Ids.ts"
  * on, the other members are the parameters with which it says it in its user's language.
  */
 const urn = <const Code extends string>(code: Code) => `urn:reelay:problem:${code}` as const
-const code = <const Code extends string>(value: Code) =>
-  Schema.tag(value)
+const code = <const Code extends string>(value: Code) => Schema.tag(value)
 
 export const FieldError = Schema.Struct({ field: Schema.String, message: Schema.String })
 export type FieldError = typeof FieldError.Type

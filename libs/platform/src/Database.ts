@@ -77,7 +77,9 @@ export class Database extends Context.Service<
         body: (db: Db) => Promise<A>
       ) =>
         Effect.tryPromise({ try: () => body(connection.db), catch: (cause) => databaseError(name, cause) }).pipe(
-          Effect.raceFirst(connection.closed.pipe(Effect.andThen(unavailable(name, "the connection ended")))),
+          Effect.raceFirst(
+            connection.closed.pipe(Effect.andThen(Effect.suspend(() => unavailable(name, "the connection ended"))))
+          ),
           // Interrupted or out of time: the statement still runs there, and what it holds ends with the connection.
           Effect.onInterrupt(() => connection.close)
         )

@@ -23,8 +23,10 @@ const redispatches = Metric.counter("reelay_scheduler_redispatches_total", {
   description: "Tasks sent out again: failed, vanished, or with an encoder that fell silent"
 })
 
-/** The store comes back, or this term ends. */
-const untilDone = Schedule.spaced("2 seconds")
+/** What follows in an export's line does not wait for a broken store for ever. */
+const aWhile = { times: 10, schedule: Schedule.spaced("2 seconds") }
+/** A pool without a consumer is a pool that nobody can claim from: asked for until it is there, or this term ends. */
+const untilThere = Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("5 seconds")])
 
 /**
  * Carries out what `decide` wants. Commands of one export keep their order, those of different exports do not wait for
@@ -36,7 +38,7 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
   const store = yield* ObjectStore
   const ledger = yield* Ledger
   const { ackWait } = yield* SchedulerConfig
-  const writes = yield* makeWrites
+  const writes = yield* makeWrites(lines)
   const heavy = yield* Semaphore.make(HEAVY)
   const inspections = yield* Queue.unbounded<ExportId>()
 
@@ -44,17 +46,26 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
   const aside = (work: Effect.Effect<Event>): void => lines.beside(heavy.withPermit(answered(work)))
 
   // One read at a time, so that answers come in the order of their reads.
-  yield* Effect.gen(function* () {
+  const complained = new Set<ExportId>()
+  const inspect = Effect.gen(function* () {
     const ids = [...new Set(yield* Queue.takeBetween(inspections, 1, READ))]
     const sequence = asOf()
-    const rows = yield* ledger.rows(ids).pipe(
+    const { rows, unreadable } = yield* ledger.rows(ids).pipe(
       Effect.tapError((error) => Effect.logWarning("rows cannot be read yet", error)),
       Effect.retry(Schedule.spaced("1 second")),
       Effect.orDie
     )
-    const there = new Set(rows.map((row) => row.id))
+    for (const id of unreadable) {
+      if (complained.has(id)) continue
+      complained.add(id)
+      yield* Effect.logError("an export's row cannot be read and waits for a scheduler that can").pipe(
+        Effect.annotateLogs({ exportId: id })
+      )
+    }
+    const there = new Set([...rows.map((row) => row.id), ...unreadable])
     post({ _tag: "Rows", asOf: sequence, rows, missing: ids.filter((id) => !there.has(id)) })
-  }).pipe(Effect.forever, Effect.forkScoped)
+  })
+  lines.beside(Effect.forever(inspect))
 
   const look = Effect.fnUntraced(function* (command: Extract<Command, { readonly _tag: "Look" }>) {
     const { epoch, id, task, user } = command
@@ -90,10 +101,9 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
       case "RecordAttempt":
         return writes.recordAttempt(command)
       case "Dispatch":
-        return bus.publish(taskMessage, command.message).pipe(
-          Effect.andThen(Metric.update(command.again ? redispatches : dispatches, 1)),
-          Effect.ignore
-        )
+        return bus
+          .publish(taskMessage, command.message)
+          .pipe(Effect.andThen(Metric.update(command.again ? redispatches : dispatches, 1)), Effect.ignore)
       case "Purge":
         return bus.purge(TASKS, command.subject).pipe(Effect.ignore)
       case "Stop":
@@ -117,9 +127,8 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
         })
       case "Unlink":
         return unlinkOutputs(store, command).pipe(
-          Effect.tapError((error) => Effect.logWarning("links that nobody needs stay for now", error)),
-          Effect.retry(untilDone),
-          Effect.ignore
+          Effect.retry(aWhile),
+          Effect.catch((error) => Effect.logWarning("links that nobody needs stay", error))
         )
       case "Disown":
         return disown(store, command.user, command.task).pipe(
@@ -139,20 +148,20 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
       case "LookAround":
         return lookAround()
       case "Plan":
-        return aside(plan(command).pipe(Effect.provideService(ObjectStore, store), Effect.provideService(Ledger, ledger)))
+        return aside(
+          plan(command).pipe(Effect.provideService(ObjectStore, store), Effect.provideService(Ledger, ledger))
+        )
       case "Load":
-        return aside(load(command).pipe(Effect.provideService(ObjectStore, store), Effect.provideService(Ledger, ledger)))
+        return aside(
+          load(command).pipe(Effect.provideService(ObjectStore, store), Effect.provideService(Ledger, ledger))
+        )
       case "Look":
         return aside(look(command))
       case "Link":
         return aside(link(command))
       case "EnsureConsumer":
         return lines.beside(
-          bus.ensureConsumer(poolConsumer(command.pool, ackWait)).pipe(
-            // Without a connection there is nothing to do: the next one asks for it anew.
-            Effect.retry({ times: 3, schedule: Schedule.spaced("500 millis") }),
-            Effect.ignore
-          )
+          bus.ensureConsumer(poolConsumer(command.pool, ackWait)).pipe(Effect.retry(untilThere), Effect.orDie)
         )
       case "SayOrder":
         return lines.beside(bus.broadcast(queueOrder, { v: 1, waiting: command.waiting }))

@@ -7,7 +7,7 @@ import { DatabaseError } from "@reelay/platform/DatabaseError"
 import { planOf, specOf } from "@reelay/platform/Rows"
 import { attempts, exports_, farm } from "@reelay/platform/Tables"
 import { and, eq, inArray, sql } from "drizzle-orm"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import type { AttemptFacts, Command, PastAttempt, Row } from "./Events.ts"
 
 type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
@@ -34,7 +34,7 @@ const PastRow = Schema.Struct({
   error: ExportError
 })
 const decodeSurvey = Schema.decodeUnknownSync(Schema.Array(SurveyRow))
-const decodeRow = Schema.decodeUnknownSync(ReadRow)
+const decodeRow = Schema.decodeUnknownOption(ReadRow)
 const decodePast = Schema.decodeUnknownSync(Schema.Array(PastRow))
 const encodePlan = Schema.encodeSync(Plan)
 const encodeError = Schema.encodeSync(ExportError)
@@ -51,10 +51,7 @@ const rowColumns = {
   frames: exports_.frames,
   changedMillis: sql<number>`(extract(epoch from ${exports_.updatedAt}) * 1000)::float8`
 }
-const rowOf = (raw: unknown): Row => {
-  const { priority, ...row } = decodeRow(raw)
-  return { ...row, urgency: URGENCY[priority] }
-}
+const rowOf = ({ priority, ...row }: typeof ReadRow.Type): Row => ({ ...row, urgency: URGENCY[priority] })
 
 const isActive = inArray(exports_.status, ["pending", "processing"])
 /** A JSON parameter: as text, since a value that is text already would be encoded once more. */
@@ -69,8 +66,10 @@ export class Ledger extends Context.Service<
   Ledger,
   {
     readonly survey: Effect.Effect<ReadonlyArray<typeof SurveyRow.Type>, DatabaseError>
-    /** The rows that are there. */
-    rows(ids: ReadonlyArray<ExportId>): Effect.Effect<ReadonlyArray<Row>, DatabaseError>
+    /** The rows that are there. `unreadable`: what a newer version wrote, for instance; one such row is nobody else's trouble. */
+    rows(
+      ids: ReadonlyArray<ExportId>
+    ): Effect.Effect<{ readonly rows: ReadonlyArray<Row>; readonly unreadable: ReadonlyArray<ExportId> }, DatabaseError>
     spec(id: ExportId): ReturnType<typeof readSpec>
     /** The plan of a processing export, what failed in this epoch, and for how many seconds it has run. */
     running(id: ExportId): ReturnType<typeof readRunning>
@@ -95,14 +94,33 @@ export class Ledger extends Context.Service<
       return Ledger.of({
         survey: database
           .query("survey", (db) =>
-            db.select({ id: exports_.id, status: exports_.status, epoch: exports_.epoch }).from(exports_).where(isActive)
+            db
+              .select({ id: exports_.id, status: exports_.status, epoch: exports_.epoch })
+              .from(exports_)
+              .where(isActive)
           )
           .pipe(Effect.map(decodeSurvey)),
 
         rows: (ids) =>
           database
-            .query("rows", (db) => db.select(rowColumns).from(exports_).where(inArray(exports_.id, [...ids])))
-            .pipe(Effect.map((rows) => rows.map(rowOf))),
+            .query("rows", (db) =>
+              db
+                .select(rowColumns)
+                .from(exports_)
+                .where(inArray(exports_.id, [...ids]))
+            )
+            .pipe(
+              Effect.map((found) => {
+                const rows: Array<Row> = []
+                const unreadable: Array<ExportId> = []
+                for (const raw of found) {
+                  const row = decodeRow(raw)
+                  if (Option.isSome(row)) rows.push(rowOf(row.value))
+                  else unreadable.push(ExportId.make(raw.id))
+                }
+                return { rows, unreadable }
+              })
+            ),
 
         spec: (id) => readSpec(database, id),
         running: (id) => readRunning(database, id),
@@ -113,7 +131,13 @@ export class Ledger extends Context.Service<
             sql`update exports as e set status = 'processing', epoch = e.epoch + 1, plan = v.plan, encoder = v.encoder,
               started_at = coalesce(e.started_at, now())
             from jsonb_to_recordset(${json(
-              commands.map(({ epoch, from, id, plan }) => ({ id, from, epoch, encoder: plan.family, plan: encodePlan(plan) }))
+              commands.map(({ epoch, from, id, plan }) => ({
+                id,
+                from,
+                epoch,
+                encoder: plan.family,
+                plan: encodePlan(plan)
+              }))
             )}) as v(id uuid, "from" text, epoch int, encoder text, plan jsonb)
             where e.id = v.id and e.status = v."from"::export_status and e.epoch = v.epoch returning e.id`
           ),

@@ -6,7 +6,8 @@ import { Effect, FiberSet } from "effect"
  * export that nothing is done for has no line. All of it ends with the scope.
  */
 export const makeLines = Effect.gen(function* () {
-  const run = yield* FiberSet.makeRuntime<never, void, never>()
+  const fibers = yield* FiberSet.make<void>()
+  const run = yield* FiberSet.runtime(fibers)()
   const lines = new Map<ExportId, Array<Effect.Effect<void>>>()
 
   const serve = Effect.fnUntraced(function* (id: ExportId, line: Array<Effect.Effect<void>>) {
@@ -26,7 +27,12 @@ export const makeLines = Effect.gen(function* () {
       run(serve(id, fresh))
     },
     /** What need not wait for anything. */
-    beside: (work: Effect.Effect<void>): void => void run(work)
+    beside: (work: Effect.Effect<void>): void => void run(work),
+    /**
+     * Ends, with its cause, when anything of all this has died. What is added has no errors, so that is a mistake of
+     * ours; to go on without it would be a line that nobody serves, for ever and in silence.
+     */
+    broken: FiberSet.join(fibers)
   }
 })
 export type Lines = Effect.Success<typeof makeLines>

@@ -3,7 +3,7 @@ import type { Progress } from "@reelay/contracts/Export"
 import { control, exportProgress, exportRequested, taskProgress, taskResult } from "@reelay/contracts/messages/Messages"
 import { PROGRESS, requestsConsumer, resultsConsumer } from "@reelay/contracts/messages/Topology"
 import { Bus } from "@reelay/platform/Bus"
-import { Effect, Option, Schedule, Stream } from "effect"
+import { Effect, Schedule, Stream } from "effect"
 import { Ledger } from "./Ledger.ts"
 import type { Post } from "./Post.ts"
 
@@ -18,7 +18,10 @@ export const readFloors = Effect.gen(function* () {
   const bus = yield* Bus
   const floors = new Map<ExportId, Progress>()
   yield* bus.streamState(PROGRESS).pipe(
-    Effect.filterOrFail((state) => state.last > 0, () => "empty" as const),
+    Effect.filterOrFail(
+      (state) => state.last > 0,
+      () => "empty" as const
+    ),
     Effect.andThen(
       bus.watch(PROGRESS, exportProgress).pipe(
         Stream.takeUntil(({ caughtUp }) => caughtUp),
@@ -78,10 +81,10 @@ export const listen = Effect.fnUntraced(function* (post: Post, connected: () => 
         Effect.andThen(bus.ensureConsumer(requestsConsumer)),
         Effect.andThen(bus.ensureConsumer(resultsConsumer)),
         Effect.tapError((error) => Effect.logWarning("streams cannot be made sure of yet", error)),
-        Effect.retry({ times: 10, schedule: Schedule.spaced("1 second") }),
-        Effect.option,
-        Effect.map((done) => {
-          if (Option.isNone(done)) return
+        // Each try takes the connection that there is by then. To give up would be a farm without streams.
+        Effect.retry(Schedule.spaced("1 second")),
+        Effect.orDie,
+        Effect.map(() => {
           post({ _tag: "Reconnected" })
           connected()
         })

@@ -41,7 +41,9 @@ const readIndexes = Effect.fnUntraced(function* (spec: RenderSpec) {
         Effect.mapError(ofStore("The frame index of a source is no longer there.")),
         Effect.flatMap((bytes) =>
           decodeIndex(new TextDecoder().decode(bytes)).pipe(
-            Effect.mapError((cause) => new Unplannable({ kind: "internal", message: "A frame index is broken.", cause }))
+            Effect.mapError(
+              (cause) => new Unplannable({ kind: "internal", message: "A frame index is broken.", cause })
+            )
           )
         )
       ),

@@ -4,6 +4,7 @@ import { Bus } from "@reelay/platform/Bus"
 import { Effect, Latch, Schema } from "effect"
 import type { QueuedTask } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
+import type { Lines } from "./Lines.ts"
 import type { AsOf, Post } from "./Post.ts"
 import { SchedulerConfig } from "./SchedulerConfig.ts"
 
@@ -20,7 +21,7 @@ const queuedTask = (subject: string): QueuedTask | null => {
  * Compares what is known with what is so: rows in Postgres, tasks and results in the streams. Lost doorbells, lost
  * messages, rebuilt streams, cancels that nobody was told of: all of them are found here and nowhere else.
  */
-export const makeReconciler = Effect.fnUntraced(function* (post: Post, asOf: AsOf) {
+export const makeReconciler = Effect.fnUntraced(function* (lines: Lines, post: Post, asOf: AsOf) {
   const bus = yield* Bus
   const ledger = yield* Ledger
   const { reconcileMillis } = yield* SchedulerConfig
@@ -46,13 +47,14 @@ export const makeReconciler = Effect.fnUntraced(function* (post: Post, asOf: AsO
     post({ _tag: "Outstanding", asOf: sequence, tasks, results })
   }).pipe(Effect.ignore)
 
-  yield* Effect.gen(function* () {
+  const look = Effect.gen(function* () {
     yield* soon.await.pipe(Effect.timeoutOption(reconcileMillis))
     yield* soon.close
     yield* Effect.all([survey, lookAround], { concurrency: 2, discard: true })
     // Many reasons to look at once are one reason.
     yield* Effect.sleep(200)
-  }).pipe(Effect.forever, Effect.forkScoped)
+  })
+  lines.beside(Effect.forever(look))
 
   /** Look at once. */
   return (): void => {

@@ -1,9 +1,12 @@
 import type { ExportId } from "@reelay/contracts/Ids"
+import type { Bus } from "@reelay/platform/Bus"
 import { Database } from "@reelay/platform/Database"
 import { Effect, Layer, Metric, Queue, Random, Schedule } from "effect"
+import type { Duration } from "effect"
 import { decide } from "./Decide.ts"
 import type { Event } from "./Events.ts"
 import { makeExecutor } from "./Executor.ts"
+import type { Ledger } from "./Ledger.ts"
 import { makeLines } from "./Lines.ts"
 import { listen, readFloors } from "./Listening.ts"
 import type { Post } from "./Post.ts"
@@ -11,6 +14,7 @@ import { makeReconciler } from "./Reconciler.ts"
 import { SchedulerConfig } from "./SchedulerConfig.ts"
 import { initial } from "./State.ts"
 import type { State } from "./State.ts"
+import { slotsWanted } from "./Tasks.ts"
 
 /** Time passes for the decisions in steps of this. */
 const TICK_MILLIS = 100
@@ -29,8 +33,8 @@ interface Letter {
 
 const measure = Effect.fnUntraced(function* (state: State) {
   yield* Metric.update(known, state.jobs.size)
-  for (const pool of state.pools.values()) {
-    yield* Metric.update(Metric.withAttributes(wanted, { pool: pool.name }), pool.used + pool.waiting + pool.expected)
+  for (const [pool, slots] of slotsWanted(state)) {
+    yield* Metric.update(Metric.withAttributes(wanted, { pool }), slots)
   }
 })
 
@@ -53,15 +57,20 @@ export const term = Effect.gen(function* () {
   const hurry: { look: () => void } = { look: () => {} }
   const execute = yield* makeExecutor(lines, post, asOf, () => hurry.look())
   post({ _tag: "Floors", floors: yield* readFloors })
-  hurry.look = yield* makeReconciler(post, asOf)
-  yield* listen(post, () => hurry.look()).pipe(Effect.forkScoped)
-  yield* Effect.sync(() => post({ _tag: "Tick" })).pipe(
-    Effect.repeat(Schedule.spaced(TICK_MILLIS)),
-    Effect.forkScoped
+  hurry.look = yield* makeReconciler(lines, post, asOf)
+  lines.beside(listen(post, () => hurry.look()).pipe(Effect.provideContext(yield* Effect.context<Bus | Ledger>())))
+  const repeatedly = (every: Duration.Input, work: Effect.Effect<void>) =>
+    lines.beside(work.pipe(Effect.repeat(Schedule.spaced(every)), Effect.asVoid))
+  repeatedly(
+    TICK_MILLIS,
+    Effect.sync(() => post({ _tag: "Tick" }))
   )
-  yield* Effect.suspend(() => measure(state)).pipe(Effect.repeat(Schedule.spaced("1 second")), Effect.forkScoped)
+  repeatedly(
+    "1 second",
+    Effect.suspend(() => measure(state))
+  )
 
-  while (true) {
+  const decideForever = Effect.gen(function* () {
     for (const { event, settled } of yield* Queue.takeAll(mailbox)) {
       const [next, commands] = decide(state, event, performance.now())
       state = next
@@ -71,7 +80,8 @@ export const term = Effect.gen(function* () {
       if (line === null) lines.beside(settled)
       else lines.add(line, settled)
     }
-  }
+  }).pipe(Effect.forever)
+  yield* Effect.raceFirst(decideForever, lines.broken)
 })
 
 /** Leads while it holds the lock, stands by while another does. Ends never. */
@@ -91,7 +101,9 @@ const lead = Effect.gen(function* () {
     yield* Effect.logWarning("the lock is lost: stepping down")
   }).pipe(
     Effect.scoped,
-    Effect.catchCause((cause) => Effect.logError("a term ended badly; another begins", cause).pipe(Effect.delay("1 second"))),
+    Effect.catchCause((cause) =>
+      Effect.logError("a term ended badly; another begins", cause).pipe(Effect.delay("1 second"))
+    ),
     Effect.forever
   )
 })

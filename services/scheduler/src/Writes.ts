@@ -1,9 +1,10 @@
 import type { ExportId } from "@reelay/contracts/Ids"
-import { DatabaseError } from "@reelay/platform/DatabaseError"
+import type { DatabaseError } from "@reelay/platform/DatabaseError"
 import { Effect, Exit, Schedule } from "effect"
 import { makeBatch } from "./Batch.ts"
 import type { Command, Event } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
+import type { Lines } from "./Lines.ts"
 
 type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
 
@@ -38,11 +39,11 @@ const together = <A extends { readonly id: ExportId }>(
  * The scheduler's three kinds of writes. Each waits just long enough to share a statement with others of its kind, and
  * answers with the event that follows: ours or not ours to make, or refused for good.
  */
-export const makeWrites = Effect.gen(function* () {
+export const makeWrites = Effect.fnUntraced(function* (lines: Lines) {
   const ledger = yield* Ledger
-  const start = yield* makeBatch(together<Of<"Start">>(ledger.start), MOST)
-  const complete = yield* makeBatch(together<Of<"Complete">>(ledger.complete), MOST)
-  const fail = yield* makeBatch(together<Of<"Fail">>(ledger.fail), MOST)
+  const start = yield* makeBatch(lines, together<Of<"Start">>(ledger.start), MOST)
+  const complete = yield* makeBatch(lines, together<Of<"Complete">>(ledger.complete), MOST)
+  const fail = yield* makeBatch(lines, together<Of<"Fail">>(ledger.fail), MOST)
 
   const answer = Effect.fnUntraced(function* (
     command: Of<"Start"> | Of<"Complete"> | Of<"Fail">

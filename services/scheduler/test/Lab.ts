@@ -54,7 +54,13 @@ export const anExport = Effect.fnUntraced(function* (user: UserId, options: { re
   const id = yield* database.query("export", (db) => insertExport(db, user, video))
   if (options.indexed !== false) {
     const pts = Array.from({ length: 250 }, (_, n) => n * 512)
-    const index: typeof FrameIndex.Type = { v: 1, timeBase: ratio(1, 12_800), pts, keys: [0, 50, 100, 150, 200], keyBytes: [0, 1, 2, 3, 4] }
+    const index: typeof FrameIndex.Type = {
+      v: 1,
+      timeBase: ratio(1, 12_800),
+      pts,
+      keys: [0, 50, 100, 150, 200],
+      keyBytes: [0, 1, 2, 3, 4]
+    }
     yield* store.put(sourceIndex(user, video), Stream.make(bytesOf(encodeIndex(index))))
   }
   return id
@@ -87,9 +93,10 @@ export const announced = Effect.fnUntraced(function* (id: ExportId, last: Export
   )
 })
 
-export type Play = (task: TaskMessage, done: () => Effect.Effect<TaskResult["outcome"]>) => Effect.Effect<
-  TaskResult["outcome"] | null
->
+export type Play = (
+  task: TaskMessage,
+  done: () => Effect.Effect<TaskResult["outcome"]>
+) => Effect.Effect<TaskResult["outcome"] | null>
 /** Does everything that it is asked. */
 export const obliging: Play = (_, done) => done()
 

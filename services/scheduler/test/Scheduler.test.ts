@@ -21,7 +21,10 @@ const attemptsOf = Effect.fnUntraced(function* (id: string) {
 })
 const cancel = Effect.fnUntraced(function* (id: string) {
   yield* (yield* Database).query("cancel", (db) =>
-    db.update(exports_).set({ status: "cancelled", completedAt: sql`now()` }).where(eq(exports_.id, id))
+    db
+      .update(exports_)
+      .set({ status: "cancelled", completedAt: sql`now()` })
+      .where(eq(exports_.id, id))
   )
 })
 
@@ -41,10 +44,14 @@ describe("a scheduler among real servers", () => {
         assert.strictEqual(row.outputs[0]?.output.name, "made.mp4")
         assert.isNotNull(yield* (yield* ObjectStore).head(row.outputs[0]?.object ?? ""))
         const events = yield* announced(id, "completed")
-        assert.deepStrictEqual(events.map((event) => event.status), ["pending", "processing", "completed"])
+        assert.deepStrictEqual(
+          events.map((event) => event.status),
+          ["pending", "processing", "completed"]
+        )
         assert.strictEqual(new Set(seen.map((task) => task.dispatch)).size, seen.length)
         assert.deepStrictEqual(yield* attemptsOf(id), [])
-      }).pipe(Effect.scoped))
+      }).pipe(Effect.scoped)
+    )
 
     it.effect("nobody rang: found all the same; the same again is a look-up", () =>
       Effect.gen(function* () {
@@ -58,7 +65,8 @@ describe("a scheduler among real servers", () => {
         const second = yield* anExport(user)
         yield* until(second, "completed")
         assert.strictEqual(seen.length, tasks)
-      }).pipe(Effect.scoped))
+      }).pipe(Effect.scoped)
+    )
 
     it.effect("bad input fails at once, and says whose fault it is", () =>
       Effect.gen(function* () {
@@ -72,7 +80,8 @@ describe("a scheduler among real servers", () => {
         assert.strictEqual(row.error?.code, "input_error")
         assert.include(row.error?.detail, "breaks off")
         assert.deepStrictEqual(yield* attemptsOf(id), [{ kind: "input" }])
-      }).pipe(Effect.scoped))
+      }).pipe(Effect.scoped)
+    )
 
     it.effect("a task that fails by itself is tried three times; each try is on record", () =>
       Effect.gen(function* () {
@@ -88,7 +97,8 @@ describe("a scheduler among real servers", () => {
         const kinds = (yield* attemptsOf(id)).map(({ kind }) => kind)
         assert.isAtLeast(kinds.length, 3)
         assert.deepStrictEqual([...new Set(kinds)], ["internal"])
-      }).pipe(Effect.scoped))
+      }).pipe(Effect.scoped)
+    )
 
     it.effect("a source whose index is gone cannot be planned: input_error, nothing dispatched", () =>
       Effect.gen(function* () {
@@ -101,7 +111,8 @@ describe("a scheduler among real servers", () => {
         assert.strictEqual(row.error?.code, "input_error")
         assert.strictEqual(row.epoch, 0)
         assert.isEmpty(seen)
-      }).pipe(Effect.scoped))
+      }).pipe(Effect.scoped)
+    )
 
     it.effect("cancelled by the row alone: encoders are told, the queue is empty; then it runs again", () =>
       Effect.gen(function* () {
@@ -126,15 +137,16 @@ describe("a scheduler among real servers", () => {
         )
         yield* cancel(id)
         assert.strictEqual(yield* Queue.take(heard).pipe(Effect.timeout("10 seconds")), 1)
-        yield* bus.subjects(TASKS, `tasks.*.${id}.>`).pipe(
-          Effect.repeat({ schedule: Schedule.spaced(50), until: (subjects) => subjects.length === 0 }),
-          Effect.timeout("10 seconds")
+        yield* bus
+          .subjects(TASKS, `tasks.*.${id}.>`)
+          .pipe(
+            Effect.repeat({ schedule: Schedule.spaced(50), until: (subjects) => subjects.length === 0 }),
+            Effect.timeout("10 seconds")
+          )
+        assert.deepStrictEqual(
+          (yield* announced(id, "cancelled")).map((event) => event.status),
+          ["pending", "processing", "cancelled"]
         )
-        assert.deepStrictEqual((yield* announced(id, "cancelled")).map((event) => event.status), [
-          "pending",
-          "processing",
-          "cancelled"
-        ])
         // What was stuck goes on, too: a zombie of the cancelled run.
         yield* gate.open
         yield* database.query("retry", (db) =>
@@ -145,7 +157,8 @@ describe("a scheduler among real servers", () => {
         assert.strictEqual(row.status, "completed")
         assert.strictEqual(row.epoch, 2)
         assert.strictEqual(new Set(seen.map((task) => task.dispatch)).size, seen.length)
-      }).pipe(Effect.scoped))
+      }).pipe(Effect.scoped)
+    )
 
     it.effect("a word of an older epoch, or of nobody's task, changes nothing", () =>
       Effect.gen(function* () {
@@ -178,7 +191,8 @@ describe("a scheduler among real servers", () => {
         const row = yield* until(id, "completed", "failed")
         assert.strictEqual(row.status, "completed")
         assert.deepStrictEqual(yield* attemptsOf(id), [])
-      }).pipe(Effect.scoped))
+      }).pipe(Effect.scoped)
+    )
 
     it.effect("the leader's session ends: the standby takes over in the middle of an export", () =>
       Effect.gen(function* () {
@@ -200,7 +214,8 @@ describe("a scheduler among real servers", () => {
         const row = yield* until(id, "completed", "failed")
         assert.strictEqual(row.status, "completed")
         assert.strictEqual(row.epoch, 1)
-      }).pipe(Effect.scoped))
+      }).pipe(Effect.scoped)
+    )
 
     it.effect("many at once, of several users: all completed, each once", () =>
       Effect.gen(function* () {
@@ -215,6 +230,7 @@ describe("a scheduler among real servers", () => {
         const rows = yield* Effect.forEach(ids, (id) => until(id, "completed", "failed"), { concurrency: 4 })
         assert.deepStrictEqual([...new Set(rows.map((row) => row.status))], ["completed"])
         assert.deepStrictEqual([...new Set(rows.map((row) => row.epoch))], [1])
-      }).pipe(Effect.scoped))
+      }).pipe(Effect.scoped)
+    )
   })
 })

@@ -29,7 +29,14 @@ const HOUR = 3600
 const DAY = 24 * HOUR
 
 export const STREAMS: ReadonlyArray<StreamDeclaration> = [
-  { name: EXPORTS, subjects: ["exports.requested"], retention: "workqueue", storage: "file", maxAge: 0, maxPerSubject: 0 },
+  {
+    name: EXPORTS,
+    subjects: ["exports.requested"],
+    retention: "workqueue",
+    storage: "file",
+    maxAge: 0,
+    maxPerSubject: 0
+  },
   { name: TASKS, subjects: ["tasks.>"], retention: "workqueue", storage: "file", maxAge: 0, maxPerSubject: 0 },
   { name: RESULTS, subjects: ["results.>"], retention: "workqueue", storage: "file", maxAge: 0, maxPerSubject: 0 },
   { name: EVENTS, subjects: ["events.>"], retention: "limits", storage: "file", maxAge: 7 * DAY, maxPerSubject: 0 },
