@@ -19,7 +19,7 @@ describe("the page, in a browser, before the whole farm", () => {
       Farm.start(),
       launchBrowser(),
       writeNumbered(join(work, "long walk.mp4"), { frames: 600, rate: RATE }),
-      writeNumbered(join(work, "short.mp4"), { frames: 60, rate: RATE })
+      writeNumbered(join(work, "evening.mp4"), { frames: 360, rate: RATE })
     ])
   }, 120_000)
   afterAll(async () => {
@@ -59,7 +59,7 @@ describe("the page, in a browser, before the whole farm", () => {
   it("closed after the request, opened again: the export is finished and the page says so", async () => {
     const context = await browser.newContext()
     const page = await open(context)
-    const id = await start(page, "short.mp4")
+    const id = await start(page, "evening.mp4")
     await page.close()
     await farm.completed(id)
     const again = await open(context)
@@ -75,7 +75,7 @@ describe("the page, in a browser, before the whole farm", () => {
     const { numbers } = await readNumbered(await download.path())
     assert.deepStrictEqual(
       numbers,
-      Array.from({ length: 60 }, (_, n) => n)
+      Array.from({ length: 360 }, (_, n) => n)
     )
     await card(again, id).getByRole("button", { name: "Play", exact: true }).click()
     await again.waitForFunction(
