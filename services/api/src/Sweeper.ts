@@ -1,12 +1,13 @@
+import { Manifest } from "@reelay/contracts/Plan"
 import { Database } from "@reelay/platform/Database"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { exports_, videos } from "@reelay/platform/Tables"
 import { inArray } from "drizzle-orm"
-import { Clock, Duration, Effect, Layer, Schedule, Stream } from "effect"
+import { Clock, Duration, Effect, Layer, Schedule, Schema, Stream } from "effect"
 
 /**
- * Objects come before their row and go after it, so a crash in between leaves some that no row names. Once a day's
- * distance makes sure that nobody is at work on them any more, they go. Several apis may sweep at once.
+ * Objects come before their row (or manifest) and go after it, so a crash in between leaves some that nothing names.
+ * Once a day's distance makes sure that nobody is at work on them any more, they go. Several apis may sweep at once.
  */
 const OLD_ENOUGH = Duration.toMillis("1 day")
 const SCHEDULE = Schedule.spaced("6 hours").pipe(Schedule.jittered)
@@ -44,7 +45,52 @@ const foldersUnder = Effect.fnUntraced(function* (prefix: string) {
   return folders
 })
 
-/** Removes what no row names; answers with the folders. */
+const decodeManifest = Schema.decodeUnknownEffect(Schema.fromJsonString(Manifest))
+
+/** `cache/<tenant>/<task>/<maker>/<file>`: the manifest that names it, if it holds. */
+const manifestFor = (key: string): string | null => {
+  const [cache, tenant, task, , file] = key.split("/")
+  return file === undefined ? null : `${cache}/${tenant}/${task}/manifest.json`
+}
+
+/** What a manifest names; nothing where there is none; null where it cannot be read (by this version). */
+const namedBy = Effect.fnUntraced(function* (manifest: string) {
+  const store = yield* ObjectStore
+  return yield* store.getBytes(manifest).pipe(
+    Effect.flatMap((bytes) => decodeManifest(new TextDecoder().decode(bytes))),
+    Effect.map(({ files }) => new Set<string>(files.map((file) => file.object))),
+    Effect.catchTag("ObjectStoreError", (error) =>
+      error.reason === "not_found" ? Effect.succeed(new Set<string>()) : Effect.fail(error)
+    ),
+    Effect.catchTag("SchemaError", () => Effect.succeed(null))
+  )
+})
+
+/** Removes what encoders made that were killed before its manifest was written; answers with the keys. */
+const sweepCache = Effect.fnUntraced(function* () {
+  const store = yield* ObjectStore
+  const before = (yield* Clock.currentTimeMillis) - OLD_ENOUGH
+  const made = new Map<string, Array<string>>()
+  yield* Stream.runForEach(store.list("cache/"), ({ key, modifiedMillis }) =>
+    Effect.sync(() => {
+      const manifest = manifestFor(key)
+      if (manifest !== null && modifiedMillis < before) made.set(manifest, [...(made.get(manifest) ?? []), key])
+    })
+  )
+  const swept: Array<string> = []
+  for (const [manifest, keys] of made) {
+    const named = yield* namedBy(manifest)
+    if (named === null) continue
+    for (const key of keys) {
+      if (named.has(key)) continue
+      yield* store.remove(key)
+      swept.push(key)
+    }
+  }
+  return swept
+})
+
+/** Removes what no row and no manifest names; answers with the folders and keys. */
 export const sweep = Effect.fn("Sweeper.sweep")(function* () {
   const database = yield* Database
   const store = yield* ObjectStore
@@ -78,7 +124,8 @@ export const sweep = Effect.fn("Sweeper.sweep")(function* () {
     for (const folder of unknown) yield* store.removeAll(folder)
     swept.push(...unknown)
   }
-  if (swept.length > 0) yield* Effect.logInfo(`removed ${swept.length} folders of objects that no row names`)
+  swept.push(...(yield* sweepCache()))
+  if (swept.length > 0) yield* Effect.logInfo(`removed ${swept.length} places of objects that nothing names`)
   return swept
 })
 

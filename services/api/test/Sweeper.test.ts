@@ -83,6 +83,45 @@ describe("Sweeper", () => {
     assert.deepStrictEqual(await run(), [])
   })
 
+  it("takes what an encoder made that was killed before its manifest was there", async () => {
+    const folder = (letter: string) => `cache/bG9jYWw/${letter.repeat(64)}/`
+    const manifest = {
+      v: 1,
+      key: "b".repeat(64),
+      files: [
+        {
+          role: "media",
+          object: `${folder("b")}winner/chunk.mp4`,
+          name: "chunk.mp4",
+          contentType: "video/mp4",
+          bytes: 1,
+          sha256: "0".repeat(64),
+          frames: 1,
+          duration: 1,
+          width: 2,
+          height: 2
+        }
+      ],
+      family: null,
+      nodeId: "winner",
+      seconds: 1,
+      madeAt: "2026-11-20T00:00:00Z"
+    }
+    await put(`${folder("b")}winner/chunk.mp4`, 48)
+    await put(`${folder("b")}killed/chunk.mp4`, 48)
+    await writeFile(join(api.infra.store, `${folder("b")}manifest.json`), JSON.stringify(manifest))
+    await put(`${folder("c")}killed/chunk.mp4`, 48)
+    await put(`${folder("c")}working/chunk.mp4`, 1)
+    // Of a version that this one cannot read: what it names is not known.
+    await put(`${folder("d")}manifest.json`, 48)
+    await put(`${folder("d")}newer/chunk.mp4`, 48)
+    assert.sameMembers([...(await run())], [`${folder("b")}killed/chunk.mp4`, `${folder("c")}killed/chunk.mp4`])
+    for (const key of [`${folder("b")}winner`, `${folder("c")}working`, `${folder("d")}newer`]) {
+      assert.isTrue(await isThere(`${key}/chunk.mp4`), key)
+    }
+    assert.isFalse(await isThere(`${folder("b")}killed`))
+  })
+
   it("leaves a store alone that this database knows little of", async () => {
     for (let n = 100; n < 120; n++) await put(`sources/bG9jYWw/${id(n)}/media`, 48)
     assert.deepStrictEqual(await run(), [])
