@@ -6,6 +6,8 @@
  */
 import { spawn } from "node:child_process"
 import { delimiter, dirname, join } from "node:path"
+import { npmAbove } from "./cli/launch/Ancestor.mjs"
+import { runs } from "./cli/launch/ProcessLock.mjs"
 import { SetUpError } from "./cli/launch/Say.mjs"
 import { setUp } from "./cli/launch/SetUp.mjs"
 import { root } from "./cli/launch/Root.mjs"
@@ -51,17 +53,16 @@ const run = (node, argv, options) =>
     // From a terminal the whole process group gets SIGINT: the child's second one must then come from the person.
     const passOn = (signal) => (signal === "SIGINT" && process.stdin.isTTY ? undefined : pass(signal))
     for (const signal of passed) process.on(signal, passOn)
-    // Nothing tells us that npm was killed with -9, except that we have another parent.
-    const parent = process.ppid
-    const orphaned = setInterval(() => {
-      if (process.env.npm_lifecycle_event !== undefined && process.ppid !== parent) pass("SIGTERM")
+    const npm = npmAbove()
+    const watch = setInterval(() => {
+      if (npm !== null && !runs(npm)) pass("SIGTERM")
     }, 250)
     child.on("error", (error) => {
       console.error(`reelay: ${error.message}`)
       resolve(1)
     })
     child.on("close", (code, signal) => {
-      clearInterval(orphaned)
+      clearInterval(watch)
       for (const each of passed) process.off(each, passOn)
       resolve(code ?? 128 + (signals[signal] ?? 0))
     })

@@ -36,22 +36,18 @@ it("lists its processes and keeps its secrets to itself", { timeout: TIMEOUT }, 
   }
 })
 
-it(
-  "starts again what is killed, within two seconds and on the same ports, and serves again",
-  { timeout: TIMEOUT },
-  async () => {
-    const ports = Object.fromEntries((await farm.processes()).map(({ port, role }) => [role, port]))
-    for (const role of ROLES) {
-      const old = await farm.kill(role)
-      const killed = performance.now()
-      await farm.restarted(role, old)
-      assert.isBelow(performance.now() - killed, 5000, role)
-      const now = (await farm.processes()).find((each) => each.role === role)
-      assert.strictEqual(now?.port, ports[role], `${role} keeps its port`)
-    }
-    await ready()
+it("starts again what is killed, at once and on the same ports, and serves again", { timeout: TIMEOUT }, async () => {
+  const ports = Object.fromEntries((await farm.processes()).map(({ port, role }) => [role, port]))
+  for (const role of ROLES) {
+    const old = await farm.kill(role)
+    const killed = performance.now()
+    await farm.restarted(role, old)
+    assert.isBelow(performance.now() - killed, 5000, role)
+    const now = (await farm.processes()).find((each) => each.role === role)
+    assert.strictEqual(now?.port, ports[role], `${role} keeps its port`)
   }
-)
+  await ready()
+})
 
 it(
   "a second start on the same data says where the first one serves, and changes nothing",

@@ -128,6 +128,7 @@ const exportFile = Effect.fn("Export.exportFile")(function* (wish: Wish, at: (st
 
   yield* Effect.addFinalizer(() => leave())
   yield* registerClient(place)
+  if (runningStack(place) === null) yield* say({ type: "notice", message: "Starting Reelay …" })
   yield* say({ type: "stack", ...(yield* connection.open) })
   const sent = (bytes: number) => say({ type: "upload", bytes, total: source.bytes })
   const video = yield* connection.call(({ api }) => upload(api, source, sent), { tries: UPLOAD_TRIES, timeout: null })
