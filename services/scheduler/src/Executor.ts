@@ -41,6 +41,8 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
   const writes = yield* makeWrites(lines)
   const heavy = yield* Semaphore.make(HEAVY)
   const inspections = yield* Queue.unbounded<ExportId>()
+  /** Dispatches that wait in their lines. Where one stands still the stream lacks its tasks, which go out again and again. */
+  const latest = new Map<string, string>()
 
   const answered = (work: Effect.Effect<Event>): Effect.Effect<void> => Effect.map(work, (event) => post(event))
   const aside = (work: Effect.Effect<Event>): void => lines.beside(heavy.withPermit(answered(work)))
@@ -100,10 +102,18 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
         return answered(writes.answer(command))
       case "RecordAttempt":
         return writes.recordAttempt(command)
-      case "Dispatch":
-        return bus
-          .publish(taskMessage, command.message)
-          .pipe(Effect.andThen(Metric.update(command.again ? redispatches : dispatches, 1)), Effect.ignore)
+      case "Dispatch": {
+        const { again, message } = command
+        const task = `${message.exportId}.${message.task}`
+        latest.set(task, message.dispatch)
+        return Effect.suspend(() => {
+          if (latest.get(task) !== message.dispatch) return Effect.void
+          latest.delete(task)
+          return bus
+            .publish(taskMessage, message)
+            .pipe(Effect.andThen(Metric.update(again ? redispatches : dispatches, 1)), Effect.ignore)
+        })
+      }
       case "Purge":
         return bus.purge(TASKS, command.subject).pipe(Effect.ignore)
       case "Stop":

@@ -176,7 +176,8 @@ export class Ledger extends Context.Service<
                   nodeId: facts.nodeId,
                   family: facts.family,
                   error: encodeError(facts.error),
-                  log: facts.log,
+                  // What ffmpeg says may quote its input, and Postgres has no text with this in it.
+                  log: facts.log.replaceAll("\0", ""),
                   seconds: facts.seconds
                 })
                 // The same report, delivered again.

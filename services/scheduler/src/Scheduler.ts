@@ -4,7 +4,7 @@ import { Database } from "@reelay/platform/Database"
 import { Effect, Layer, Metric, Queue, Random, Schedule } from "effect"
 import type { Duration } from "effect"
 import { decide } from "./Decide.ts"
-import type { Event } from "./Events.ts"
+import type { Command, Event } from "./Events.ts"
 import { makeExecutor } from "./Executor.ts"
 import type { Ledger } from "./Ledger.ts"
 import { makeLines } from "./Lines.ts"
@@ -72,8 +72,14 @@ export const term = Effect.gen(function* () {
 
   const decideForever = Effect.gen(function* () {
     for (const { event, settled } of yield* Queue.takeAll(mailbox)) {
-      const [next, commands] = decide(state, event, performance.now())
-      state = next
+      let commands: ReadonlyArray<Command>
+      try {
+        ;[state, commands] = decide(state, event, performance.now())
+      } catch (mistake) {
+        // It would be delivered to the next term, too. Without it, streams and store tell what is to be done.
+        if (settled !== null) yield* settled
+        return yield* Effect.die(mistake)
+      }
       for (const command of commands) execute(command)
       const line = lineOf(event)
       if (settled === null) continue

@@ -1,17 +1,24 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Digest, ExportId, newId, NodeId, TaskKey, UserId } from "@reelay/contracts/Ids"
+import { AttemptId, Digest, ExportId, newId, NodeId, TaskKey, UserId } from "@reelay/contracts/Ids"
+import { exportProgress, taskResult } from "@reelay/contracts/messages/Messages"
+import { RESULTS } from "@reelay/contracts/messages/Topology"
 import { exportFile, taskFile } from "@reelay/contracts/ObjectKeys"
+import { Build, lightPool } from "@reelay/contracts/Plan"
 import type { Manifest } from "@reelay/contracts/Plan"
+import { Bus } from "@reelay/platform/Bus"
 import { Database } from "@reelay/platform/Database"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
-import * as Directory from "@reelay/platform/ObjectStoreDirectory"
+import { attempts } from "@reelay/platform/Tables"
 import { insertExport, insertVideo } from "@reelay/platform/testing/Fixtures"
-import { Infra } from "@reelay/platform/testing/Infra"
-import { sql } from "drizzle-orm"
-import { Cause, DateTime, Deferred, Effect, Exit, Layer, Stream } from "effect"
+import { eq, sql } from "drizzle-orm"
+import { Cause, DateTime, Deferred, Effect, Exit, Fiber, Layer, Schedule, Stream } from "effect"
+import { makeExecutor } from "../src/Executor.ts"
+import { exportError } from "../src/Failures.ts"
 import { Ledger } from "../src/Ledger.ts"
 import { makeLines } from "../src/Lines.ts"
 import { linkOutputs } from "../src/Manifests.ts"
+import { SchedulerConfig } from "../src/SchedulerConfig.ts"
+import { anEncoder, anExport, aScheduler, lab, until } from "./Lab.ts"
 
 const bytes = (text: string) => Stream.make(new TextEncoder().encode(text))
 
@@ -22,7 +29,8 @@ describe("Lines", () => {
       lines.add(newId(ExportId), Effect.die("a bug"))
       const exit = yield* Effect.exit(lines.broken.pipe(Effect.timeout("5 seconds")))
       assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) === "a bug")
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped)
+  )
 
   it.effect("in order within an export, across exports at once", () =>
     Effect.gen(function* () {
@@ -37,66 +45,213 @@ describe("Lines", () => {
       lines.add(other, say("other").pipe(Effect.andThen(Deferred.succeed(gate, undefined)), Effect.asVoid))
       yield* Deferred.await(done)
       assert.deepStrictEqual(order, ["other", "first", "second"])
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped)
+  )
 })
 
-const stores = Layer.mergeAll(Directory.layer, Ledger.layer.pipe(Layer.provideMerge(Database.layer))).pipe(
-  Layer.provideMerge(Infra.layer)
-)
-layer(stores, { excludeTestServices: true, timeout: "60 seconds" })("among real servers", (it) => {
-  it.effect("a leader that was stopped and does not know it yet takes nothing of a later epoch away", () =>
+describe("Executor", () => {
+  it.effect("tasks that went out again and again while their line stood still go out once", () =>
     Effect.gen(function* () {
-      const store = yield* ObjectStore
-      const user = UserId.make("links")
-      const id = newId(ExportId)
-      const key = TaskKey.make("a".repeat(64))
-      const object = taskFile(user, key, "node", "made.mp4")
-      yield* store.put(object, bytes("made"))
-      for (const epoch of [1, 3, 20]) yield* store.put(exportFile(user, id, epoch, "a.mp4"), bytes(`${epoch}`))
-      const manifest: Manifest = {
-        v: 1,
-        key,
-        files: [
-          {
-            role: "media",
-            object,
-            name: "a.mp4",
-            contentType: "video/mp4",
-            bytes: 4,
-            sha256: Digest.make("0".repeat(64)),
-            frames: 1,
-            duration: 1,
-            width: 2,
-            height: 2
-          }
-        ],
-        family: null,
-        nodeId: NodeId.make("node"),
-        seconds: 1,
-        madeAt: yield* DateTime.now
-      }
-      const outputs = yield* linkOutputs(store, { _tag: "Link", id, user, token: 1, epoch: 2, manifest })
-      assert.deepStrictEqual(outputs.map((output) => output.object), [exportFile(user, id, 2, "a.mp4")])
-      const there = (epoch: number) => Effect.map(store.head(exportFile(user, id, epoch, "a.mp4")), (info) => info !== null)
-      assert.deepStrictEqual(yield* Effect.forEach([1, 2, 3, 20], there), [false, true, true, true])
-    }))
+      const gate = yield* Deferred.make<void>()
+      const done = yield* Deferred.make<void>()
+      const sent: Array<unknown> = []
+      const services = Layer.mergeAll(
+        Layer.mock(Bus)({
+          publish: (_message, body) => Effect.sync(() => void sent.push(Reflect.get(body, "dispatch"))),
+          purge: () => Effect.asVoid(Deferred.succeed(done, undefined))
+        }),
+        Layer.mock(ObjectStore)({}),
+        // Postgres is away for a while.
+        Layer.mock(Ledger)({ recordAttempt: () => Deferred.await(gate) }),
+        SchedulerConfig.layer
+      )
+      yield* Effect.gen(function* () {
+        const execute = yield* makeExecutor(
+          yield* makeLines,
+          () => {},
+          () => 0,
+          () => {}
+        )
+        const id = newId(ExportId)
+        const user = UserId.make("anyone")
+        const send = (task: string, dispatch: string) =>
+          execute({
+            _tag: "Dispatch",
+            again: false,
+            message: {
+              v: 1,
+              exportId: id,
+              userId: user,
+              epoch: 1,
+              pool: lightPool(Build.make("0123456789ab")),
+              task: TaskKey.make(task.repeat(64)),
+              dispatch,
+              plan: "plans/a/b/1.json",
+              excludes: []
+            }
+          })
+        execute({
+          _tag: "RecordAttempt",
+          id,
+          user,
+          attempt: newId(AttemptId),
+          epoch: 1,
+          task: "a".repeat(64),
+          kind: "internal",
+          nodeId: NodeId.make("node"),
+          family: null,
+          error: exportError("render_error", "It crashed."),
+          log: "",
+          seconds: 1
+        })
+        send("a", "a1")
+        send("b", "b1")
+        send("a", "a2")
+        send("a", "a3")
+        execute({ _tag: "Purge", id, subject: "tasks.>" })
+        yield* Deferred.succeed(gate, undefined)
+        yield* Deferred.await(done)
+      }).pipe(Effect.provide(services))
+      assert.deepStrictEqual(sent, ["b1", "a3"])
+    }).pipe(Effect.scoped)
+  )
+})
 
-  it.effect("a row that this version cannot read is nobody else's trouble", () =>
-    Effect.gen(function* () {
-      const database = yield* Database
-      const ledger = yield* Ledger
-      const user = UserId.make("rows")
-      const id = yield* database.query("export", async (db) => insertExport(db, user, await insertVideo(db, user)))
-      const newer = newId(ExportId)
-      yield* database.query("newer", (db) =>
-        db.execute(sql`insert into exports
+layer(Ledger.layer.pipe(Layer.provideMerge(lab)), { excludeTestServices: true, timeout: "60 seconds" })(
+  "among real servers",
+  (it) => {
+    it.effect("a leader that was stopped and does not know it yet takes nothing of a later epoch away", () =>
+      Effect.gen(function* () {
+        const store = yield* ObjectStore
+        const user = UserId.make("links")
+        const id = newId(ExportId)
+        const key = TaskKey.make("a".repeat(64))
+        const object = taskFile(user, key, "node", "made.mp4")
+        yield* store.put(object, bytes("made"))
+        for (const epoch of [1, 3, 20]) yield* store.put(exportFile(user, id, epoch, "a.mp4"), bytes(`${epoch}`))
+        const manifest: Manifest = {
+          v: 1,
+          key,
+          files: [
+            {
+              role: "media",
+              object,
+              name: "a.mp4",
+              contentType: "video/mp4",
+              bytes: 4,
+              sha256: Digest.make("0".repeat(64)),
+              frames: 1,
+              duration: 1,
+              width: 2,
+              height: 2
+            }
+          ],
+          family: null,
+          nodeId: NodeId.make("node"),
+          seconds: 1,
+          madeAt: yield* DateTime.now
+        }
+        const outputs = yield* linkOutputs(store, { _tag: "Link", id, user, token: 1, epoch: 2, manifest })
+        assert.deepStrictEqual(
+          outputs.map((output) => output.object),
+          [exportFile(user, id, 2, "a.mp4")]
+        )
+        const there = (epoch: number) =>
+          Effect.map(store.head(exportFile(user, id, epoch, "a.mp4")), (info) => info !== null)
+        assert.deepStrictEqual(yield* Effect.forEach([1, 2, 3, 20], there), [false, true, true, true])
+      })
+    )
+
+    it.effect("a row that this version cannot read is nobody else's trouble", () =>
+      Effect.gen(function* () {
+        const database = yield* Database
+        const ledger = yield* Ledger
+        const user = UserId.make("rows")
+        const id = yield* database.query("export", async (db) => insertExport(db, user, await insertVideo(db, user)))
+        const newer = newId(ExportId)
+        yield* database.query("newer", (db) =>
+          db.execute(sql`insert into exports
             (id, user_id, video_id, type, delivery, settings, request_digest, spec, frames, duration_micros)
           select ${newer}, user_id, video_id, type, delivery, settings, request_digest,
             jsonb_set(spec, '{target,codec}', '"unheard-of"'), frames, duration_micros
           from exports where id = ${id}`)
-      )
-      const { rows, unreadable } = yield* ledger.rows([id, newer, newId(ExportId)])
-      assert.deepStrictEqual(rows.map((row) => row.id), [id])
-      assert.deepStrictEqual(unreadable, [newer])
-    }))
-})
+        )
+        const { rows, unreadable } = yield* ledger.rows([id, newer, newId(ExportId)])
+        assert.deepStrictEqual(
+          rows.map((row) => row.id),
+          [id]
+        )
+        assert.deepStrictEqual(unreadable, [newer])
+      })
+    )
+
+    it.effect("a log with what Postgres takes for no text is on record all the same", () =>
+      Effect.gen(function* () {
+        const database = yield* Database
+        const user = UserId.make("logs")
+        const id = yield* database.query("export", async (db) => insertExport(db, user, await insertVideo(db, user)))
+        const facts = {
+          id,
+          user,
+          attempt: newId(AttemptId),
+          epoch: 1,
+          task: "a".repeat(64),
+          kind: "internal",
+          nodeId: NodeId.make("node"),
+          family: null,
+          error: exportError("render_error", "It crashed."),
+          log: "title: a\0b",
+          seconds: 1
+        } as const
+        yield* (yield* Ledger).recordAttempt(facts)
+        const [row] = yield* database.query("attempt", (db) =>
+          db.select().from(attempts).where(eq(attempts.exportId, id))
+        )
+        assert.strictEqual(row?.log, "title: ab")
+      })
+    )
+
+    it.effect("a word that makes the leader stumble is heard once; the next term does the export", () =>
+      Effect.gen(function* () {
+        const bus = yield* Bus
+        const user = UserId.make("poison")
+        const seen = yield* anEncoder("mute", () => Effect.succeed(null))
+        const id = yield* anExport(user)
+        const first = yield* Effect.gen(function* () {
+          yield* aScheduler()
+          return yield* Effect.sync(() => seen[0]).pipe(
+            Effect.repeat({ schedule: Schedule.spaced(20), until: (task) => task !== undefined }),
+            Effect.timeout("20 seconds")
+          )
+        }).pipe(Effect.scoped)
+        if (first === undefined) return assert.fail("nothing was dispatched")
+        // A leader that takes the task over knows no dispatch of it, so it takes any word.
+        const taken = yield* bus.subscribe(exportProgress).pipe(
+          Stream.filter(({ exportId }) => exportId === id),
+          Stream.runHead,
+          Effect.forkScoped
+        )
+        yield* aScheduler()
+        yield* Fiber.join(taken).pipe(Effect.timeout("20 seconds"))
+        yield* anEncoder("heard")
+        yield* bus.publish(taskResult, {
+          v: 1,
+          exportId: id,
+          epoch: first.epoch,
+          task: first.task,
+          dispatch: "no dispatch of ours",
+          nodeId: NodeId.make("stranger"),
+          pool: first.pool,
+          outcome: { _tag: "Failed", kind: "internal", message: "Nonsense.", log: "", seconds: 1 }
+        })
+        yield* bus
+          .subjects(RESULTS, `results.${id}.${first.task}`)
+          .pipe(
+            Effect.repeat({ schedule: Schedule.spaced(50), until: (waiting) => waiting.length === 0 }),
+            Effect.timeout("10 seconds")
+          )
+        assert.strictEqual((yield* until(id, "completed", "failed")).status, "completed")
+      }).pipe(Effect.scoped)
+    )
+  }
+)
