@@ -87,6 +87,9 @@ export class World {
   /** To be read; one read is under way at a time. */
   inspecting = new Set<ExportId>()
   reading = false
+  /** What is to be done for each export, in order; and tasks that are not published yet. */
+  readonly lines = new Map<ExportId, Array<() => void>>()
+  readonly unsent = new Map<string, number>()
   now = 1000
   readonly announced = new Map<ExportId, string>()
   readonly percents = new Map<string, number>()
@@ -284,6 +287,8 @@ export class World {
     this.state = this.#fresh()
     this.mailbox = []
     this.asyncs = []
+    this.lines.clear()
+    this.unsent.clear()
     this.inspecting.clear()
     this.reading = false
     for (const each of this.results) each.taken = false
@@ -302,13 +307,14 @@ export class World {
   /** Tasks first, results later: what moves from the one to the other in between is seen. */
   lookAround() {
     const asOf = this.state.sequence
+    const unsent = [...this.unsent.keys()]
     const tasks = new Map<string, QueuedTask>()
     for (const { message, subject } of this.stream) {
       const { exportId, pool, task } = message
       tasks.set(`${exportId}.${task}`, { id: exportId, task, pool, subject })
     }
     this.asyncs.push(() => {
-      const results = new Set(this.results.map(({ result }) => `${result.exportId}.${result.task}`))
+      const results = new Set([...unsent, ...this.results.map(({ result }) => `${result.exportId}.${result.task}`)])
       this.mailbox.push({ _tag: "Outstanding", asOf, tasks, results })
     })
   }
@@ -337,33 +343,65 @@ export class World {
     step?.()
   }
 
-  /** Decides `count` events, carries out what is to be done at once, and acknowledges. */
+  /** Decides `count` events; what follows is done in the exports' lines, and only then a result is acknowledged. */
   turn(count: number) {
     const events = this.mailbox.splice(0, count)
-    const commands: Array<Command> = []
     for (const event of events) {
       this.log.push({ event, now: this.now })
-      const [state, more] = decide(this.state, event, this.now)
+      const [state, commands] = decide(this.state, event, this.now)
       this.state = state
-      this.#check(more)
-      commands.push(...more)
+      this.#check(commands)
+      for (const command of commands) this.#carryOut(command)
+      if (event._tag === "Result") {
+        this.#inLine(event.result.exportId, () => {
+          this.results = this.results.filter((each) => each.result !== event.result || !each.taken)
+        })
+      }
     }
     if (events.length > 0) audit(this.state)
-    const order = ["RecordAttempt", "Start", "Complete", "Fail", "Purge"]
-    const rank = (command: Command) => order.indexOf(command._tag) === -1 ? order.length : order.indexOf(command._tag)
-    const purged = new Map<string, number>()
-    commands.forEach((command, i) => {
-      if (command._tag === "Purge" && command.subject.includes("*")) purged.set(command.id, i)
-    })
-    const kept = commands.filter((command, i) =>
-      command._tag !== "Dispatch" || (purged.get(command.message.exportId) ?? -1) < i
-    )
-    kept.sort((a, b) => rank(a) - rank(b))
-    for (const command of kept) this.#carryOut(command)
-    for (const event of events) {
-      if (event._tag === "Result") {
-        this.results = this.results.filter((each) => each.result !== event.result || !each.taken)
+  }
+
+  #inLine(id: ExportId, work: () => void) {
+    const line = this.lines.get(id)
+    if (line !== undefined) {
+      line.push(work)
+      return
+    }
+    const fresh = [work]
+    this.lines.set(id, fresh)
+    const serve = () => {
+      fresh.shift()?.()
+      if (fresh.length > 0) this.asyncs.push(serve)
+      else this.lines.delete(id)
+    }
+    this.asyncs.push(serve)
+  }
+
+  /** In line, or beside it, as the executor does it. */
+  #carryOut(command: Command) {
+    switch (command._tag) {
+      case "Start":
+      case "Complete":
+      case "Fail":
+      case "RecordAttempt":
+      case "Purge":
+      case "Stop":
+      case "Announce":
+      case "Unlink":
+      case "Disown":
+        return this.#inLine(command.id, () => this.#do(command))
+      case "Dispatch": {
+        const key = `${command.message.exportId}.${command.message.task}`
+        this.unsent.set(key, (this.unsent.get(key) ?? 0) + 1)
+        return this.#inLine(command.message.exportId, () => {
+          const left = (this.unsent.get(key) ?? 1) - 1
+          if (left === 0) this.unsent.delete(key)
+          else this.unsent.set(key, left)
+          this.#do(command)
+        })
       }
+      default:
+        return this.#do(command)
     }
   }
 
@@ -424,7 +462,7 @@ export class World {
     this.asyncs.push(() => this.mailbox.push(event))
   }
 
-  #carryOut(command: Command) {
+  #do(command: Command) {
     switch (command._tag) {
       case "Inspect":
         this.inspecting.add(command.id)
