@@ -1,12 +1,12 @@
 import { jetstreamManager } from "@nats-io/jetstream"
 import { Export, Progress } from "@reelay/contracts/Export"
 import { Video } from "@reelay/contracts/Media"
+import { freePort } from "@reelay/platform/embedded/FreePort"
 import { Schema } from "effect"
 import { execa } from "execa"
 import { connect, type NatsConnection } from "nats"
 import { createReadStream, createWriteStream } from "node:fs"
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { basename, join, resolve } from "node:path"
 import { Readable } from "node:stream"
@@ -33,16 +33,6 @@ const decode = {
 }
 
 const root = resolve(import.meta.dirname, "..")
-
-const freePort = () =>
-  new Promise<number>((done, failed) => {
-    const server = createServer()
-    server.once("error", failed)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => done(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 export interface Answer {
   readonly status: number

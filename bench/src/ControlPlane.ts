@@ -1,11 +1,11 @@
 import { Effect } from "effect"
+import { freePort } from "@reelay/platform/embedded/FreePort"
 import { startNats } from "@reelay/platform/embedded/Nats"
 import { startPostgres } from "@reelay/platform/embedded/Postgres"
 import { execa } from "execa"
 import { Logger, makeWorkerUtils, run } from "graphile-worker"
 import { randomBytes } from "node:crypto"
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { createInterface } from "node:readline"
@@ -20,14 +20,6 @@ const IDLE = 200
 const MANY = 2000
 const CONCURRENCY = 32
 const root = resolve(import.meta.dirname, "..", "..")
-
-const freePort = () =>
-  new Promise<number>((done) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => done(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 const until = async (what: string, check: () => Promise<boolean>, seconds = 120) => {
   for (const end = performance.now() + seconds * 1000; performance.now() < end;) {

@@ -1,6 +1,6 @@
+import { freePort } from "@reelay/platform/embedded/FreePort"
 import { execa } from "execa"
 import { chmod, mkdtemp, rm } from "node:fs/promises"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -8,12 +8,7 @@ import { join } from "node:path"
 export const withFarm = async (use: (farm: { readonly url: string }) => Promise<void>, root: string): Promise<void> => {
   const data = await mkdtemp(join(tmpdir(), "reelay-bench-farm-"))
   await chmod(data, 0o755)
-  const port = await new Promise<number>((done) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => done(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
+  const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const farm = execa(process.execPath, [join(root, "cli/src/main.ts"), "up"], {
     env: { REELAY_PORT: String(port), REELAY_DATA: data },

@@ -16,7 +16,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { Farm, until } from "../../test/Farm.ts"
-import { freePort } from "../src/stack/Ports.ts"
+import { freePort } from "@reelay/platform/embedded/FreePort"
 import { on, reelay } from "./Cli.ts"
 
 const TIMEOUT = 240_000
@@ -151,7 +151,7 @@ describe("with nothing running", () => {
   let place: { readonly data: string; readonly port: number }
   const urlOf = () => `http://127.0.0.1:${place.port}`
   beforeAll(async () => {
-    place = { data: join(folder, "data"), port: await Effect.runPromise(freePort) }
+    place = { data: join(folder, "data"), port: await freePort() }
     mkdirSync(place.data, { mode: 0o755 })
   })
   afterAll(() => reelay(place, "stop"))

@@ -7,7 +7,7 @@ import { readLock } from "../../launch/ProcessLock.mjs"
 import { Failure } from "../Failure.ts"
 import { openLog, tail } from "../stack/LogFile.ts"
 import { DEFAULT_PORT, logFileOf, Place, ROOT } from "../stack/Place.ts"
-import { freePort, isFree } from "../stack/Ports.ts"
+import { freePort, isFree } from "@reelay/platform/embedded/FreePort"
 import { obstacleOf } from "../stack/Readiness.ts"
 import { runningStack } from "../stack/StackNote.ts"
 import { clientOf, sayWhy, Unreachable } from "./Api.ts"
@@ -62,7 +62,9 @@ export class Connection extends Context.Service<
 
       /** A supervisor in a session of its own: it outlives this process and its terminal. */
       const startInBackground = Effect.gen(function* () {
-        const port = place.port ?? ((yield* isFree(DEFAULT_PORT)) ? DEFAULT_PORT : yield* freePort)
+        const port =
+          place.port
+          ?? ((yield* Effect.promise(() => isFree(DEFAULT_PORT))) ? DEFAULT_PORT : yield* Effect.promise(freePort))
         const log = yield* Effect.try({
           try: () => mkdirSync(place.logs, { recursive: true }),
           catch: (cause) => new Failure({ message: `the data folder ${place.data} cannot be used: ${String(cause)}` })

@@ -8,7 +8,7 @@ import type { KeepOptions } from "./Keeper.ts"
 import { endLeftovers } from "./Leftovers.ts"
 import { rotate } from "./LogFile.ts"
 import { DEFAULT_PORT, logFileOf, Place } from "./Place.ts"
-import { freePort, isFree } from "./Ports.ts"
+import { freePort, isFree } from "@reelay/platform/embedded/FreePort"
 import { removeProcesses, writeProcesses } from "./ProcessList.ts"
 import type { ListedProcess, ProcessRole } from "./ProcessList.ts"
 import { secretsOf } from "./Secrets.ts"
@@ -65,7 +65,7 @@ export const holdFolder = Effect.fnUntraced(function* (place: Place["Service"], 
 })
 
 const freeOrRefused = Effect.fnUntraced(function* (port: number) {
-  if (yield* isFree(port)) return
+  if (yield* Effect.promise(() => isFree(port))) return
   return yield* new Failure({
     code: "port_in_use",
     message: `port ${port} is in use by another program; choose another one with REELAY_PORT`
@@ -115,7 +115,7 @@ export const startStack = Effect.fn("Stack.start")(function* ({ tell, transient 
   const nats = natsServer({ dataDirectory: place.nats, passwords })
   yield* keepAlive("nats", nats.start)
 
-  const notifierPort = yield* freePort
+  const notifierPort = yield* Effect.promise(freePort)
   const keepService = (role: ServiceRole, ownPort: number | null = null) =>
     keepAlive(role, () =>
       startService({

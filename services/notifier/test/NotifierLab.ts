@@ -7,13 +7,13 @@ import { Bus } from "@reelay/platform/Bus"
 import { Database } from "@reelay/platform/Database"
 import type { Db } from "@reelay/platform/Database"
 import { exports_ } from "@reelay/platform/Tables"
+import { freePort } from "@reelay/platform/embedded/FreePort"
 import { insertExport, insertVideo, output } from "@reelay/platform/testing/Fixtures"
 import { openInfra } from "@reelay/platform/testing/Infra"
 import type { TestInfra } from "@reelay/platform/testing/Infra"
 import { eq, sql } from "drizzle-orm"
 import { ConfigProvider, Context, Effect, Layer, Queue, Schema, Stream } from "effect"
 import type { Scope } from "effect"
-import { createServer } from "node:net"
 import { notifier } from "../src/Notifier.ts"
 
 const decode = Schema.decodeUnknownSync(Schema.fromJsonString(ServerMessage))
@@ -25,14 +25,6 @@ export interface Client {
   readonly send: (message: unknown) => void
   readonly ended: Promise<number>
 }
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 export const connectTo = (url: string, options: NodeWS.ClientOptions = {}) =>
   Effect.acquireRelease(

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { exportProgress, queueOrder } from "@reelay/contracts/messages/Messages"
+import { freePort } from "@reelay/platform/embedded/FreePort"
 import { LOCAL_USER } from "@reelay/platform/Auth"
 import { Effect, Schedule } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
-import { aProgress, connectTo, freePort, Lab, next } from "./NotifierLab.ts"
+import { aProgress, connectTo, Lab, next } from "./NotifierLab.ts"
 
 const me = LOCAL_USER
 

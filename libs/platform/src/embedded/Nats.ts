@@ -2,9 +2,10 @@ import type { Role } from "@reelay/contracts/messages/Topology"
 import { Effect, Schedule, Schema } from "effect"
 import { execa } from "execa"
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises"
-import { createConnection, createServer } from "node:net"
+import { createConnection } from "node:net"
 import { join, resolve } from "node:path"
 import { natsConfigText } from "../NatsConfig.ts"
+import { freePort } from "./FreePort.ts"
 
 /** A real nats-server as a child process: for the embedded stack's supervisor and for tests. */
 export class NatsServerError extends Schema.TaggedError<NatsServerError>()("NatsServerError", {
@@ -44,14 +45,9 @@ const STOP_GRACE_MILLIS = 5000
 /** A port picked a moment ago may be taken by somebody else since. */
 const START_ATTEMPTS = 3
 
-const freePort = Effect.callback<number, NatsServerError>((resume) => {
-  const probe = createServer()
-  probe.once("error", (error) => resume(Effect.fail(new NatsServerError({ reason: "start", detail: error.message }))))
-  probe.listen(0, "127.0.0.1", () => {
-    const address = probe.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    probe.close(() => resume(Effect.succeed(port)))
-  })
+const aPort = Effect.tryPromise({
+  try: freePort,
+  catch: (cause) => new NatsServerError({ reason: "start", detail: String(cause) })
 })
 
 /** What `nats-server --version` says: `2.9.10`. */
@@ -160,7 +156,7 @@ const launch = Effect.fnUntraced(function* (options: NatsOptions, version: strin
 export const startNats = Effect.fn("Nats.start")(function* (options: NatsOptions) {
   const version = yield* natsVersion(options.command)
   if (options.port !== 0) return yield* launch(options, version, options.port)
-  return yield* freePort.pipe(
+  return yield* aPort.pipe(
     Effect.flatMap((port) => launch(options, version, port)),
     Effect.retry({ times: START_ATTEMPTS - 1, while: (error) => error.reason === "start" })
   )

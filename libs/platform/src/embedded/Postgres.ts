@@ -18,11 +18,11 @@ import {
   symlink,
   writeFile
 } from "node:fs/promises"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { basename, dirname, join, resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import postgres from "postgres"
+import { freePort } from "./FreePort.ts"
 import { closedFolder, postgresAccount, postgresPrograms, sharedFolder } from "./PostgresPrograms.ts"
 import type { Account } from "./PostgresPrograms.ts"
 
@@ -80,18 +80,6 @@ const exists = (path: string) =>
     () => true,
     () => false
   )
-
-const freePort = () =>
-  new Promise<number>((found, failed) => {
-    const server = createServer()
-    server.once("error", failed)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() =>
-        typeof address === "object" && address !== null ? found(address.port) : failed(new Error("no port"))
-      )
-    })
-  })
 
 /** What postmaster.pid says: 1 pid, 4 port, 8 status. */
 const postmaster = async (dataDir: string) => {
