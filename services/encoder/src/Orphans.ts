@@ -1,6 +1,6 @@
 import { hasEnded, ownIdentity, startOf } from "@reelay/platform/ProcessIdentity"
 import { Effect } from "effect"
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises"
+import { lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 
 /**
@@ -20,10 +20,17 @@ const parse = (name: string): { readonly pid: number; readonly start: string } |
   return at > 0 && Number.isInteger(pid) && pid > 1 ? { pid, start: name.slice(at + 1) } : null
 }
 
+/** A note makes us end a process, and the usual place is under a folder where anyone may make one of that name first. */
+const isOursAlone = async (folder: string): Promise<boolean> => {
+  const found = await lstat(folder).catch(() => null)
+  return found !== null && found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o002) === 0
+}
+
 /** Ends the children of encoders that are no more. Returns how many it ended. */
 export const sweep = (folder: string): Effect.Effect<number> =>
   Effect.promise(async () => {
     let ended = 0
+    if (!(await isOursAlone(folder))) return ended
     for (const owner of await readdir(folder).catch(() => [])) {
       if (hasEnded(owner) !== true) continue
       for (const child of await readdir(join(folder, owner)).catch(() => [])) {
@@ -44,6 +51,11 @@ export const sweep = (folder: string): Effect.Effect<number> =>
 /** Opens this process' own page, after sweeping those of the dead. Notes that cannot be written are done without. */
 export const openLedger = Effect.fn("Orphans.openLedger")(function* (folder: string) {
   yield* Effect.promise(() => mkdir(folder, { recursive: true, mode: 0o700 }).catch(() => undefined))
+  if (!(yield* Effect.promise(() => isOursAlone(folder)))) {
+    yield* Effect.logWarning("Others may write where child processes are noted: what a crash leaves is not ended", {
+      folder
+    })
+  }
   const ended = yield* sweep(folder)
   if (ended > 0) yield* Effect.logWarning("Ended processes that a dead encoder had left", { processes: ended })
   const page = join(folder, ownIdentity)

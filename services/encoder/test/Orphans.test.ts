@@ -3,7 +3,7 @@ import { openLedger, sweep } from "@reelay/encoder/Orphans"
 import { ownIdentity, startOf } from "@reelay/platform/ProcessIdentity"
 import { Effect } from "effect"
 import { execa } from "execa"
-import { mkdir, readdir, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { temporary } from "./support/Harness.ts"
 
@@ -35,6 +35,23 @@ describe("Orphans", () => {
       assert.strictEqual((yield* Effect.promise(() => orphan)).signal, "SIGKILL")
       assert.isNotNull(startOf(pidOf(stranger)))
       assert.deepStrictEqual(yield* Effect.promise(() => readdir(folder)), [])
+    })
+  )
+
+  it.live("believes no note that somebody else could have written", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary
+      const child = yield* sleeper
+      const dead = ownIdentity.replace(/-\d+-\w+$/, "-999999999-1")
+      yield* Effect.promise(async () => {
+        await mkdir(join(folder, dead))
+        await writeFile(join(folder, dead, `${pidOf(child)}-${startOf(pidOf(child))}`), "")
+        await chmod(folder, 0o777)
+      })
+      assert.strictEqual(yield* sweep(folder), 0)
+      assert.isNotNull(startOf(pidOf(child)))
+      yield* Effect.promise(() => chmod(folder, 0o700))
+      assert.strictEqual(yield* sweep(folder), 1)
     })
   )
 
