@@ -21,10 +21,11 @@ const MANY = 2000
 const CONCURRENCY = 32
 const root = resolve(import.meta.dirname, "..", "..")
 
-const until = async (what: string, check: () => Promise<boolean>, seconds = 120) => {
+/** Asked seldom where asking costs the farm something. */
+const until = async (what: string, check: () => Promise<boolean>, everyMillis = 250, seconds = 180) => {
   for (const end = performance.now() + seconds * 1000; performance.now() < end;) {
     if (await check().catch(() => false)) return
-    await new Promise((done) => setTimeout(done, 25))
+    await new Promise((done) => setTimeout(done, everyMillis))
   }
   throw new Error(`waited ${seconds} s for ${what}`)
 }
@@ -146,7 +147,7 @@ export const controlPlane = async (): Promise<void> => {
       const begun = performance.timeOrigin + performance.now()
       const id = await submit()
       started.push(begun)
-      await until("its claim", async () => claimed.has(id))
+      await until("its claim", async () => claimed.has(id), 2)
     }).then(() => ids.slice(20))
     const toStart = accepted.map((id, i) => (claimed.get(id) ?? Number.NaN) - (started[i] ?? Number.NaN))
     const alone = await timedAll(IDLE, 1, submit)
