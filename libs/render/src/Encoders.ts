@@ -103,11 +103,14 @@ const gop = (request: EncoderRequest): ReadonlyArray<string> => {
   return argv`-g ${frames} -keyint_min ${frames}`
 }
 
-/** The ceiling over each second: a chunk's buffer starts nearly full, which must not add to the chunk's average. */
+/**
+ * The buffer starts nearly full, and what is in it comes on top of a chunk's rate: with half a second of buffer and this
+ * headroom every chunk of 2.6 s or more keeps its average under the ceiling.
+ */
 const HEADROOM = 0.85
 const peak = (request: EncoderRequest): number => Math.round(ceilingOf(request) * HEADROOM)
 const ceiling = (request: EncoderRequest): ReadonlyArray<string> =>
-  argv`-maxrate ${peak(request)} -bufsize ${peak(request)}`
+  argv`-maxrate ${peak(request)} -bufsize ${Math.round(peak(request) / 2)}`
 
 const threads = (request: EncoderRequest): number => threadsFor(request.width, request.height)
 

@@ -57,45 +57,62 @@ const ticksPerTick = (timeBase: Rational, rate: Rational): number =>
 /** Size, square pixels, colours. ffmpeg has turned the picture upright before the graph sees it. */
 const look = ({ picture, target, pixelFormat }: VideoGraphInput): ReadonlyArray<string> => {
   const color = outputColor(picture)
+  const given = inputMatrix(picture) ?? color.matrix
   return [
-    `scale=${target.width}:${target.height}:flags=${SCALER}:in_color_matrix=${inputMatrix(picture)}`
-      + `:out_color_matrix=${color.scaleMatrix}:out_range=tv`,
+    `scale=${target.width}:${target.height}:flags=${SCALER}:in_color_matrix=${SCALE_MATRIX[given]}`
+      + `:out_color_matrix=${SCALE_MATRIX[given]}:out_range=tv`,
     "setsar=1",
-    `format=${pixelFormat}`,
+    "format=yuv420p",
+    // scale can change the matrix too, by way of RGB and at twice the cost of all the rest.
+    ...(given === color.matrix
+      ? []
+      : [`colorspace=fast=1:dither=none:space=${color.matrix}:ispace=${given}:${SAME_OTHERWISE}`]),
+    ...(pixelFormat === "yuv420p" ? [] : [`format=${pixelFormat}`]),
     `setparams=range=tv:colorspace=${color.matrix}:color_primaries=${color.primaries}:color_trc=${color.transfer}`
   ]
 }
 
+/** Of colour, only the matrix is changed. */
+const SAME_OTHERWISE = "primaries=bt709:iprimaries=bt709:trc=bt709:itrc=bt709:range=tv:irange=tv"
+
 export interface OutputColor {
-  readonly matrix: string
+  readonly matrix: Matrix
   readonly primaries: string
   readonly transfer: string
-  /** The matrix by scale's name for it. */
-  readonly scaleMatrix: string
 }
 
-const BT709: OutputColor = { matrix: "bt709", primaries: "bt709", transfer: "bt709", scaleMatrix: "bt709" }
+/** Matrices by ffprobe's names, with scale's name for each. */
+const SCALE_MATRIX = {
+  bt709: "bt709",
+  fcc: "fcc",
+  bt470bg: "bt601",
+  smpte170m: "bt601",
+  smpte240m: "smpte240m",
+  bt2020nc: "bt2020"
+} as const
+type Matrix = keyof typeof SCALE_MATRIX
+
+const isMatrix = (name: string | null): name is Matrix => name !== null && Object.hasOwn(SCALE_MATRIX, name)
 
 /**
  * Everything becomes BT.709, but for HDR: until tone mapping works it stays what it is and says so, which players show
  * right, where a false BT.709 tag would look washed out.
  */
 export const outputColor = (picture: PictureInfo): OutputColor =>
-  picture.colorTransfer === "smpte2084" || picture.colorTransfer === "arib-std-b67"
-    ? { matrix: "bt2020nc", primaries: "bt2020", transfer: picture.colorTransfer, scaleMatrix: "bt2020" }
-    : BT709
+  isHdr(picture)
+    ? { matrix: "bt2020nc", primaries: "bt2020", transfer: picture.colorTransfer ?? "" }
+    : { matrix: "bt709", primaries: "bt709", transfer: "bt709" }
 
-/** scale's names for ffprobe's. */
-const MATRICES: Record<string, string> = {
-  bt709: "bt709",
-  fcc: "fcc",
-  bt470bg: "bt601",
-  smpte170m: "bt601",
-  smpte240m: "smpte240m",
-  bt2020nc: "bt2020",
-  bt2020c: "bt2020"
+const isHdr = ({ colorTransfer }: PictureInfo): boolean =>
+  colorTransfer === "smpte2084" || colorTransfer === "arib-std-b67"
+
+/**
+ * Null for RGB, which has none: it goes straight to the output's. Where a file does not say, players take small pictures
+ * for BT.601 and large ones for BT.709; ffmpeg would take all for BT.601.
+ */
+const inputMatrix = (picture: PictureInfo): Matrix | null => {
+  if (/rgb|bgr|gbr|pal8/.test(picture.pixelFormat)) return null
+  if (isMatrix(picture.colorSpace)) return picture.colorSpace
+  if (isHdr(picture)) return "bt2020nc"
+  return Math.min(picture.codedWidth, picture.codedHeight) >= 720 ? "bt709" : "smpte170m"
 }
-
-/** Where a file does not say, players take small pictures for BT.601 and large ones for BT.709; scale would not. */
-const inputMatrix = (picture: PictureInfo): string =>
-  MATRICES[picture.colorSpace ?? ""] ?? (Math.min(picture.codedWidth, picture.codedHeight) >= 720 ? "bt709" : "bt601")

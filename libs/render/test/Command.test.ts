@@ -55,7 +55,7 @@ describe("commands", () => {
       ${RUN} -copyts ${SAFE} -threads 2 -noaccurate_seek -ss 6000000us -i file:/s/0
       -filter_complex_threads 1 -filter_complex_script /t/video.graph
       -map [v] -an -sn -dn -fps_mode passthrough -frames:v 255
-      -c:v libx264 -preset fast -profile:v high -crf 23 -maxrate 3396603 -bufsize 3396603
+      -c:v libx264 -preset fast -profile:v high -crf 23 -maxrate 3396603 -bufsize 1698302
       -g 60 -keyint_min 60 -sc_threshold 0 -flags +cgop -threads 1 -bitexact ${BT709}
       ${PLAIN} -video_track_timescale 30000 -f mp4 file:/t/chunk.mp4`)
     ])
@@ -213,7 +213,7 @@ describe("encoders", () => {
     const { global, output, pixelFormat, passes } = encoderArguments({ ...request, family, codec, ...change })
     return [...global, ...output, pixelFormat, passes].join(" ")
   }
-  const LIMIT = "-maxrate 3400000 -bufsize 3400000 -g 60 -keyint_min 60"
+  const LIMIT = "-maxrate 3400000 -bufsize 1700000 -g 60 -keyint_min 60"
 
   it("are asked for constant quality under a ceiling, in closed GOPs of two seconds", () => {
     const cases: ReadonlyArray<readonly [Family, VideoCodec, string]> = [
@@ -326,7 +326,7 @@ describe("encoders", () => {
     assert.strictEqual(
       probeArguments("nvenc", "h264", "0").join(" "),
       "-hide_banner -nostdin -v error -f lavfi -i testsrc2=size=256x256:rate=30 -frames:v 6 -vf format=nv12 -an "
-        + "-c:v h264_nvenc -gpu 0 -preset p1 -tune hq -rc vbr -cq 23 -b:v 0 -maxrate 241777 -bufsize 241777 -g 60 -keyint_min 60 "
+        + "-c:v h264_nvenc -gpu 0 -preset p1 -tune hq -rc vbr -cq 23 -b:v 0 -maxrate 241777 -bufsize 120889 -g 60 -keyint_min 60 "
         + "-forced-idr 1 -no-scenecut 1 -strict_gop 1 -bitexact -f null -"
     )
   })

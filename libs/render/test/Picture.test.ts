@@ -69,6 +69,11 @@ describe("a finished picture", () => {
     return [...stdout.subarray(0, 3)]
   }
 
+  const colorTags = async (path: string): Promise<string> => {
+    const entries = "stream=color_space,color_range,color_primaries,color_transfer,pix_fmt"
+    return (await execa("ffprobe", ["-v", "error", "-show_entries", entries, "-of", "csv=p=0", path])).stdout
+  }
+
   // A saturated colour in which BT.601 and BT.709 are 20 levels apart.
   const COLOR = [192, 64, 32] as const
   const solid = async (name: string, width: number, height: number, matrix: string, codec: ReadonlyArray<string>) => {
@@ -105,18 +110,38 @@ describe("a finished picture", () => {
       const from = await solid(name.replaceAll(/\W+/g, "-"), width, height, matrix, codec)
       const path = await finished(from)
       for (const [i, value] of (await shownColor(path)).entries()) assert.closeTo(value, COLOR[i] ?? 0, 6)
-      const tags = await execa("ffprobe", [
-        "-v",
-        "error",
-        "-show_entries",
-        "stream=color_space,color_range,color_primaries,color_transfer,pix_fmt",
-        "-of",
-        "csv=p=0",
-        path
-      ])
-      assert.strictEqual(tags.stdout, "yuv420p,tv,bt709,bt709,bt709")
+      assert.strictEqual(await colorTags(path), "yuv420p,tv,bt709,bt709,bt709")
     })
   }
+
+  it("has the colours of an RGB source", async () => {
+    const path = `${folder}/rgb.mkv`
+    const input = ["-f", "lavfi", "-i", "color=c=0xC04020:s=160x120:r=25:d=0.4,format=rgb24"]
+    await execa("ffmpeg", [
+      "-v",
+      "error",
+      "-y",
+      ...input,
+      "-c:v",
+      "libx264rgb",
+      "-preset",
+      "ultrafast",
+      "-qp",
+      "4",
+      path
+    ])
+    for (const [i, value] of (await shownColor(await finished(await ingest(path)))).entries()) {
+      assert.closeTo(value, COLOR[i] ?? 0, 6)
+    }
+  })
+
+  it("says that it is HDR when it is", async () => {
+    const path = `${folder}/hdr.mkv`
+    const tags = ["-colorspace", "bt2020nc", "-color_trc", "smpte2084", "-color_primaries", "bt2020"]
+    const input = ["-f", "lavfi", "-i", "color=c=gray:s=160x120:r=25:d=0.4,format=yuv420p10le"]
+    await execa("ffmpeg", ["-v", "error", "-y", ...input, "-c:v", "libx264", "-preset", "ultrafast", ...tags, path])
+    assert.strictEqual(await colorTags(await finished(await ingest(path))), "yuv420p,tv,bt2020nc,smpte2084,bt2020")
+  })
 
   // A flash and a beep in the same instant of the source, at 3.2 s.
   for (const [format, codec, extension] of [
