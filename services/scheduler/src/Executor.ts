@@ -25,7 +25,7 @@ const redispatches = Metric.counter("reelay_scheduler_redispatches_total", {
 
 /** What follows in an export's line does not wait for a broken store for ever. */
 const aWhile = { times: 10, schedule: Schedule.spaced("2 seconds") }
-/** A pool without a consumer is a pool that nobody can claim from: asked for until it is there, or this term ends. */
+/** A pool without a consumer is a pool that nobody can claim from: asked for until it is there. */
 const untilThere = Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("5 seconds")])
 
 /**
@@ -171,7 +171,11 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
         return aside(link(command))
       case "EnsureConsumer":
         return lines.beside(
-          bus.ensureConsumer(poolConsumer(command.pool, ackWait)).pipe(Effect.retry(untilThere), Effect.orDie)
+          bus.ensureConsumer(poolConsumer(command.pool, ackWait)).pipe(
+            // The next connection asks for it anew.
+            Effect.retry({ while: () => bus.connected, schedule: untilThere }),
+            Effect.ignore
+          )
         )
       case "SayOrder":
         return lines.beside(bus.broadcast(queueOrder, { v: 1, waiting: command.waiting }))

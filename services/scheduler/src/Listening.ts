@@ -3,7 +3,7 @@ import type { Progress } from "@reelay/contracts/Export"
 import { control, exportProgress, exportRequested, taskProgress, taskResult } from "@reelay/contracts/messages/Messages"
 import { PROGRESS, requestsConsumer, resultsConsumer } from "@reelay/contracts/messages/Topology"
 import { Bus } from "@reelay/platform/Bus"
-import { Effect, Schedule, Stream } from "effect"
+import { Effect, Option, Schedule, Stream } from "effect"
 import { Ledger } from "./Ledger.ts"
 import type { Post } from "./Post.ts"
 
@@ -81,10 +81,11 @@ export const listen = Effect.fnUntraced(function* (post: Post, connected: () => 
         Effect.andThen(bus.ensureConsumer(requestsConsumer)),
         Effect.andThen(bus.ensureConsumer(resultsConsumer)),
         Effect.tapError((error) => Effect.logWarning("streams cannot be made sure of yet", error)),
-        // Each try takes the connection that there is by then. To give up would be a farm without streams.
-        Effect.retry(Schedule.spaced("1 second")),
-        Effect.orDie,
-        Effect.map(() => {
+        // As long as there is a connection: to give up on one would be a farm without streams. The next begins anew.
+        Effect.retry({ while: () => bus.connected, schedule: Schedule.spaced("1 second") }),
+        Effect.option,
+        Effect.map((done) => {
+          if (Option.isNone(done)) return
           post({ _tag: "Reconnected" })
           connected()
         })
