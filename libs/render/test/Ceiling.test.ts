@@ -13,7 +13,7 @@ describe("the ceiling holds in", () => {
   let source: Ingested
   beforeAll(async () => {
     folder = await mkdtemp(`${tmpdir()}/reelay-ceiling-`)
-    const input = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=30:d=4,noise=alls=60:allf=t,format=yuv420p"]
+    const input = ["-f", "lavfi", "-i", "testsrc2=s=160x90:r=30:d=4,noise=alls=60:allf=t,format=yuv420p"]
     const path = `${folder}/noise.mp4`
     await execa("ffmpeg", ["-v", "error", ...input, "-c:v", "libx264", "-preset", "ultrafast", "-qp", "12", path])
     source = await ingest(path)
@@ -28,7 +28,7 @@ describe("the ceiling holds in", () => {
   ] as const) {
     it(`${codec}, ${mode}`, async () => {
       const format = codec === "vp9" ? "webm" : "mp4"
-      const target = { codec, mode, format, width: 320, height: 180, frameRate: { num: 30, den: 1 } } as const
+      const target = { codec, mode, format, width: 160, height: 90, frameRate: { num: 30, den: 1 } } as const
       const spec = specOf([source], [{}], target)
       const plan = planOf(spec, [source])
       const task = plan.tasks[0] ?? assert.fail()
