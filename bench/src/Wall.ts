@@ -1,7 +1,7 @@
 import { execa } from "execa"
 import { mkdtemp, rm, stat } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join, resolve } from "node:path"
+import { join } from "node:path"
 import { median } from "./Figures.ts"
 import { withFarm } from "./WithFarm.ts"
 
@@ -10,7 +10,6 @@ import { withFarm } from "./WithFarm.ts"
  * its default threads. Interleaved runs; medians.
  */
 const RUNS = 3
-const root = resolve(import.meta.dirname, "..", "..")
 
 export const wall = async (): Promise<void> => {
   const folder = await mkdtemp(join(tmpdir(), "reelay-wall-"))
@@ -110,7 +109,7 @@ export const wall = async (): Promise<void> => {
         `  bare ffmpeg          ${median(bare).toFixed(1)} s  (${bare.map((s) => s.toFixed(1)).join(", ")}), ${size} bytes`
       )
       console.log(`  ours : bare          ${(median(ours) / median(bare)).toFixed(2)}×`)
-    }, root)
+    })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

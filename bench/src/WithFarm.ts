@@ -2,16 +2,21 @@ import { freePort } from "@reelay/platform/embedded/FreePort"
 import { execa } from "execa"
 import { chmod, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
+
+const root = resolve(import.meta.dirname, "..", "..")
 
 /** A whole embedded farm for the time of `use`, on a free port and a folder of its own. */
-export const withFarm = async (use: (farm: { readonly url: string }) => Promise<void>, root: string): Promise<void> => {
+export const withFarm = async (
+  use: (farm: { readonly url: string }) => Promise<void>,
+  environment: Readonly<Record<string, string>> = {}
+): Promise<void> => {
   const data = await mkdtemp(join(tmpdir(), "reelay-bench-farm-"))
   await chmod(data, 0o755)
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const farm = execa(process.execPath, [join(root, "cli/src/main.ts"), "up"], {
-    env: { REELAY_PORT: String(port), REELAY_DATA: data },
+    env: { ...environment, REELAY_PORT: String(port), REELAY_DATA: data },
     stdin: "ignore",
     reject: false
   })

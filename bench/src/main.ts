@@ -1,8 +1,9 @@
 import { controlPlane } from "./ControlPlane.ts"
+import { start } from "./Start.ts"
 import { wall } from "./Wall.ts"
 
-/** `npm run bench` runs all; `npm run bench -- control` or `-- wall` a part. */
-const parts: Readonly<Record<string, () => Promise<void>>> = { control: controlPlane, wall }
+/** `npm run bench` runs all; `npm run bench -- control`, `-- start` or `-- wall` a part. */
+const parts: Readonly<Record<string, () => Promise<void>>> = { control: controlPlane, start, wall }
 const asked = process.argv.slice(2)
 for (const name of asked.length === 0 ? Object.keys(parts) : asked) {
   const part = parts[name]
