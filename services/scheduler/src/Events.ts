@@ -83,7 +83,7 @@ export type Event =
   }
   /** `unreadable`: the stored plan does not decode, else the store or the database failed. */
   | { readonly _tag: "LoadFailed"; readonly id: ExportId; readonly token: number; readonly unreadable: boolean }
-  /** What the streams hold, as of `sequence`: tasks by pool and `exportId.taskKey`, results by `exportId.taskKey`. */
+  /** What the streams hold, as of `sequence`: tasks by `exportId.taskKey`; and what is on its way into the first or out of the second. */
   | {
     readonly _tag: "Outstanding"
     readonly asOf: number

@@ -1,9 +1,10 @@
 import type { ExportId } from "@reelay/contracts/Ids"
-import { control, exportEvent, exportProgress, queueOrder, taskMessage } from "@reelay/contracts/messages/Messages"
+import { control, exportProgress, queueOrder, taskMessage } from "@reelay/contracts/messages/Messages"
 import { poolConsumer, TASKS } from "@reelay/contracts/messages/Topology"
 import { Bus } from "@reelay/platform/Bus"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { Effect, Metric, Queue, Schedule, Semaphore } from "effect"
+import { makeAnnouncements } from "./Announcements.ts"
 import type { Command, Event } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Lines } from "./Lines.ts"
@@ -39,9 +40,14 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
   const ledger = yield* Ledger
   const { ackWait } = yield* SchedulerConfig
   const writes = yield* makeWrites(lines)
+  const announcements = yield* makeAnnouncements
   const heavy = yield* Semaphore.make(HEAVY)
   const inspections = yield* Queue.unbounded<ExportId>()
-  /** Dispatches that wait in their lines. Where one stands still the stream lacks its tasks, which go out again and again. */
+  let asked = 0
+  /**
+   * Dispatches that are not published yet. Until then the stream lacks their tasks, which must not pass for lost; of
+   * several that wait in a line that stands still only the last goes out.
+   */
   const latest = new Map<string, string>()
 
   const answered = (work: Effect.Effect<Event>): Effect.Effect<void> => Effect.map(work, (event) => post(event))
@@ -50,7 +56,8 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
   // One read at a time, so that answers come in the order of their reads.
   const complained = new Set<ExportId>()
   const inspect = Effect.gen(function* () {
-    const ids = [...new Set(yield* Queue.takeBetween(inspections, 1, READ))]
+    const taken = yield* Queue.takeBetween(inspections, 1, READ)
+    const ids = [...new Set(taken)]
     const sequence = asOf()
     const { rows, unreadable } = yield* ledger.rows(ids).pipe(
       Effect.tapError((error) => Effect.logWarning("rows cannot be read yet", error)),
@@ -66,6 +73,7 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
     }
     const there = new Set([...rows.map((row) => row.id), ...unreadable])
     post({ _tag: "Rows", asOf: sequence, rows, missing: ids.filter((id) => !there.has(id)) })
+    asked -= taken.length
   })
   lines.beside(Effect.forever(inspect))
 
@@ -108,26 +116,21 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
         latest.set(task, message.dispatch)
         return Effect.suspend(() => {
           if (latest.get(task) !== message.dispatch) return Effect.void
-          latest.delete(task)
-          return bus
-            .publish(taskMessage, message)
-            .pipe(Effect.andThen(Metric.update(again ? redispatches : dispatches, 1)), Effect.ignore)
+          return bus.publish(taskMessage, message).pipe(
+            Effect.andThen(Metric.update(again ? redispatches : dispatches, 1)),
+            Effect.ignore,
+            Effect.andThen(
+              Effect.sync(() => {
+                if (latest.get(task) === message.dispatch) latest.delete(task)
+              })
+            )
+          )
         })
       }
       case "Purge":
         return bus.purge(TASKS, command.subject).pipe(Effect.ignore)
       case "Stop":
         return bus.broadcast(control, { _tag: "Cancel", v: 1, exportId: command.id, epoch: command.epoch })
-      case "Announce":
-        return bus
-          .publish(exportEvent, {
-            v: 1,
-            exportId: command.id,
-            userId: command.user,
-            epoch: command.epoch,
-            status: command.status
-          })
-          .pipe(Effect.ignore)
       case "Report":
         return bus.broadcast(exportProgress, {
           v: 1,
@@ -150,13 +153,16 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
   }
 
   /** Returns at once. */
-  return (command: Command): void => {
+  const execute = (command: Command): void => {
     switch (command._tag) {
       case "Inspect":
         Queue.offerUnsafe(inspections, command.id)
+        asked++
         return
       case "LookAround":
         return lookAround()
+      case "Announce":
+        return announcements.say(command)
       case "Plan":
         return aside(
           plan(command).pipe(Effect.provideService(ObjectStore, store), Effect.provideService(Ledger, ledger))
@@ -184,5 +190,15 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
         if (work !== null) lines.add(command._tag === "Dispatch" ? command.message.exportId : command.id, work)
       }
     }
+  }
+
+  return {
+    execute,
+    /** Whether rows are being read. */
+    reads: (): boolean => asked > 0,
+    /** `exportId.taskKey` of tasks that are on their way into the stream. */
+    unsent: (): ReadonlySet<string> => new Set(latest.keys()),
+    /** Ends, with its cause, when anything that this does on its own has died. */
+    broken: announcements.broken
   }
 })

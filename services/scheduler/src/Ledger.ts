@@ -6,13 +6,14 @@ import { Database } from "@reelay/platform/Database"
 import { DatabaseError } from "@reelay/platform/DatabaseError"
 import { planOf, specOf } from "@reelay/platform/Rows"
 import { attempts, exports_, farm } from "@reelay/platform/Tables"
-import { and, eq, inArray, sql } from "drizzle-orm"
+import { and, desc, eq, inArray, sql } from "drizzle-orm"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import type { AttemptFacts, Command, PastAttempt, Row } from "./Events.ts"
 
 type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
 
 const SurveyRow = Schema.Struct({ id: ExportId, status: ExportStatus, epoch: Schema.Int })
+const EndedRow = Schema.Struct({ id: ExportId, user: UserId, status: ExportStatus, epoch: Schema.Int })
 const ReadRow = Schema.Struct({
   id: ExportId,
   user: UserId,
@@ -34,10 +35,14 @@ const PastRow = Schema.Struct({
   error: ExportError
 })
 const decodeSurvey = Schema.decodeUnknownSync(Schema.Array(SurveyRow))
+const decodeEnded = Schema.decodeUnknownSync(Schema.Array(EndedRow))
 const decodeRow = Schema.decodeUnknownOption(ReadRow)
 const decodePast = Schema.decodeUnknownSync(Schema.Array(PastRow))
 const encodePlan = Schema.encodeSync(Plan)
 const encodeError = Schema.encodeSync(ExportError)
+
+/** By the primary key: no index says when exports ended. */
+const LATELY = 5000
 
 const URGENCY = { high: 0, normal: 1, low: 2 } as const
 const rowColumns = {
@@ -79,6 +84,8 @@ export class Ledger extends Context.Service<
     fail(commands: ReadonlyArray<Of<"Fail">>): Effect.Effect<ReadonlySet<ExportId>, DatabaseError>
     recordAttempt(facts: AttemptFacts): Effect.Effect<void, DatabaseError>
     readonly paused: Effect.Effect<boolean, DatabaseError>
+    /** Exports that ended after an instant (milliseconds since 1970), of the last few thousand that were accepted. */
+    endedSince(millis: number): Effect.Effect<ReadonlyArray<typeof EndedRow.Type>, DatabaseError>
   }
 >()("@reelay/scheduler/Ledger") {
   static readonly layer = Layer.effect(
@@ -184,6 +191,24 @@ export class Ledger extends Context.Service<
                 .onConflictDoNothing()
             )
             .pipe(Effect.asVoid),
+
+        endedSince: (millis) =>
+          database
+            .query("ended", (db) => {
+              const { completedAt, epoch, id, status, userId: user } = exports_
+              const lately = db
+                .select({ id, user: sql<string>`${user}`.as("user"), status, epoch, completedAt })
+                .from(exports_)
+                .orderBy(desc(id))
+                .limit(LATELY)
+                .as("lately")
+              return db
+                .select({ id: lately.id, user: lately.user, status: lately.status, epoch: lately.epoch })
+                .from(lately)
+                .where(sql`${lately.completedAt} > to_timestamp(${millis / 1000}::float8)`)
+                .orderBy(lately.completedAt)
+            })
+            .pipe(Effect.map(decodeEnded)),
 
         paused: database
           .query("paused", (db) => db.select({ paused: farm.paused }).from(farm))

@@ -12,14 +12,16 @@ const DOORBELLS = 512
 const RESULTS = 512
 /** How long a new leader waits for what its forerunners published, before it begins without. */
 const FLOORS_WAIT = "2 seconds"
+/** How long results wait for it to know what runs: a store or a row that does not answer must not stop everyone. */
+const INFORMED_WAIT = "10 seconds"
 
 /** Percentages that were said before this term began: none may fall behind them. */
 export const readFloors = Effect.gen(function* () {
   const bus = yield* Bus
   const floors = new Map<ExportId, Progress>()
-  yield* bus.streamState(PROGRESS).pipe(
+  yield* bus.subjects(PROGRESS, exportProgress.filter).pipe(
     Effect.filterOrFail(
-      (state) => state.last > 0,
+      (subjects) => subjects.length > 0,
       () => "empty" as const
     ),
     Effect.andThen(
@@ -34,8 +36,11 @@ export const readFloors = Effect.gen(function* () {
   return floors
 })
 
-/** Everything that is said on NATS becomes an event. The streams never end; the scope ends them. */
-export const listen = Effect.fnUntraced(function* (post: Post, connected: () => void) {
+/**
+ * Everything that is said on NATS becomes an event. The streams never end; the scope ends them. Results wait until the
+ * new leader knows what runs: a failure of an export that it has not heard of would be acknowledged and on no record.
+ */
+export const listen = Effect.fnUntraced(function* (post: Post, connected: () => void, informed: Effect.Effect<void>) {
   const bus = yield* Bus
   const ledger = yield* Ledger
 
@@ -55,9 +60,10 @@ export const listen = Effect.fnUntraced(function* (post: Post, connected: () => 
     )
   )
 
-  const results = bus
-    .consume(resultsConsumer, taskResult, { maxInFlight: RESULTS })
-    .pipe(Stream.map(({ ack, body }) => post({ _tag: "Result", result: body }, Effect.ignore(ack))))
+  const results = Stream.fromEffect(informed.pipe(Effect.timeoutOption(INFORMED_WAIT))).pipe(
+    Stream.flatMap(() => bus.consume(resultsConsumer, taskResult, { maxInFlight: RESULTS })),
+    Stream.map(({ ack, body }) => post({ _tag: "Result", result: body }, Effect.ignore(ack)))
+  )
 
   const controls = bus.subscribe(control).pipe(
     Stream.mapEffect((message) => {

@@ -21,7 +21,12 @@ const queuedTask = (subject: string): QueuedTask | null => {
  * Compares what is known with what is so: rows in Postgres, tasks and results in the streams. Lost doorbells, lost
  * messages, rebuilt streams, cancels that nobody was told of: all of them are found here and nowhere else.
  */
-export const makeReconciler = Effect.fnUntraced(function* (lines: Lines, post: Post, asOf: AsOf) {
+export const makeReconciler = Effect.fnUntraced(function* (
+  lines: Lines,
+  post: Post,
+  asOf: AsOf,
+  unsent: () => ReadonlySet<string>
+) {
   const bus = yield* Bus
   const ledger = yield* Ledger
   const { reconcileMillis } = yield* SchedulerConfig
@@ -35,6 +40,7 @@ export const makeReconciler = Effect.fnUntraced(function* (lines: Lines, post: P
 
   const lookAround = Effect.gen(function* () {
     const sequence = asOf()
+    const coming = unsent()
     // In this order: an encoder publishes the result before it acknowledges the task.
     const queued = yield* bus.subjects(TASKS, "tasks.>")
     const reported = yield* bus.subjects(RESULTS, resultsConsumer.filter)
@@ -43,7 +49,7 @@ export const makeReconciler = Effect.fnUntraced(function* (lines: Lines, post: P
       const task = queuedTask(subject)
       if (task !== null) tasks.set(`${task.id}.${task.task}`, task)
     }
-    const results = new Set(reported.map((subject) => subject.slice("results.".length)))
+    const results = new Set([...coming, ...reported.map((subject) => subject.slice("results.".length))])
     post({ _tag: "Outstanding", asOf: sequence, tasks, results })
   }).pipe(Effect.ignore)
 

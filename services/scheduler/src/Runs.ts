@@ -1,6 +1,7 @@
 import type { FailureKind, TaskResult } from "@reelay/contracts/messages/Messages"
 import { AttemptId } from "@reelay/contracts/Ids"
 import { lightPool } from "@reelay/contracts/Plan"
+import { Schema } from "effect"
 import { elsewhere, expectNothing } from "./Admission.ts"
 import { channelFor, isLight, seat } from "./Capacity.ts"
 import { announce, doubt, fail, forget, link, planAnew, replan, stopTasks } from "./Endings.ts"
@@ -10,7 +11,7 @@ import type { Remedy } from "./Failures.ts"
 import { report } from "./Reports.ts"
 import type { Job, Phase, Run, TaskEntry } from "./State.ts"
 import { encodersFor, look, makeReady, markDone, openRun, presume, rest } from "./Tasks.ts"
-import { emit, enter } from "./Turn.ts"
+import { emit, enter, nextDispatch } from "./Turn.ts"
 import type { Turn } from "./Turn.ts"
 
 type Of<Tag extends Event["_tag"]> = Extract<Event, { readonly _tag: Tag }>
@@ -142,6 +143,11 @@ export const resulted = (turn: Turn, { result }: Of<"Result">): void => {
   else failed(turn, job, job.run, entry, result, outcome)
 }
 
+const isAttemptId = Schema.is(AttemptId)
+/** One dispatch, one attempt. A dispatch that is none of ours can only be told of one that was taken over. */
+const attemptIdOf = (turn: Turn, dispatch: string): AttemptId =>
+  isAttemptId(dispatch) ? dispatch : AttemptId.make(nextDispatch(turn))
+
 const failed = (
   turn: Turn,
   job: Job,
@@ -159,7 +165,7 @@ const failed = (
     _tag: "RecordAttempt",
     id: job.id,
     user: job.user,
-    attempt: AttemptId.make(result.dispatch),
+    attempt: attemptIdOf(turn, result.dispatch),
     epoch: run.epoch,
     task: result.task,
     kind: outcome.kind,

@@ -1,7 +1,7 @@
 import type { ExportId } from "@reelay/contracts/Ids"
 import type { Bus } from "@reelay/platform/Bus"
 import { Database } from "@reelay/platform/Database"
-import { Effect, Layer, Metric, Queue, Random, Schedule } from "effect"
+import { Effect, Latch, Layer, Metric, Queue, Random, Schedule } from "effect"
 import type { Duration } from "effect"
 import { decide } from "./Decide.ts"
 import type { Command, Event } from "./Events.ts"
@@ -54,11 +54,12 @@ export const term = Effect.gen(function* () {
   const asOf = () => state.sequence
 
   const lines = yield* makeLines
+  const informed = yield* Latch.make(false)
   const hurry: { look: () => void } = { look: () => {} }
-  const execute = yield* makeExecutor(lines, post, asOf, () => hurry.look())
+  const { broken, execute, reads, unsent } = yield* makeExecutor(lines, post, asOf, () => hurry.look())
   post({ _tag: "Floors", floors: yield* readFloors })
-  hurry.look = yield* makeReconciler(lines, post, asOf)
-  lines.beside(listen(post, () => hurry.look()).pipe(Effect.provideContext(yield* Effect.context<Bus | Ledger>())))
+  hurry.look = yield* makeReconciler(lines, post, asOf, unsent)
+  lines.beside(listen(post, () => hurry.look(), informed.await).pipe(Effect.provideContext(yield* Effect.context<Bus | Ledger>())))
   const repeatedly = (every: Duration.Input, work: Effect.Effect<void>) =>
     lines.beside(work.pipe(Effect.repeat(Schedule.spaced(every)), Effect.asVoid))
   repeatedly(
@@ -69,6 +70,14 @@ export const term = Effect.gen(function* () {
     "1 second",
     Effect.suspend(() => measure(state))
   )
+
+  let surveyed = false
+  /** Whether every row that is active was read and every plan that runs is loaded. */
+  const isInformed = (): boolean => {
+    if (!surveyed || reads() || Queue.sizeUnsafe(mailbox) > 0) return false
+    for (const { phase } of state.jobs.values()) if (phase === "loading") return false
+    return true
+  }
 
   const decideForever = Effect.gen(function* () {
     for (const { event, settled } of yield* Queue.takeAll(mailbox)) {
@@ -81,13 +90,15 @@ export const term = Effect.gen(function* () {
         return yield* Effect.die(mistake)
       }
       for (const command of commands) execute(command)
+      surveyed ||= event._tag === "Surveyed"
       const line = lineOf(event)
       if (settled === null) continue
       if (line === null) lines.beside(settled)
       else lines.add(line, settled)
     }
+    if (!informed.isOpen() && isInformed()) informed.openUnsafe()
   }).pipe(Effect.forever)
-  yield* Effect.raceFirst(decideForever, lines.broken)
+  yield* Effect.raceFirst(decideForever, Effect.raceFirst(lines.broken, broken))
 })
 
 /** Leads while it holds the lock, stands by while another does. Ends never. */

@@ -57,6 +57,7 @@ describe("Executor", () => {
       const sent: Array<unknown> = []
       const services = Layer.mergeAll(
         Layer.mock(Bus)({
+          streamState: () => Effect.succeed({ incarnation: "none", first: 1, last: 0 }),
           publish: (_message, body) => Effect.sync(() => void sent.push(Reflect.get(body, "dispatch"))),
           purge: () => Effect.asVoid(Deferred.succeed(done, undefined))
         }),
@@ -66,7 +67,7 @@ describe("Executor", () => {
         SchedulerConfig.layer
       )
       yield* Effect.gen(function* () {
-        const execute = yield* makeExecutor(
+        const { execute } = yield* makeExecutor(
           yield* makeLines,
           () => {},
           () => 0,
