@@ -68,9 +68,10 @@ export const environmentOf = (role: ServiceRole, wiring: Wiring): Record<string,
     }
   }
   const base = inheritedBy(wiring.inherited)
-  // An encoder has no business with the database: it gets no credentials, whatever the shell had.
+  // An encoder has no business with the database or with tokens: it gets no secrets, whatever the shell had.
   delete base["DATABASE_URL"]
   delete base["DATABASE_DIRECT_URL"]
+  if (role === "encoder") delete base["REELAY_JWT_SECRET"]
   return {
     ...base,
     ...wiring.natsEnvironment(role),

@@ -25,8 +25,8 @@ const POSTER_TIMEOUT = 60
 
 /** Packets decoded beyond the first one that could be shown, to see what really comes first. */
 const HEAD_PACKETS = 32
-/** A week of 60 frames a second, nearly; an index of it is still a file that fits. */
-const MAX_PACKETS = 30_000_000
+/** Picture and sound of fifteen hours at 60 frames a second. They are held in memory: half a gigabyte at the most. */
+const MAX_PACKETS = 6_000_000
 
 const POSTER_WIDTH = 640
 
