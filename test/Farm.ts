@@ -83,6 +83,8 @@ export class Farm {
   }
 
   async up(): Promise<void> {
+    // What a dead supervisor left may still answer for a moment.
+    const left = new Set((await this.processes().catch(() => [])).map(({ pid }) => pid))
     const supervisor = spawnSupervisor(this.env)
     this.supervisor = supervisor
     let ended: unknown
@@ -93,7 +95,8 @@ export class Farm {
       "the farm to be ready",
       async () => {
         if (ended !== undefined) throw new Error(`the supervisor ended: ${String(ended)}`)
-        return (await fetch(`${this.url}/health/ready`)).status === 200 ? true : undefined
+        if ((await fetch(`${this.url}/health/ready`)).status !== 200) return undefined
+        return (await this.processes()).every(({ pid }) => !left.has(pid)) ? true : undefined
       },
       60
     )
