@@ -22,6 +22,7 @@ export interface State {
   /** Counts commands and turns: names what is answered, and says who was served last. */
   tokens: number
   dispatches: number
+  /** Until it is known, too: nothing begins in a queue that operators may have paused. */
   paused: boolean
   readonly jobs: Map<ExportId, Job>
   readonly lanes: Map<string, Lane>
@@ -263,7 +264,7 @@ export const initial = (policy: Policy, term: Term): State => ({
   sequence: 0,
   tokens: 0,
   dispatches: 0,
-  paused: false,
+  paused: true,
   jobs: new Map(),
   lanes: new Map(),
   users: new Map(),

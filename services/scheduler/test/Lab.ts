@@ -67,7 +67,10 @@ export const anExport = Effect.fnUntraced(function* (user: UserId, options: { re
 })
 
 export const ring = Effect.fnUntraced(function* (id: ExportId, user: UserId) {
-  yield* (yield* Bus).publish(exportRequested, { v: 1, exportId: id, userId: user })
+  yield* (yield* Bus).publish(exportRequested, { v: 1, exportId: id, userId: user }).pipe(
+    // The streams are made by a scheduler that may just be starting.
+    Effect.retry({ times: 100, schedule: Schedule.spaced(50) })
+  )
 })
 
 export const rowOf = Effect.fnUntraced(function* (id: ExportId) {
@@ -167,7 +170,7 @@ export const anEncoder = Effect.fnUntraced(function* (name: string, play: Play =
             const { dispatch, epoch, exportId, task } = body
             yield* bus.publish(taskResult, { v: 1, exportId, epoch, task, dispatch, nodeId: id, pool, outcome })
             yield* delivery.ack
-          }).pipe(Effect.ignore),
+          }).pipe(Effect.catch(() => delivery.giveBack())),
         { concurrency: 4, unordered: true }
       ),
       Stream.runDrain,

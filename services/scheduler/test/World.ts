@@ -293,7 +293,7 @@ export class World {
     this.reading = false
     for (const each of this.results) each.taken = false
     this.mailbox.push({ _tag: "Floors", floors: new Map(this.reports) })
-    if (this.paused) this.mailbox.push({ _tag: "Paused", paused: true })
+    this.mailbox.push({ _tag: "Paused", paused: this.paused })
     this.survey()
   }
 
