@@ -26,9 +26,10 @@ export const chunkCommand = (
   const graph = `${folder}/video.graph`
   const path = `${folder}/chunk.mp4`
 
+  // Where a stream changes its size on the way, a new graph would count its frames from the start again; scale adapts.
   const encode = argv`
     ${RUN} -copyts ${encoder.global}
-    ${mediaInput} -threads ${threadsFor(picture.codedWidth, picture.codedHeight)}
+    ${mediaInput} -reinit_filter 0 -threads ${threadsFor(picture.codedWidth, picture.codedHeight)}
     ${work.seek === null ? [] : argv`-noaccurate_seek -ss ${work.seek}us`} -i ${fileUrl(source(clip.source))}
     -filter_complex_threads 1 -filter_complex_script ${graph}
     -map [v] -an -sn -dn -fps_mode passthrough -frames:v ${frames} ${encoder.output}

@@ -52,7 +52,7 @@ describe("commands", () => {
     const { texts, commands, steps, makes } = command(plan, "chunk", 1)
     assert.deepStrictEqual(commands, [
       lines(`
-      ${RUN} -copyts ${SAFE} -threads 2 -noaccurate_seek -ss 6000000us -i file:/s/0
+      ${RUN} -copyts ${SAFE} -reinit_filter 0 -threads 2 -noaccurate_seek -ss 6000000us -i file:/s/0
       -filter_complex_threads 1 -filter_complex_script /t/video.graph
       -map [v] -an -sn -dn -fps_mode passthrough -frames:v 255
       -c:v libx264 -preset fast -profile:v high -crf 23 -maxrate 3396603 -bufsize 1698302

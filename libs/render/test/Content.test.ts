@@ -1,6 +1,6 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import type { Rational } from "@reelay/contracts/Quantity"
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { ingest, type Ingested } from "./Ingest.ts"
 import { model } from "./Model.ts"
@@ -28,6 +28,13 @@ const SOURCES: Record<string, SourceRecipe> = {
   },
   "an edit list that hides frames": { extension: "mov", frames: 360, copiedFrom: 0.4 },
   "open GOPs": { extension: "mkv", frames: 350, codec: OPEN_GOP },
+  "open GOPs in HEVC, whose leading pictures cannot be shown after a seek": {
+    extension: "mp4",
+    frames: 350,
+    codec: ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:keyint=40:open-gop=1:bframes=3"]
+  },
+  "MP4 in fragments": { extension: "mp4", frames: 350, output: ["-movflags", "frag_keyframe+empty_moov"] },
+  "Matroska without an index": { extension: "mkv", frames: 350, output: ["-live", "1"] },
   "a transport stream": { extension: "ts", frames: 350, sound: ["-f", "lavfi", "-i", "sine=d=14"] },
   "a transport stream with open GOPs": { extension: "ts", frames: 350, codec: OPEN_GOP },
   // Its times come out negative: 33 bits of 90 kHz end after 26.5 hours, here two seconds in.
@@ -101,6 +108,31 @@ describe("every frame of a clip shows what it must, from", () => {
     const { shown, expected } = await shownBy(source, 0, 4, { num: 30000, den: 1001 })
     assert.deepStrictEqual(expected.slice(0, 5), [0, 2, 4, 6, 8])
     assert.deepStrictEqual(shown, expected)
+  })
+
+  it("a stream that changes its size on the way", async () => {
+    // MPEG-2, because at such a change H.264 decoders drop the pictures that wait for their turn.
+    const part = { extension: "ts", frames: 100, codec: ["-c:v", "mpeg2video", "-q:v", "2", "-g", "25"] } as const
+    const parts = [
+      await makeSource(folder, "small", part),
+      await makeSource(folder, "large", {
+        ...part,
+        first: 100,
+        width: 192,
+        height: 128,
+        output: ["-output_ts_offset", "4"]
+      })
+    ]
+    const path = `${folder}/resized.ts`
+    await writeFile(path, Buffer.concat(await Promise.all(parts.map((part) => readFile(part)))))
+    const source = await ingest(path)
+    for (const [start, end] of [
+      [0, 8],
+      [3.5, 6.1]
+    ] as const) {
+      const { shown, expected } = await shownBy(source, start, end, { num: 30, den: 1 })
+      assert.deepStrictEqual(shown, expected)
+    }
   })
 
   it("a last frame that is over sooner than planned", async () => {

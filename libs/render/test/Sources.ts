@@ -6,6 +6,8 @@ export interface SourceRecipe {
   /** Extension decides the container. */
   readonly extension: "mp4" | "mov" | "mkv" | "ts" | "avi" | "webm"
   readonly frames: number
+  /** The number that the first frame carries; 0 unless told. */
+  readonly first?: number
   readonly width?: number
   readonly height?: number
   /** Frames per second before `pts` moves them. */
@@ -44,7 +46,7 @@ export const H264 = [
 export const makeSource = async (folder: string, name: string, recipe: SourceRecipe): Promise<string> => {
   const { frames, width = 96, height = 64, rate = "25" } = recipe
   const path = `${folder}/${name}.${recipe.extension}`
-  const raw = Buffer.concat(Array.from({ length: frames }, (_, n) => paint(n, width, height)))
+  const raw = Buffer.concat(Array.from({ length: frames }, (_, n) => paint((recipe.first ?? 0) + n, width, height)))
   const timing = recipe.pts === undefined ? [] : ["settb=1/90000", `setpts='${recipe.pts}'`]
   const filters = [...timing, ...(recipe.filters === undefined ? [] : [recipe.filters])]
   await execa(
