@@ -78,9 +78,14 @@ describe("the page, in a browser, before the whole farm", () => {
       Array.from({ length: 360 }, (_, n) => n)
     )
     await card(again, id).getByRole("button", { name: "Play", exact: true }).click()
-    await again.waitForFunction(
-      "(() => { const v = document.querySelector('video'); return v !== null && v.readyState >= 2 && v.videoWidth > 0 })()"
-    )
+    const video = again.locator("video")
+    await until("the player to show the picture", async () => {
+      const [ready, width] = await video.evaluate((player) => [
+        Number(Reflect.get(player, "readyState")),
+        Number(Reflect.get(player, "videoWidth"))
+      ])
+      return ready !== undefined && ready >= 2 && width !== undefined && width > 0 ? true : undefined
+    })
     await context.close()
   }, 120_000)
 
