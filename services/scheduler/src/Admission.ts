@@ -99,13 +99,15 @@ export const leave = (turn: Turn, job: Job): void => {
   dequeue(turn, job)
   expectNothing(job)
   if (job.candidate !== null) unseat(job.candidate.video, job)
-  if (!job.counted) return
-  job.counted = false
-  state.active--
-  state.admissible = true
-  const share = shareOf(state, job.user)
-  share.load--
-  moved(state, job.user)
+  const share = state.users.get(job.user)
+  if (share === undefined) return
+  if (job.counted) {
+    job.counted = false
+    state.active--
+    state.admissible = true
+    share.load--
+    moved(state, job.user)
+  }
   if (share.load === 0 && !isWaiting(state, job.user)) state.users.delete(job.user)
 }
 
@@ -181,24 +183,13 @@ export const admit = (turn: Turn): void => {
  */
 export const queueOrder = (state: State, limit: number): ReadonlyArray<Job> => {
   const order: Array<Job> = []
+  const served = new Map<UserId, Share>()
+  let turns = state.tokens
   for (const urgency of CLASSES) {
-    const byUser = new Map<UserId, Array<Job>>()
-    for (const lane of state.lanes.values()) {
-      for (const job of lane.queue.values()) {
-        if (job.urgency !== urgency) continue
-        const jobs = byUser.get(job.user)
-        if (jobs === undefined) byUser.set(job.user, [job])
-        else jobs.push(job)
-      }
-    }
-    const starts = [...byUser].map(([user, jobs]) => ({
-      jobs: jobs.sort((a, b) => a.order - b.order),
-      taken: 0,
-      share: { ...shareOf(state, user) }
-    })).sort((a, b) => a.share.load - b.share.load || a.share.turn - b.share.turn)
+    const starts = waitingLines(state, urgency, served)
     // A round for each load, lowest first: who has so many takes one. Users join at their own load, ahead of those who
     // were served in the round before.
-    let round: typeof starts = []
+    let round: Array<Line> = []
     let next = 0
     for (let load = 0; round.length > 0 || next < starts.length; load++) {
       if (round.length === 0) load = starts[next]?.share.load ?? load
@@ -207,11 +198,39 @@ export const queueOrder = (state: State, limit: number): ReadonlyArray<Job> => {
       round = [...starts.slice(joined, next), ...round]
       for (const line of round) {
         const job = line.jobs[line.taken++]
-        if (job !== undefined) order.push(job)
+        if (job === undefined) continue
+        order.push(job)
         if (order.length >= limit) return order
+        line.share.load++
+        line.share.turn = ++turns
       }
       round = round.filter((line) => line.taken < line.jobs.length)
     }
   }
   return order
+}
+
+/** One user's waiting exports of a class, and the share that they have by then. */
+interface Line {
+  readonly jobs: ReadonlyArray<Job>
+  readonly share: Share
+  taken: number
+}
+
+const waitingLines = (state: State, urgency: Class, served: Map<UserId, Share>): ReadonlyArray<Line> => {
+  const byUser = new Map<UserId, Array<Job>>()
+  for (const lane of state.lanes.values()) {
+    for (const job of lane.queue.values()) {
+      if (job.urgency !== urgency) continue
+      const jobs = byUser.get(job.user)
+      if (jobs === undefined) byUser.set(job.user, [job])
+      else jobs.push(job)
+    }
+  }
+  const lines = [...byUser].map(([user, jobs]): Line => {
+    const share = served.get(user) ?? { ...shareOf(state, user) }
+    served.set(user, share)
+    return { jobs: jobs.sort((a, b) => a.order - b.order), share, taken: 0 }
+  })
+  return lines.sort((a, b) => a.share.load - b.share.load || a.share.turn - b.share.turn)
 }

@@ -135,7 +135,7 @@ describe("decide, simulated", () => {
         const again = world.commands.filter((command) => command._tag === "Dispatch" && command.again)
         assert.strictEqual(again.length, 0, "nothing is dispatched twice")
       }),
-      { endOnFailure: process.env["SHRINK"] !== "1", numRuns: 60 * RUNS }
+      { endOnFailure: process.env["SHRINK"] !== "1", numRuns: 40 * RUNS }
     )
   })
 
@@ -144,7 +144,7 @@ describe("decide, simulated", () => {
       fc.property(script(without("fail", "cancel", "retry"), 400), (steps) => {
         play(steps, { losePublish: 7, loseAnswer: 9 }).judge({ failures: false, restarts: true })
       }),
-      { endOnFailure: process.env["SHRINK"] !== "1", numRuns: 80 * RUNS }
+      { endOnFailure: process.env["SHRINK"] !== "1", numRuns: 40 * RUNS }
     )
   })
 
@@ -153,7 +153,7 @@ describe("decide, simulated", () => {
       fc.property(script(HAPPENINGS, 500), (steps) => {
         play(steps, { losePublish: 11, loseAnswer: 13 }).judge({ failures: true, restarts: true })
       }),
-      { endOnFailure: process.env["SHRINK"] !== "1", numRuns: 120 * RUNS }
+      { endOnFailure: process.env["SHRINK"] !== "1", numRuns: 50 * RUNS }
     )
   })
 
@@ -162,7 +162,7 @@ describe("decide, simulated", () => {
       fc.property(script(without("restart"), 400), (steps) => {
         play(steps, { losePublish: 11, loseAnswer: 13 }).judge({ failures: true, restarts: false })
       }),
-      { endOnFailure: process.env["SHRINK"] !== "1", numRuns: 60 * RUNS }
+      { endOnFailure: process.env["SHRINK"] !== "1", numRuns: 30 * RUNS }
     )
   })
 })

@@ -66,11 +66,12 @@ export const anExport = Effect.fnUntraced(function* (user: UserId, options: { re
   return id
 })
 
+/** As the api does it; the streams may have to be made first. */
 export const ring = Effect.fnUntraced(function* (id: ExportId, user: UserId) {
-  yield* (yield* Bus).publish(exportRequested, { v: 1, exportId: id, userId: user }).pipe(
-    // The streams are made by a scheduler that may just be starting.
-    Effect.retry({ times: 100, schedule: Schedule.spaced(50) })
-  )
+  const bus = yield* Bus
+  yield* bus
+    .publish(exportRequested, { v: 1, exportId: id, userId: user })
+    .pipe(Effect.retry(Schedule.spaced(50)), Effect.timeout("10 seconds"))
 })
 
 export const rowOf = Effect.fnUntraced(function* (id: ExportId) {

@@ -62,7 +62,7 @@ export interface Faults {
   readonly loseAnswer: number
 }
 
-const POLICY: Policy = {
+export const POLICY: Policy = {
   maxActive: 6,
   maxActivePerUser: 3,
   lookahead: 1,
