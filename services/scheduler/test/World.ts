@@ -10,7 +10,7 @@ import { decide } from "../src/Decide.ts"
 import type { Command, Event, Found, QueuedTask } from "../src/Events.ts"
 import type { Class } from "../src/FairQueue.ts"
 import { initial } from "../src/State.ts"
-import type { Policy, State } from "../src/State.ts"
+import type { Policy, State, Term } from "../src/State.ts"
 import { advertisementOf, BUILD, exportId, manifestOf, planOf, specOf, user } from "./fixtures.ts"
 import { audit } from "./audit.ts"
 
@@ -98,10 +98,12 @@ export class World {
   readonly commands: Array<Command> = []
   readonly log: Array<{ readonly event: Event; readonly now: number }> = []
   readonly policy: Policy
+  readonly terms: Array<Term> = []
+  /** Nothing is counted anew, checked or logged. */
+  quick = false
   faults: Faults = { losePublish: 0, loseAnswer: 0 }
   paused = false
   #count = 0
-  #terms = 0
   #chance = 1
 
   constructor(policy: Partial<Policy> = {}) {
@@ -110,8 +112,9 @@ export class World {
   }
 
   #fresh(): State {
-    this.#terms++
-    return initial(this.policy, { seed: this.#terms.toString(16).padStart(8, "0"), wallOffset: 1_700_000_000_000 })
+    const term = { seed: (this.terms.length + 1).toString(16).padStart(8, "0"), wallOffset: 1_700_000_000_000 }
+    this.terms.push(term)
+    return initial(this.policy, term)
   }
 
   #loses(oneIn: number): boolean {
@@ -199,9 +202,11 @@ export class World {
   }
 
   /** A node takes the first task it may. */
-  pull(node: SimNode): boolean {
+  pull(node: SimNode, only: (task: TaskMessage) => boolean = () => true): boolean {
     if (!node.alive) return false
-    const stored = this.stream.find((each) => each.holder === null && this.#serves(node, each.message))
+    const stored = this.stream.find(
+      (each) => each.holder === null && this.#serves(node, each.message) && only(each.message)
+    )
     if (stored === undefined) return false
     stored.holder = node.id
     node.running.push({ message: stored.message, stored })
@@ -347,10 +352,10 @@ export class World {
   turn(count: number) {
     const events = this.mailbox.splice(0, count)
     for (const event of events) {
-      this.log.push({ event, now: this.now })
+      if (!this.quick) this.log.push({ event, now: this.now })
       const [state, commands] = decide(this.state, event, this.now)
       this.state = state
-      this.#check(commands)
+      if (!this.quick) this.#check(commands)
       for (const command of commands) this.#carryOut(command)
       if (event._tag === "Result") {
         this.#inLine(event.result.exportId, () => {
@@ -358,7 +363,7 @@ export class World {
         })
       }
     }
-    if (events.length > 0) audit(this.state)
+    if (events.length > 0 && !this.quick) audit(this.state)
   }
 
   #inLine(id: ExportId, work: () => void) {
@@ -600,6 +605,16 @@ export class World {
     })
   }
 
+  /** The scheduler alone does what there is to be done. */
+  drain() {
+    for (let i = 0; i < 1000; i++) {
+      if (this.mailbox.length === 0 && this.asyncs.length === 0 && this.results.every((each) => each.taken)) return
+      while (this.asyncs.length > 0) this.async(0)
+      while (this.results.some((each) => !each.taken)) this.takeResult(0)
+      this.turn(this.mailbox.length)
+    }
+  }
+
   /** A while in which nothing goes wrong: whatever waits is taken in, and every second running task ends. */
   calm(n: number) {
     for (let i = 0; i < 3; i++) {
@@ -619,11 +634,7 @@ export class World {
       this.tick(1100)
       this.survey()
       this.lookAround()
-      for (let i = 0; i < 50 && (this.mailbox.length > 0 || this.asyncs.length > 0); i++) {
-        while (this.asyncs.length > 0) this.async(0)
-        while (this.results.some((each) => !each.taken)) this.takeResult(0)
-        this.turn(this.mailbox.length)
-      }
+      this.drain()
     }
     for (const { message } of this.stream) {
       const row = this.#row(message.exportId)
