@@ -67,7 +67,8 @@ export const chunkCommand = (
         name: "",
         contentType: "video/mp4",
         video: { codec: target.codec, width: target.width, height: target.height, frames, rate: target.frameRate },
-        audio: null
+        audio: null,
+        seams: []
       }
     ]
   }

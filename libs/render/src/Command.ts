@@ -29,6 +29,8 @@ export interface Expectation {
     readonly rate: Rational
   } | null
   readonly audio: { readonly codec: string; readonly samples: number } | null
+  /** Frames at which pieces were joined without decoding them: checked by decoding. Empty for what came in one piece. */
+  readonly seams: ReadonlyArray<number>
 }
 
 export interface TaskCommand {

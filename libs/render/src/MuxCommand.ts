@@ -26,13 +26,14 @@ export const muxCommand = (plan: Plan, work: Mux, { made, folder }: Places): Tas
   const path = `${folder}/output.${format}`
   const poster = `${folder}/poster.jpg`
   const size = posterSize(width, height)
+  const ends = chunkEnds(plan, work)
   const samples = work.soundtrack === null ? 0 : samplesBefore(work.frames, rate)
   const sound =
     work.soundtrack === null
       ? { input: [], map: [] }
       : { input: argv`${ownInput} -i ${fileUrl(made(work.soundtrack))}`, map: argv`-map 1:a:0` }
   return {
-    files: [{ path: list, text: concatList(chunkParts(plan, work, made)) }],
+    files: [{ path: list, text: concatList(chunkParts(work, ends, rate, made)) }],
     steps: [
       {
         argv: argv`
@@ -56,7 +57,8 @@ export const muxCommand = (plan: Plan, work: Mux, { made, folder }: Places): Tas
         name: work.name,
         contentType: contentTypeOf(format),
         video: { codec, width, height, frames: work.frames, rate },
-        audio: work.soundtrack === null ? null : { codec: soundCodec(format), samples }
+        audio: work.soundtrack === null ? null : { codec: soundCodec(format), samples },
+        seams: ends.slice(0, -1)
       },
       {
         path: poster,
@@ -64,23 +66,31 @@ export const muxCommand = (plan: Plan, work: Mux, { made, folder }: Places): Tas
         name: "",
         contentType: "image/jpeg",
         video: { codec: "mjpeg", ...size, frames: 1, rate },
-        audio: null
+        audio: null,
+        seams: []
       }
     ]
   }
 }
 
-/** Chunks with their lengths, rounded where they end on the file's clock: no error adds up. */
-const chunkParts = (plan: Plan, work: Mux, made: Places["made"]): ReadonlyArray<Part> => {
+/** The frame after each chunk's last. */
+const chunkEnds = (plan: Plan, work: Mux): ReadonlyArray<number> => {
   const frames = new Map(plan.tasks.map((task) => [task.key, task.frames]))
-  let [end, clock] = [0, 0]
-  return work.chunks.map((key) => {
-    const start = clock
-    end += frames.get(key) ?? 0
-    clock = microsAt(end, plan.spec.target.frameRate)
-    return { path: made(key), duration: clock - start }
-  })
+  let end = 0
+  return work.chunks.map((key) => (end += frames.get(key) ?? 0))
 }
+
+/** Chunks with their lengths, rounded where they end on the file's clock: no error adds up. */
+const chunkParts = (
+  work: Mux,
+  ends: ReadonlyArray<number>,
+  rate: Rational,
+  made: Places["made"]
+): ReadonlyArray<Part> =>
+  work.chunks.map((key, i) => ({
+    path: made(key),
+    duration: microsAt(ends[i] ?? 0, rate) - microsAt(ends[i - 1] ?? 0, rate)
+  }))
 
 /**
  * The joints of chunks are reckoned in microseconds: in MP4 each time stamp goes back to the frame's own tick. WebM

@@ -41,7 +41,8 @@ export const soundCommand = (
         name: "",
         contentType: "audio/wav",
         video: null,
-        audio: { codec: "pcm_s16le", samples }
+        audio: { codec: "pcm_s16le", samples },
+        seams: []
       }
     ]
   }
@@ -78,6 +79,6 @@ export const soundtrackCommand = (
         frames: 0
       }
     ],
-    makes: [{ path, role: "media", name: "", contentType, video: null, audio: { codec, samples } }]
+    makes: [{ path, role: "media", name: "", contentType, video: null, audio: { codec, samples }, seams: [] }]
   }
 }

@@ -8,7 +8,7 @@ import { SAMPLE_RATE, secondsAt } from "./Timeline.ts"
  * Whether a made file is what the plan says. ffmpeg ends with 0 and a truncated file when it is stopped, and with a
  * wrong number of frames when a seek misses: nothing is published on its word. Three readings: the header (`ffprobe`,
  * JSON), every packet (`ffprobe`, lines, folded as they come: an hour is 280,000 of them), and a decoder's opinion of the
- * key frames (`ffmpeg`, which must say nothing).
+ * key frames, or of the seams where pieces were joined (which must say nothing).
  */
 
 const STREAM_FACTS = "index,codec_type,codec_name,width,height,sample_rate,channels,start_time,sample_aspect_ratio"
@@ -22,9 +22,38 @@ export const probeArguments = (path: string): ReadonlyArray<string> =>
 export const packetArguments = (path: string): ReadonlyArray<string> =>
   argv`-v error ${ownInput} -show_entries packet=stream_index,pts_time,duration_time,flags -of csv=p=0 ${fileUrl(path)}`
 
-/** ffmpeg: decodes the key frames. Anything on stderr is a difference. */
-export const keyFrameArguments = (path: string): ReadonlyArray<string> => argv`
-  -hide_banner -nostdin -v error -xerror ${ownInput} -skip_frame nokey -i ${fileUrl(path)} -map 0:v:0 -f null -`
+export interface DecodeCheck {
+  readonly program: "ffmpeg" | "ffprobe"
+  readonly argv: ReadonlyArray<string>
+}
+
+/** Frames decoded after a seam. Before it, decoding begins at the key frame that a seek finds: up to two seconds. */
+const AFTER_SEAM = 12
+/** Beyond this many seams only every second, third … is decoded: an argument has its limits. */
+const MAX_SEAMS = 2000
+
+/**
+ * Decodes what may be wrong: the key frames of a piece, every seam of what was joined. Anything on stderr is a
+ * difference, as is an exit code. Null where there is nothing to decode.
+ */
+export const decodeCheck = ({ path, role, video, seams }: Expectation): DecodeCheck | null => {
+  if (video === null || role !== "media") return null
+  if (seams.length === 0) {
+    const head = argv`-hide_banner -nostdin -v error -xerror ${ownInput} -skip_frame nokey`
+    return { program: "ffmpeg", argv: argv`${head} -i ${fileUrl(path)} -map 0:v:0 -f null -` }
+  }
+  const stride = Math.ceil(seams.length / MAX_SEAMS)
+  const at = (frame: number) => secondsAt(frame, video.rate).toFixed(6)
+  const intervals = seams
+    .filter((_, i) => i % stride === 0)
+    .map((seam) => `${at(Math.max(0, seam - 1))}%${at(seam + AFTER_SEAM)}`)
+  return {
+    program: "ffprobe",
+    argv: argv`
+      -v error ${ownInput} -select_streams v:0 -read_intervals ${intervals.join(",")}
+      -show_entries frame=key_frame -of csv=p=0 ${fileUrl(path)}`
+  }
+}
 
 const Decimal = Schema.FiniteFromString
 

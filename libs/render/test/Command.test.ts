@@ -81,7 +81,8 @@ describe("commands", () => {
         name: "",
         contentType: "video/mp4",
         video: { codec: "h264", width: 1280, height: 720, frames: 255, rate: { num: 30000, den: 1001 } },
-        audio: null
+        audio: null,
+        seams: []
       }
     ])
   })
@@ -176,10 +177,16 @@ describe("commands", () => {
         -c:v mjpeg -q:v 4 -threads 1 -bitexact ${PLAIN} -f image2 -update 1 file:/t/poster.jpg`)
     ])
     assert.deepStrictEqual(
-      makes.map(({ role, name, contentType, audio }) => ({ role, name, contentType, audio })),
+      makes.map(({ role, name, contentType, audio, seams }) => ({ role, name, contentType, audio, seams })),
       [
-        { role: "media", name: "film.720p.mp4", contentType: "video/mp4", audio: { codec: "aac", samples: 696696 } },
-        { role: "poster", name: "", contentType: "image/jpeg", audio: null }
+        {
+          role: "media",
+          name: "film.720p.mp4",
+          contentType: "video/mp4",
+          audio: { codec: "aac", samples: 696696 },
+          seams: [180]
+        },
+        { role: "poster", name: "", contentType: "image/jpeg", audio: null, seams: [] }
       ]
     )
   })

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { ingest, type Ingested } from "./Ingest.ts"
 import { model } from "./Model.ts"
 import { readNumbers } from "./Numbered.ts"
-import { runPlan } from "./RunPlan.ts"
+import { makeTask, runPlan, verify } from "./RunPlan.ts"
 import { makeSource } from "./Sources.ts"
 import { planOf, specOf } from "./Specs.ts"
 
@@ -136,6 +136,19 @@ describe("joined files", () => {
     )
     assert.strictEqual(plan.tasks.at(-1)?.work._tag, "zip")
     assert.strictEqual(plan.tasks.at(-1)?.key, plan.final)
+  })
+
+  it("a join of pieces that do not fit is noticed at the seam", async () => {
+    const plan = (mode: "fast" | "balanced") => planOf(specOf(sources, [{ end: 13 }], { mode, sound: false }), sources)
+    const [one, other] = await Promise.all(
+      [plan("fast"), plan("balanced")].map((p) => runPlan(p, paths(), folder, "outputs"))
+    )
+    const keys = plan("fast").tasks.map((task) => task.key)
+    const foreign = plan("balanced").tasks.map((task) => task.key)
+    // The second chunk comes from another encoder setting: its parameter sets are not those of the file.
+    const made = new Map(the(one).made).set(the(keys[1]), the(the(other).made.get(the(foreign[1]))))
+    const [joined] = await makeTask(plan("fast"), the(plan("fast").tasks[2]), paths(), `${folder}/wrong`, made)
+    assert.match((await verify(the(joined))).join("; "), /error|invalid|concealing/i)
   })
 
   it("the poster shows the frame at a tenth", async () => {

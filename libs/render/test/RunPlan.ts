@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { execa } from "execa"
 import { mkdir, writeFile } from "node:fs/promises"
 import { commandFor, type Expectation } from "../src/Command.ts"
-import { differences, keyFrameArguments, packetArguments, PacketTally, Probe, probeArguments } from "../src/Verify.ts"
+import { decodeCheck, differences, packetArguments, PacketTally, Probe, probeArguments } from "../src/Verify.ts"
 
 /** A whole plan on this machine, task by task, as a farm of one would run it. ZIP tasks are left out. */
 export interface Ran {
@@ -64,9 +64,7 @@ export const verify = async (expectation: Expectation): Promise<ReadonlyArray<st
   )
   const tally = new PacketTally()
   tally.feed((await execa("ffprobe", packetArguments(expectation.path), { maxBuffer: 1 << 28 })).stdout)
-  const decoded =
-    expectation.video === null || expectation.role === "poster"
-      ? ""
-      : (await execa("ffmpeg", keyFrameArguments(expectation.path), { reject: false })).stderr
+  const check = decodeCheck(expectation)
+  const decoded = check === null ? "" : (await execa(check.program, check.argv, { reject: false })).stderr
   return [...differences(expectation, probe, tally.end()), ...(decoded === "" ? [] : [decoded])]
 }

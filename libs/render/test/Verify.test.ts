@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import type { Expectation } from "../src/Command.ts"
-import { differences, PacketTally, Probe } from "../src/Verify.ts"
+import { decodeCheck, differences, PacketTally, Probe } from "../src/Verify.ts"
 
 /** A right reading, and what is said of each wrong one. (That real files are read right, every other test here shows.) */
 const expected: Expectation = {
@@ -10,7 +10,8 @@ const expected: Expectation = {
   name: "x.mp4",
   contentType: "video/mp4",
   video: { codec: "h264", width: 96, height: 64, frames: 3, rate: { num: 25, den: 1 } },
-  audio: { codec: "aac", samples: 5760 }
+  audio: { codec: "aac", samples: 5760 },
+  seams: []
 }
 const video = { index: 0, codec_type: "video", codec_name: "h264", width: 96, height: 64, sample_aspect_ratio: "1:1" }
 const audio = {
@@ -94,5 +95,24 @@ describe("Verify", () => {
     const streams = [{ ...audio, index: 0, codec_name: "pcm_s16le" }]
     assert.deepStrictEqual(found({ streams, lines: ["0,0.000000,0.120000,K__"] }, piece), [])
     assert.lengthOf(found({ streams, lines: ["0,0.000000,0.120050,K__"] }, piece), 1)
+  })
+
+  it("decodes the key frames of a piece and the seams of what was joined", () => {
+    const check = (change: Partial<Expectation>) => {
+      const found = decodeCheck({ ...expected, ...change })
+      return found === null ? null : [found.program, ...found.argv.slice(-9)].join(" ")
+    }
+    assert.strictEqual(check({}), "ffmpeg -skip_frame nokey -i file:/x.mp4 -map 0:v:0 -f null -")
+    assert.strictEqual(
+      check({ seams: [150, 300] }),
+      "ffprobe -select_streams v:0 -read_intervals 5.960000%6.480000,11.960000%12.480000 "
+        + "-show_entries frame=key_frame -of csv=p=0 file:/x.mp4"
+    )
+    assert.isBelow(
+      check({ seams: Array.from({ length: 100_000 }, (_, i) => 150 * (i + 1)) })?.length ?? Infinity,
+      120_000
+    )
+    assert.isNull(check({ video: null }))
+    assert.isNull(check({ role: "poster" }))
   })
 })

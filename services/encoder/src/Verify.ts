@@ -1,12 +1,5 @@
 import type { Expectation } from "@reelay/render/Command"
-import {
-  differences,
-  keyFrameArguments,
-  packetArguments,
-  PacketTally,
-  Probe,
-  probeArguments
-} from "@reelay/render/Verify"
+import { decodeCheck, differences, packetArguments, PacketTally, Probe, probeArguments } from "@reelay/render/Verify"
 import { Effect, Schema } from "effect"
 import { Ffmpeg } from "./Ffmpeg.ts"
 import type { Reach } from "./Sandbox.ts"
@@ -15,18 +8,19 @@ const TIMEOUT_SECONDS = 300
 
 /**
  * How a made file differs from what was planned, in words for operators; empty when it is right. Three readings at
- * once, none of which decodes more than key frames: about a hundredth of what making it cost.
+ * once, none of which decodes more than key frames or seams: a few hundredths of what making it cost.
  */
 export const verify = Effect.fn("Verify.verify")(function* (made: Expectation, reach: Reach) {
   const ffmpeg = yield* Ffmpeg
   const tally = new PacketTally()
+  const check = decodeCheck(made)
   const [probed, packets, decoded] = yield* Effect.all(
     [
       ffmpeg.ask("ffprobe", probeArguments(made.path), reach, TIMEOUT_SECONDS),
       ffmpeg.ask("ffprobe", packetArguments(made.path), reach, TIMEOUT_SECONDS, (text) => tally.feed(text)),
-      made.video === null || made.role !== "media"
+      check === null
         ? Effect.succeed({ exitCode: 0, stderr: "" })
-        : ffmpeg.ask("ffmpeg", keyFrameArguments(made.path), reach, TIMEOUT_SECONDS)
+        : ffmpeg.ask(check.program, check.argv, reach, TIMEOUT_SECONDS)
     ],
     { concurrency: 3 }
   )
@@ -36,7 +30,7 @@ export const verify = Effect.fn("Verify.verify")(function* (made: Expectation, r
     return [`cannot be read: ${(probed.stderr || packets.stderr).trim().slice(0, 500)}`]
   }
   if (decoded.exitCode !== 0 || decoded.stderr.trim() !== "") {
-    problems.push(`key frames do not decode: ${decoded.stderr.trim().slice(0, 500)}`)
+    problems.push(`it does not decode: ${decoded.stderr.trim().slice(0, 500)}`)
   }
   const probe = yield* Schema.decodeUnknownEffect(Probe)(probed.stdout).pipe(
     Effect.catch((error) => Effect.succeed(error.message))
