@@ -16,7 +16,7 @@ import { weightFor } from "./Encoders.ts"
 import { frameGrid } from "./FrameGrid.ts"
 import { entryName, outputName } from "./Names.ts"
 import { approach } from "./Seek.ts"
-import { soundCodec, sourceOf } from "./Spec.ts"
+import { notRendered, soundCodec, sourceOf } from "./Spec.ts"
 import { type Canonical, taskKey } from "./TaskKey.ts"
 import { samplesBefore } from "./Timeline.ts"
 
@@ -32,9 +32,14 @@ export interface CompileInput {
   readonly indexes: ReadonlyMap<string, FrameIndex>
 }
 
-/** RenderSpec → task graph. Pure and total for a valid spec; the same input gives the same plan. */
+/**
+ * RenderSpec → task graph. Pure; the same input gives the same plan. Throws for what acceptance never lets through: an edit
+ * that is not rendered yet, a source without its index.
+ */
 export const compile = (input: CompileInput): Plan => {
   const { spec } = input
+  const missing = notRendered(spec)
+  if (missing !== null) throw new Error(`${missing} does not work yet`)
   const tasks = taskSet(input)
   const final =
     spec.delivery === "clips"
@@ -133,8 +138,7 @@ const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet => {
           to,
           ...picture,
           quality: target.quality,
-          mode: target.mode,
-          fit: target.fit
+          mode: target.mode
         })
         const work: Work = {
           _tag: "chunk",

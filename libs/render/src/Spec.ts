@@ -14,5 +14,23 @@ export const clipOf = (spec: RenderSpec, position: number) => {
   return { clip, media: sourceOf(spec, clip).media }
 }
 
+/**
+ * What a spec asks for that does not work yet, by its name; null when all of it is rendered. The API refuses such edits;
+ * that nothing is ever silently left out of a picture does not hang on that alone.
+ */
+export const notRendered = ({ type, target, clips }: RenderSpec): string | null => {
+  if (type !== "framing") return type
+  if (target.fit !== "crop") return `fit ${target.fit}`
+  if (target.loudness !== null) return "loudness"
+  for (const [position, { crop, speed, overlays, transition }] of clips.entries()) {
+    if (crop !== null) return "crop"
+    if (speed.length > 0) return "speed"
+    if (overlays.length > 0) return "overlays"
+    // The last one leads nowhere.
+    if (transition.type !== "cut" && position < clips.length - 1) return transition.type
+  }
+  return null
+}
+
 /** The codec that carries sound in a container. */
 export const soundCodec = (format: Format): "aac" | "opus" => (format === "webm" ? "opus" : "aac")

@@ -184,6 +184,29 @@ describe("compile", () => {
     )
   })
 
+  it("leaves nothing out of a picture", () => {
+    const spec = specOf(sources, [{ end: 4 }, { end: 2 }])
+    const [first, last] = spec.clips
+    if (first === undefined || last === undefined) return assert.fail()
+    const fade = { type: "fade", duration: 1 } as const
+    const window = { time: 0, x: 0, y: 0, width: 0.5, height: 0.5 }
+    const highlight = { type: "highlight", shape: "ellipse", keyframes: [window] } as const
+    const edited: ReadonlyArray<RenderSpec> = [
+      { ...spec, type: "overlay" },
+      { ...spec, target: { ...spec.target, fit: "blur" } },
+      { ...spec, target: { ...spec.target, loudness: -14 } },
+      { ...spec, clips: [first, { ...last, crop: { keyframes: [window] } }] },
+      { ...spec, clips: [{ ...first, speed: [{ start: 0, end: 1, rate: 2 }] }, last] },
+      { ...spec, clips: [{ ...first, overlays: [highlight] }, last] },
+      { ...spec, clips: [{ ...first, transition: fade }, last] }
+    ]
+    for (const each of edited) assert.throws(() => compiled(each), /does not work yet/)
+    // A transition after the last clip leads nowhere.
+    assert.doesNotThrow(() => compiled({ ...spec, clips: [first, { ...last, transition: fade }] }))
+    assert.throws(() => planOf(spec, []), /no frame index/)
+    assert.throws(() => compiled({ ...spec, clips: [{ ...first, source: 7 }] }), /source 7 of 2/)
+  })
+
   it("gives 4K twice the room, and light tasks their own pool", () => {
     const plan = compiled(specOf(sources, [{ end: 4 }], { width: 3840, height: 2160 }))
     for (const task of plan.tasks) {
