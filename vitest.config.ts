@@ -43,7 +43,8 @@ const rank = ({ moduleId }: TestSpecification): number => {
 }
 class SlowFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
-    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+    const usual = super.sort.bind(this)
+    return (await usual(files)).toSorted((a, b) => rank(a) - rank(b))
   }
 }
 

@@ -12,7 +12,7 @@ const shareOf = (state: State, user: UserId): Share => shareIn(state.users, user
 
 const laneFor = (turn: Turn, codec: VideoCodec, labels: ReadonlyArray<string>): Lane => {
   const { state } = turn
-  const sorted = [...new Set(labels)].sort()
+  const sorted = [...new Set(labels)].toSorted()
   const key = [codec, ...sorted].join("|")
   const known = state.lanes.get(key)
   if (known !== undefined) return known
@@ -156,7 +156,11 @@ const nextOf = (state: State, urgency: Class): { readonly job: Job; readonly can
     const candidate = lane.candidates.find(({ video }) => hasRoomFor(video, job))
     if (candidate === undefined) continue
     const share = shareOf(state, job.user)
-    if (best === null || share.load < best.share.load || (share.load === best.share.load && share.turn < best.share.turn)) {
+    if (
+      best === null
+      || share.load < best.share.load
+      || (share.load === best.share.load && share.turn < best.share.turn)
+    ) {
       best = { job, candidate, share }
     }
   }
@@ -195,7 +199,7 @@ export const queueOrder = (state: State, limit: number): ReadonlyArray<Job> => {
       if (round.length === 0) load = starts[next]?.share.load ?? load
       const joined = next
       while ((starts[next]?.share.load ?? Number.POSITIVE_INFINITY) <= load) next++
-      round = [...starts.slice(joined, next), ...round]
+      round = starts.slice(joined, next).concat(round)
       for (const line of round) {
         const job = line.jobs[line.taken++]
         if (job === undefined) continue
@@ -230,7 +234,7 @@ const waitingLines = (state: State, urgency: Class, served: Map<UserId, Share>):
   const lines = [...byUser].map(([user, jobs]): Line => {
     const share = served.get(user) ?? { ...shareOf(state, user) }
     served.set(user, share)
-    return { jobs: jobs.sort((a, b) => a.order - b.order), share, taken: 0 }
+    return { jobs: jobs.toSorted((a, b) => a.order - b.order), share, taken: 0 }
   })
-  return lines.sort((a, b) => a.share.load - b.share.load || a.share.turn - b.share.turn)
+  return lines.toSorted((a, b) => a.share.load - b.share.load || a.share.turn - b.share.turn)
 }

@@ -88,9 +88,12 @@ const measure = (state: State, channel: Channel, now: number): void => {
 
 /** Whether a node's new advertisement changes what can run where. Busy slots do not: the scheduler counts itself. */
 export const changesCapacity = (before: Advertisement, after: Advertisement): boolean =>
-  before.status !== after.status || before.build !== after.build || before.slots.total !== after.slots.total ||
-  before.lightSlots.total !== after.lightSlots.total || before.pools.join() !== after.pools.join() ||
-  before.labels.join() !== after.labels.join()
+  before.status !== after.status
+  || before.build !== after.build
+  || before.slots.total !== after.slots.total
+  || before.lightSlots.total !== after.lightSlots.total
+  || before.pools.join() !== after.pools.join()
+  || before.labels.join() !== after.labels.join()
 
 /** Pools, groups, channels and every lane's candidates, from the nodes that are there. Rare. */
 export const rebuild = (state: State, now: number): void => {
@@ -205,9 +208,11 @@ export const fits = (channel: Channel, weight: number): boolean => {
   const { group } = channel.pool
   if (channel.room === 0 || group === null) return false
   const groupUsed = usedBy(group)
-  return groupUsed === 0 || (
-    channel.used + weight <= channel.room && channel.pool.used + weight <= channel.pool.room &&
-    groupUsed + weight <= group.room
+  return (
+    groupUsed === 0
+    || (channel.used + weight <= channel.room
+      && channel.pool.used + weight <= channel.pool.room
+      && groupUsed + weight <= group.room)
   )
 }
 

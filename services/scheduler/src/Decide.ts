@@ -2,7 +2,19 @@ import { admit } from "./Admission.ts"
 import type { Command, Event } from "./Events.ts"
 import { lookedAround, rowsRead, surveyed } from "./Reading.ts"
 import { progressed } from "./Reports.ts"
-import { ended, linked, linkFailed, loaded, loadFailed, looked, planFailed, planned, refused, resulted, started } from "./Runs.ts"
+import {
+  ended,
+  linked,
+  linkFailed,
+  loaded,
+  loadFailed,
+  looked,
+  planFailed,
+  planned,
+  refused,
+  resulted,
+  started
+} from "./Runs.ts"
 import type { State } from "./State.ts"
 import { dispatchReady } from "./Tasks.ts"
 import { nodeLeft, nodeSeen, reconnected, ticked } from "./Ticking.ts"

@@ -51,73 +51,79 @@ export type Event =
   | { readonly _tag: "Rang"; readonly id: ExportId }
   /** All rows that are pending or processing, as of `sequence`. */
   | {
-    readonly _tag: "Surveyed"
-    readonly asOf: number
-    readonly rows: ReadonlyArray<{ readonly id: ExportId; readonly status: ExportStatus; readonly epoch: number }>
-  }
+      readonly _tag: "Surveyed"
+      readonly asOf: number
+      readonly rows: ReadonlyArray<{ readonly id: ExportId; readonly status: ExportStatus; readonly epoch: number }>
+    }
   /** The rows that were asked for. `missing`: deleted. Reads arrive in the order in which they were made. */
   | {
-    readonly _tag: "Rows"
-    readonly asOf: number
-    readonly rows: ReadonlyArray<Row>
-    readonly missing: ReadonlyArray<ExportId>
-  }
-  | { readonly _tag: "Planned"; readonly id: ExportId; readonly token: number; readonly plan: Plan; readonly found: Found }
+      readonly _tag: "Rows"
+      readonly asOf: number
+      readonly rows: ReadonlyArray<Row>
+      readonly missing: ReadonlyArray<ExportId>
+    }
   | {
-    readonly _tag: "PlanFailed"
-    readonly id: ExportId
-    readonly token: number
-    readonly kind: FailureKind
-    readonly message: string
-  }
+      readonly _tag: "Planned"
+      readonly id: ExportId
+      readonly token: number
+      readonly plan: Plan
+      readonly found: Found
+    }
+  | {
+      readonly _tag: "PlanFailed"
+      readonly id: ExportId
+      readonly token: number
+      readonly kind: FailureKind
+      readonly message: string
+    }
   /** The move to `processing` at `epoch` is written; or it was not for us to make. */
   | { readonly _tag: "Started"; readonly id: ExportId; readonly token: number; readonly won: boolean }
   | {
-    readonly _tag: "Loaded"
-    readonly id: ExportId
-    readonly token: number
-    readonly plan: Plan
-    readonly found: Found
-    readonly attempts: ReadonlyArray<PastAttempt>
-    readonly runningSeconds: number
-  }
+      readonly _tag: "Loaded"
+      readonly id: ExportId
+      readonly token: number
+      readonly plan: Plan
+      readonly found: Found
+      readonly attempts: ReadonlyArray<PastAttempt>
+      readonly runningSeconds: number
+    }
   /** `unreadable`: the stored plan does not decode, else the store or the database failed. */
   | { readonly _tag: "LoadFailed"; readonly id: ExportId; readonly token: number; readonly unreadable: boolean }
   /** What the streams hold, as of `sequence`: tasks by `exportId.taskKey`; and what is on its way into the first or out of the second. */
   | {
-    readonly _tag: "Outstanding"
-    readonly asOf: number
-    readonly tasks: ReadonlyMap<string, QueuedTask>
-    readonly results: ReadonlySet<string>
-  }
+      readonly _tag: "Outstanding"
+      readonly asOf: number
+      readonly tasks: ReadonlyMap<string, QueuedTask>
+      readonly results: ReadonlySet<string>
+    }
   /** `failed`: the store did not answer. */
   | {
-    readonly _tag: "Looked"
-    readonly id: ExportId
-    readonly epoch: number
-    readonly task: TaskKey
-    readonly manifest: Manifest | null
-    readonly failed: boolean
-  }
+      readonly _tag: "Looked"
+      readonly id: ExportId
+      readonly epoch: number
+      readonly task: TaskKey
+      readonly manifest: Manifest | null
+      readonly failed: boolean
+    }
   | { readonly _tag: "Result"; readonly result: TaskResult }
   | {
-    readonly _tag: "Linked"
-    readonly id: ExportId
-    readonly token: number
-    readonly epoch: number
-    readonly user: UserId
-    readonly outputs: ReadonlyArray<StoredOutput>
-  }
+      readonly _tag: "Linked"
+      readonly id: ExportId
+      readonly token: number
+      readonly epoch: number
+      readonly user: UserId
+      readonly outputs: ReadonlyArray<StoredOutput>
+    }
   /** `vanished`: a made file is no longer there. */
   | { readonly _tag: "LinkFailed"; readonly id: ExportId; readonly token: number; readonly vanished: boolean }
   /** The terminal state is written; or it was not for us to write. */
   | {
-    readonly _tag: "Ended"
-    readonly id: ExportId
-    readonly token: number
-    readonly won: boolean
-    readonly status: "completed" | "failed"
-  }
+      readonly _tag: "Ended"
+      readonly id: ExportId
+      readonly token: number
+      readonly won: boolean
+      readonly status: "completed" | "failed"
+    }
   /** Postgres refuses what we write of this export, for good. */
   | { readonly _tag: "Refused"; readonly id: ExportId; readonly token: number; readonly reason: string }
   | { readonly _tag: "Progressed"; readonly progress: TaskProgress }
@@ -152,24 +158,24 @@ export interface AttemptFacts extends Place {
 export type Command =
   | { readonly _tag: "Inspect"; readonly id: ExportId }
   | {
-    readonly _tag: "Plan"
-    readonly id: ExportId
-    readonly user: UserId
-    readonly token: number
-    readonly family: Family
-    readonly build: Build
-    /** The epoch that it would be. */
-    readonly epoch: number
-  }
+      readonly _tag: "Plan"
+      readonly id: ExportId
+      readonly user: UserId
+      readonly token: number
+      readonly family: Family
+      readonly build: Build
+      /** The epoch that it would be. */
+      readonly epoch: number
+    }
   | { readonly _tag: "Load"; readonly id: ExportId; readonly user: UserId; readonly token: number }
   | (Place & {
-    readonly _tag: "Start"
-    readonly token: number
-    readonly from: "pending" | "processing"
-    /** Of the row before. */
-    readonly epoch: number
-    readonly plan: Plan
-  })
+      readonly _tag: "Start"
+      readonly token: number
+      readonly from: "pending" | "processing"
+      /** Of the row before. */
+      readonly epoch: number
+      readonly plan: Plan
+    })
   /** `again`: it was out before. */
   | { readonly _tag: "Dispatch"; readonly message: TaskMessage; readonly again: boolean }
   | (Place & { readonly _tag: "Look"; readonly epoch: number; readonly task: TaskKey })
@@ -177,18 +183,18 @@ export type Command =
   /** What earlier epochs may have linked goes. */
   | (Place & { readonly _tag: "Link"; readonly token: number; readonly epoch: number; readonly manifest: Manifest })
   | (Place & {
-    readonly _tag: "Complete"
-    readonly token: number
-    readonly epoch: number
-    readonly outputs: ReadonlyArray<StoredOutput>
-  })
+      readonly _tag: "Complete"
+      readonly token: number
+      readonly epoch: number
+      readonly outputs: ReadonlyArray<StoredOutput>
+    })
   | (Place & {
-    readonly _tag: "Fail"
-    readonly token: number
-    readonly from: "pending" | "processing"
-    readonly epoch: number
-    readonly error: ExportError
-  })
+      readonly _tag: "Fail"
+      readonly token: number
+      readonly from: "pending" | "processing"
+      readonly epoch: number
+      readonly error: ExportError
+    })
   /** Links that no completed row will ever show. */
   | (Place & { readonly _tag: "Unlink"; readonly epoch: number })
   /** A manifest whose files are gone. */

@@ -24,7 +24,7 @@ interface Line<T> {
   readonly items: Heap<T>
 }
 
-const earlier = (a: Share, b: Share): boolean => a.load !== b.load ? a.load < b.load : a.turn < b.turn
+const earlier = (a: Share, b: Share): boolean => (a.load !== b.load ? a.load < b.load : a.turn < b.turn)
 
 /**
  * What waits, in the order in which it is served: by class; within a class fair between users; within a user first in,

@@ -135,7 +135,8 @@ export const lookedAround = (turn: Turn, event: Of<"Outstanding">): void => {
       if (job.run === null) {
         if (!purged.has(job.id)) emit(turn, { _tag: "Purge", id: job.id, subject: allTasksOf(job.id) })
         purged.add(job.id)
-      } else if (job.run.tasks.get(task.task)?.task.pool !== task.pool) emit(turn, { _tag: "Purge", id: job.id, subject: task.subject })
+      } else if (job.run.tasks.get(task.task)?.task.pool !== task.pool)
+        emit(turn, { _tag: "Purge", id: job.id, subject: task.subject })
     }
   }
 }

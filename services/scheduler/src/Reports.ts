@@ -63,7 +63,7 @@ const inputOf = (turn: Turn, job: Job, status: ExportStatus): ProgressInput => {
     status,
     queuePosition: null,
     framesTotal: run?.framesTotal ?? job.frames,
-    framesDone: status === "completed" ? run?.framesTotal ?? job.frames : framesDone,
+    framesDone: status === "completed" ? (run?.framesTotal ?? job.frames) : framesDone,
     finishingDone: run?.finishingDone ?? 0,
     finishingTotal: run?.finishingTotal ?? 0,
     encodingBegan: framesDone > 0,
@@ -74,8 +74,13 @@ const inputOf = (turn: Turn, job: Job, status: ExportStatus): ProgressInput => {
 }
 
 const same = (a: Progress, b: Progress): boolean =>
-  a.epoch === b.epoch && a.status === b.status && a.percent === b.percent && a.stage === b.stage &&
-  a.message === b.message && a.framesDone === b.framesDone && a.speed === b.speed
+  a.epoch === b.epoch
+  && a.status === b.status
+  && a.percent === b.percent
+  && a.stage === b.stage
+  && a.message === b.message
+  && a.framesDone === b.framesDone
+  && a.speed === b.speed
 
 /** Publishes a job's progress when it changed, or was last said long ago. */
 export const report = (turn: Turn, job: Job, status: ExportStatus = job.status): void => {

@@ -131,8 +131,11 @@ export const resulted = (turn: Turn, { result }: Of<"Result">): void => {
   const entry = job?.run?.tasks.get(result.task)
   if (job === undefined || job.run === null || job.phase !== "running") return
   if (entry === undefined || entry.state === "done") return
-  const current = result.epoch === job.run.epoch && entry.state === "dispatched" &&
-    (entry.dispatch === null || entry.dispatch === result.dispatch) && !entry.counted.has(result.dispatch)
+  const current =
+    result.epoch === job.run.epoch
+    && entry.state === "dispatched"
+    && (entry.dispatch === null || entry.dispatch === result.dispatch)
+    && !entry.counted.has(result.dispatch)
   const { outcome } = result
   if (outcome._tag === "Done") {
     // Content settles: whoever made it, it is made. But only the store can say so of a stranger's word.

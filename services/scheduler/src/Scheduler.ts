@@ -59,7 +59,9 @@ export const term = Effect.gen(function* () {
   const { broken, execute, reads, unsent } = yield* makeExecutor(lines, post, asOf, () => hurry.look())
   post({ _tag: "Floors", floors: yield* readFloors })
   hurry.look = yield* makeReconciler(lines, post, asOf, unsent)
-  lines.beside(listen(post, () => hurry.look(), informed.await).pipe(Effect.provideContext(yield* Effect.context<Bus | Ledger>())))
+  lines.beside(
+    listen(post, () => hurry.look(), informed.await).pipe(Effect.provideContext(yield* Effect.context<Bus | Ledger>()))
+  )
   const repeatedly = (every: Duration.Input, work: Effect.Effect<void>) =>
     lines.beside(work.pipe(Effect.repeat(Schedule.spaced(every)), Effect.asVoid))
   repeatedly(

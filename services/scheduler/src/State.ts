@@ -288,4 +288,3 @@ export const initial = (policy: Policy, term: Term): State => ({
   ready: new Set(),
   lookedAt: Number.NEGATIVE_INFINITY
 })
-

@@ -74,7 +74,7 @@ export const ticked = (turn: Turn): void => {
 }
 
 const expireNodes = (turn: Turn): void => {
-  for (const node of [...turn.state.nodes.values()]) {
+  for (const node of Array.from(turn.state.nodes.values())) {
     if (turn.now - node.seenAt > turn.state.policy.nodeTtl) nodeLeft(turn, node.id)
   }
 }
@@ -143,7 +143,7 @@ const lookAtChannels = (turn: Turn): void => {
     if (channel.emptySince === null) {
       for (const job of channel.jobs) if (job.phase === "running" && isServed(job)) obstruct(turn, job, null)
     } else if (now - channel.emptySince > state.policy.strandedAfter) {
-      for (const job of [...channel.jobs]) {
+      for (const job of Array.from(channel.jobs)) {
         if (job.phase !== "running" || !isNeeded(job, channel)) continue
         if (elsewhere(job) !== undefined) planAnew(turn, job)
         else waitOrFail(turn, job, channel.emptySince)

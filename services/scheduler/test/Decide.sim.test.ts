@@ -7,9 +7,40 @@ import type { Faults } from "./World.ts"
 
 /** One thing that happens, and a number that says to whom. */
 const HAPPENINGS = [
-  "submit", "submit", "ring", "turn", "turn", "turn", "turn", "async", "async", "async", "pull", "pull", "finish", "finish",
-  "result", "result", "calm", "calm", "calm", "tick", "survey", "look", "repeat", "stall", "cancel", "retry", "kill", "restart", "wipe", "silent", "fail",
-  "pause", "revive", "progress"
+  "submit",
+  "submit",
+  "ring",
+  "turn",
+  "turn",
+  "turn",
+  "turn",
+  "async",
+  "async",
+  "async",
+  "pull",
+  "pull",
+  "finish",
+  "finish",
+  "result",
+  "result",
+  "calm",
+  "calm",
+  "calm",
+  "tick",
+  "survey",
+  "look",
+  "repeat",
+  "stall",
+  "cancel",
+  "retry",
+  "kill",
+  "restart",
+  "wipe",
+  "silent",
+  "fail",
+  "pause",
+  "revive",
+  "progress"
 ] as const
 type Happening = (typeof HAPPENINGS)[number]
 
@@ -128,13 +159,19 @@ const without = (...excluded: ReadonlyArray<Happening>): ReadonlyArray<Happening
 describe("decide, simulated", () => {
   it("without faults: every export completes with one start and one end", () => {
     fc.assert(
-      fc.property(script(["submit", "turn", "async", "pull", "finish", "result", "calm", "tick", "survey", "look", "progress"], 200), (steps) => {
-        const world = play(steps, { losePublish: 0, loseAnswer: 0 })
-        world.judge({ failures: false, restarts: false })
-        for (const row of world.rows.values()) assert.strictEqual(row.writes, 3, `writes of ${row.id}`)
-        const again = world.commands.filter((command) => command._tag === "Dispatch" && command.again)
-        assert.strictEqual(again.length, 0, "nothing is dispatched twice")
-      }),
+      fc.property(
+        script(
+          ["submit", "turn", "async", "pull", "finish", "result", "calm", "tick", "survey", "look", "progress"],
+          200
+        ),
+        (steps) => {
+          const world = play(steps, { losePublish: 0, loseAnswer: 0 })
+          world.judge({ failures: false, restarts: false })
+          for (const row of world.rows.values()) assert.strictEqual(row.writes, 3, `writes of ${row.id}`)
+          const again = world.commands.filter((command) => command._tag === "Dispatch" && command.again)
+          assert.strictEqual(again.length, 0, "nothing is dispatched twice")
+        }
+      ),
       { endOnFailure: process.env["SHRINK"] !== "1", numRuns: 40 * RUNS }
     )
   })

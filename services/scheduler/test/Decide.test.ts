@@ -27,7 +27,8 @@ const dispatched = (world: World) =>
   world.commands.filter((command) => command._tag === "Dispatch").map((command) => command.message)
 const of = <Tag extends Command["_tag"]>(world: World, tag: Tag) =>
   world.commands.filter((command): command is Extract<Command, { readonly _tag: Tag }> => command._tag === tag)
-const rowOf = (world: World, id: string) => [...world.rows.values()].find((row) => row.id === id) ?? assert.fail("no row")
+const rowOf = (world: World, id: string) =>
+  [...world.rows.values()].find((row) => row.id === id) ?? assert.fail("no row")
 const submit = (world: World, options: Parameters<World["submit"]>[0]) => {
   const id = world.submit(options)
   world.ring(id)
@@ -35,7 +36,10 @@ const submit = (world: World, options: Parameters<World["submit"]>[0]) => {
   return id
 }
 const pullChunk = (world: World, node: SimNode) =>
-  assert.isTrue(world.pull(node, (task) => !task.pool.startsWith("light")), `${node.id} finds a chunk to do`)
+  assert.isTrue(
+    world.pull(node, (task) => !task.pool.startsWith("light")),
+    `${node.id} finds a chunk to do`
+  )
 const finish = (world: World, node: SimNode) => {
   pullChunk(world, node)
   world.finish(node, 0)
@@ -58,7 +62,12 @@ describe("whose turn it is", () => {
     if (node === undefined) return assert.fail()
     const before = dispatched(world).length
     finish(world, node)
-    assert.include(dispatched(world).slice(before).map((task) => task.exportId), late)
+    assert.include(
+      dispatched(world)
+        .slice(before)
+        .map((task) => task.exportId),
+      late
+    )
   })
 
   it("an urgent export overtakes chunks that wait, within its class first come, first served", () => {
@@ -69,7 +78,9 @@ describe("whose turn it is", () => {
     if (node === undefined) return assert.fail()
     const before = dispatched(world).length
     for (let n = 0; n < 3; n++) finish(world, node)
-    const video = dispatched(world).slice(before).filter((task) => task.pool === SOFTWARE)
+    const video = dispatched(world)
+      .slice(before)
+      .filter((task) => task.pool === SOFTWARE)
     assert.isNotEmpty(video)
     assert.deepStrictEqual([...new Set(video.map((task) => task.exportId))], [urgent])
   })
@@ -177,7 +188,8 @@ describe("encoders come and go", () => {
 describe("failures", () => {
   it("whose fault it is decides", () => {
     const at = { failures: 1, maxAttempts: 3, otherFamily: true, otherNodes: 1 }
-    const tags = (kind: FailureKind, circumstances: Partial<typeof at>) => remedyFor(kind, { ...at, ...circumstances })._tag
+    const tags = (kind: FailureKind, circumstances: Partial<typeof at>) =>
+      remedyFor(kind, { ...at, ...circumstances })._tag
     assert.strictEqual(tags("input", {}), "fail")
     assert.strictEqual(tags("encoder", {}), "replan")
     assert.strictEqual(tags("encoder", { otherFamily: false }), "again")
@@ -403,7 +415,9 @@ describe("decide", () => {
       world.turn(world.mailbox.length)
       spent += performance.now() - from
       for (const node of world.nodes) {
-        while (world.pull(node)) { /* as many as it can */ }
+        while (world.pull(node)) {
+          /* as many as it can */
+        }
         while (node.running.length > 0) world.finish(node, 0)
       }
     }

@@ -118,7 +118,17 @@ describe("what was read is not always what is", () => {
       else world.async(0)
     }
     const { sequence } = world.state
-    const read: Row = { id, user: row.user, status: "cancelled", epoch: 1, urgency: 1, codec: "h264", labels: [], frames: 1, changedMillis: 1 }
+    const read: Row = {
+      id,
+      user: row.user,
+      status: "cancelled",
+      epoch: 1,
+      urgency: 1,
+      codec: "h264",
+      labels: [],
+      frames: 1,
+      changedMillis: 1
+    }
     world.mailbox.push({ _tag: "Rows", asOf: sequence, rows: [read], missing: [] })
     world.turn(1)
     assert.strictEqual(world.state.jobs.get(id)?.phase, "starting")
@@ -157,7 +167,10 @@ describe("what nobody wants any more", () => {
     world.stream.push({ message: stray, subject: `tasks.${stray.pool}.${id}.${stray.task}`, holder: null })
     world.lookAround()
     world.drain()
-    assert.deepStrictEqual(of("Purge").map((command) => command.subject), [`tasks.${stray.pool}.${id}.${stray.task}`])
+    assert.deepStrictEqual(
+      of("Purge").map((command) => command.subject),
+      [`tasks.${stray.pool}.${id}.${stray.task}`]
+    )
   })
 
   it("an older epoch's task that only its node still knows", () => {
@@ -169,7 +182,10 @@ describe("what nobody wants any more", () => {
     world.now += 2000
     world.mailbox.push({ _tag: "NodeSeen", advertisement: advertisementOf("a", { tasks }) }, { _tag: "Tick" })
     world.drain()
-    assert.deepStrictEqual(of("Stop").map((command) => [command.id, command.epoch]), [[id, 2]])
+    assert.deepStrictEqual(
+      of("Stop").map((command) => [command.id, command.epoch]),
+      [[id, 2]]
+    )
     assert.isEmpty(of("Purge"))
   })
 })

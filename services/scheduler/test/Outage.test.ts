@@ -48,8 +48,10 @@ const countWrites = Effect.gen(function* () {
     await db.execute(sql`create function count_write() returns trigger language plpgsql as $$
       begin insert into writes values (tg_table_name, tg_op); return null; end $$`)
     for (const table of ["exports", "attempts", "videos", "projects", "clips", "farm"]) {
-      await db.execute(sql.raw(`create trigger counted after insert or update or delete or truncate on ${table}
-        for each statement execute function count_write()`))
+      await db.execute(
+        sql.raw(`create trigger counted after insert or update or delete or truncate on ${table}
+        for each statement execute function count_write()`)
+      )
     }
   })
   return database
@@ -98,10 +100,12 @@ describe("a scheduler, and what reaches it", () => {
         const mine = yield* anExport(user)
         yield* ring(mine, user)
         assert.strictEqual((yield* until(mine, "completed", "failed")).status, "completed")
-        const left = yield* bus.subjects(RESULTS, `results.${id}.*`).pipe(
-          Effect.repeat({ schedule: Schedule.spaced(50), until: (subjects) => subjects.length === 1 }),
-          Effect.timeout("10 seconds")
-        )
+        const left = yield* bus
+          .subjects(RESULTS, `results.${id}.*`)
+          .pipe(
+            Effect.repeat({ schedule: Schedule.spaced(50), until: (subjects) => subjects.length === 1 }),
+            Effect.timeout("10 seconds")
+          )
         assert.deepStrictEqual(left, [place("b")])
         assert.deepStrictEqual(yield* bus.subjects(EXPORTS, "exports.requested"), ["exports.requested"])
         yield* bus.purge(RESULTS, place("b"))
@@ -132,7 +136,9 @@ describe("a scheduler, and what reaches it", () => {
         }
         assert.strictEqual((yield* rowOf(id)).status, "pending")
         assert.isEmpty(seen)
-        const [paused] = yield* database.query("now", (db) => db.execute<{ now: string }>(sql`select now()::text as now`))
+        const [paused] = yield* database.query("now", (db) =>
+          db.execute<{ now: string }>(sql`select now()::text as now`)
+        )
         yield* pause(false)
         const row = yield* until(id, "completed", "failed")
         assert.strictEqual(row.status, "completed")
@@ -152,7 +158,10 @@ describe("a scheduler, and what reaches it", () => {
           yield* announced(waiting, "pending")
         }).pipe(Effect.scoped)
         yield* database.query("cancel", (db) =>
-          db.update(exports_).set({ status: "cancelled", completedAt: sql`now()` }).where(eq(exports_.id, gone))
+          db
+            .update(exports_)
+            .set({ status: "cancelled", completedAt: sql`now()` })
+            .where(eq(exports_.id, gone))
         )
         yield* aScheduler()
         const events = yield* announced(gone, "cancelled")
@@ -225,53 +234,56 @@ const ownServers = Effect.gen(function* () {
 })
 
 describe("a scheduler whose servers are killed in the middle of an export", () => {
-  it.live("NATS, and its memory with it; then Postgres: each export completes, once", () =>
-    Effect.gen(function* () {
-      const servers = yield* ownServers
-      yield* Effect.gen(function* () {
-        yield* (yield* Database).migrate
-        const user = someone("killed")
-        yield* aScheduler()
-        const gate = yield* Latch.make(false)
-        const seen = yield* anEncoder("patient", (_, done) => gate.await.pipe(Effect.andThen(Effect.suspend(done))))
-        const first = yield* anExport(user)
-        yield* until(first, "processing")
-        yield* firstOf(seen)
-        yield* servers.killNats
-        yield* servers.wipeNats
-        // Accepted while NATS is away: nobody rings.
-        const second = yield* anExport(someone("accepted meanwhile"))
-        yield* servers.startNats
-        yield* gate.open
-        for (const id of [first, second]) {
-          const row = yield* until(id, "completed", "failed")
+  it.live(
+    "NATS, and its memory with it; then Postgres: each export completes, once",
+    () =>
+      Effect.gen(function* () {
+        const servers = yield* ownServers
+        yield* Effect.gen(function* () {
+          yield* (yield* Database).migrate
+          const user = someone("killed")
+          yield* aScheduler()
+          const gate = yield* Latch.make(false)
+          const seen = yield* anEncoder("patient", (_, done) => gate.await.pipe(Effect.andThen(Effect.suspend(done))))
+          const first = yield* anExport(user)
+          yield* until(first, "processing")
+          yield* firstOf(seen)
+          yield* servers.killNats
+          yield* servers.wipeNats
+          // Accepted while NATS is away: nobody rings.
+          const second = yield* anExport(someone("accepted meanwhile"))
+          yield* servers.startNats
+          yield* gate.open
+          for (const id of [first, second]) {
+            const row = yield* until(id, "completed", "failed")
+            assert.strictEqual(row.status, "completed")
+            assert.strictEqual(row.epoch, 1)
+          }
+          // What was said of the second while nobody could hear it is said now.
+          assert.deepStrictEqual(
+            (yield* announced(second, "completed")).map((event) => event.status),
+            ["pending", "processing", "completed"]
+          )
+
+          yield* gate.close
+          const third = yield* anExport(someone("third"))
+          const before = seen.length
+          yield* Effect.sync(() => seen.length).pipe(
+            Effect.repeat({ schedule: Schedule.spaced(20), until: (count) => count > before }),
+            Effect.timeout("20 seconds")
+          )
+          yield* servers.killPostgres
+          yield* gate.open
+          yield* servers.startPostgres
+          const row = yield* rowOf(third).pipe(
+            Effect.retry(Schedule.spaced(100)),
+            Effect.repeat({ schedule: Schedule.spaced(50), until: (each) => each.completedAt !== null }),
+            Effect.timeout("40 seconds")
+          )
           assert.strictEqual(row.status, "completed")
           assert.strictEqual(row.epoch, 1)
-        }
-        // What was said of the second while nobody could hear it is said now.
-        assert.deepStrictEqual(
-          (yield* announced(second, "completed")).map((event) => event.status),
-          ["pending", "processing", "completed"]
-        )
-
-        yield* gate.close
-        const third = yield* anExport(someone("third"))
-        const before = seen.length
-        yield* Effect.sync(() => seen.length).pipe(
-          Effect.repeat({ schedule: Schedule.spaced(20), until: (count) => count > before }),
-          Effect.timeout("20 seconds")
-        )
-        yield* servers.killPostgres
-        yield* gate.open
-        yield* servers.startPostgres
-        const row = yield* rowOf(third).pipe(
-          Effect.retry(Schedule.spaced(100)),
-          Effect.repeat({ schedule: Schedule.spaced(50), until: (each) => each.completedAt !== null }),
-          Effect.timeout("40 seconds")
-        )
-        assert.strictEqual(row.status, "completed")
-        assert.strictEqual(row.epoch, 1)
-      }).pipe(Effect.provide(servers.layer), Effect.scoped)
-    }).pipe(Effect.scoped)
-  , 90_000)
+        }).pipe(Effect.provide(servers.layer), Effect.scoped)
+      }).pipe(Effect.scoped),
+    90_000
+  )
 })

@@ -34,7 +34,7 @@ describe("Heap", () => {
             else heap.moved(item)
           }
           assert.strictEqual(heap.size, model.size)
-          assert.strictEqual(heap.peek(), [...model].sort(order)[0])
+          assert.strictEqual(heap.peek(), [...model].toSorted(order)[0])
         }
       })
     )
@@ -43,58 +43,78 @@ describe("Heap", () => {
 
 describe("FairQueue", () => {
   it("is what sorting by class, share and order says", () => {
-    const item = fc.record({ user: fc.constantFrom("a", "b", "c"), urgency: fc.constantFrom<Class>(0, 1, 2), order: fc.nat(50) })
+    const item = fc.record({
+      user: fc.constantFrom("a", "b", "c"),
+      urgency: fc.constantFrom<Class>(0, 1, 2),
+      order: fc.nat(50)
+    })
     fc.assert(
-      fc.property(fc.array(item, { size: "max", maxLength: 60 }), fc.array(fc.nat(2), { maxLength: 60 }), (given, bumps) => {
-        const shares = new Map<string, Share>(["a", "b", "c"].map((name, turn) => [name, { load: 0, turn }]))
-        const shareOf = (name: string): Share => {
-          const share = shares.get(name)
-          return share ?? assert.fail(`no share of ${name}`)
+      fc.property(
+        fc.array(item, { size: "max", maxLength: 60 }),
+        fc.array(fc.nat(2), { maxLength: 60 }),
+        (given, bumps) => {
+          const shares = new Map<string, Share>(["a", "b", "c"].map((name, turn) => [name, { load: 0, turn }]))
+          const shareOf = (name: string): Share => {
+            const share = shares.get(name)
+            return share ?? assert.fail(`no share of ${name}`)
+          }
+          const waiting = new FairQueue<Waiting>(shareOf)
+          const left = new Set<Waiting>(
+            given.map((each, n) => ({ ...each, user: user(each.user), order: each.order * 100 + n }))
+          )
+          for (const each of left) waiting.add(each)
+          let turn = 10
+          let bump = 0
+          while (left.size > 0) {
+            const best = [...left].toSorted(
+              (x, y) =>
+                x.urgency - y.urgency
+                || shareOf(x.user).load - shareOf(y.user).load
+                || shareOf(x.user).turn - shareOf(y.user).turn
+                || x.order - y.order
+            )[0]
+            const first = waiting.first()
+            assert.strictEqual(first, best)
+            if (first === undefined) break
+            waiting.remove(first)
+            left.delete(first)
+            const share = shareOf(first.user)
+            share.load += bumps[bump++] ?? 1
+            share.turn = turn++
+            waiting.moved(first.user)
+          }
+          assert.strictEqual(waiting.size, 0)
         }
-        const waiting = new FairQueue<Waiting>(shareOf)
-        const left = new Set<Waiting>(given.map((each, n) => ({ ...each, user: user(each.user), order: each.order * 100 + n })))
-        for (const each of left) waiting.add(each)
-        let turn = 10
-        let bump = 0
-        while (left.size > 0) {
-          const best = [...left].sort((x, y) =>
-            x.urgency - y.urgency || shareOf(x.user).load - shareOf(y.user).load ||
-            shareOf(x.user).turn - shareOf(y.user).turn || x.order - y.order
-          )[0]
-          const first = waiting.first()
-          assert.strictEqual(first, best)
-          if (first === undefined) break
-          waiting.remove(first)
-          left.delete(first)
-          const share = shareOf(first.user)
-          share.load += (bumps[bump++] ?? 1)
-          share.turn = turn++
-          waiting.moved(first.user)
-        }
-        assert.strictEqual(waiting.size, 0)
-      })
+      )
     )
   })
 })
 
 const aTurn = (): Turn => {
-  const state = initial({ ...POLICY, maxActive: 1_000_000, maxActivePerUser: 1_000_000 }, { seed: "00000001", wallOffset: 0 })
+  const state = initial(
+    { ...POLICY, maxActive: 1_000_000, maxActivePerUser: 1_000_000 },
+    { seed: "00000001", wallOffset: 0 }
+  )
   state.paused = false
   return { state, now: 0, commands: [] }
 }
 
 const waitingJob = (turn: Turn, n: number, name: string, urgency: Class): Job => {
-  const job = newJob(turn, {
-    id: exportId(n),
-    user: user(name),
-    status: "pending",
-    epoch: 0,
-    urgency,
-    codec: "h264",
-    labels: [],
-    frames: 1,
-    changedMillis: n
-  }, "pending")
+  const job = newJob(
+    turn,
+    {
+      id: exportId(n),
+      user: user(name),
+      status: "pending",
+      epoch: 0,
+      urgency,
+      codec: "h264",
+      labels: [],
+      frames: 1,
+      changedMillis: n
+    },
+    "pending"
+  )
   queue(turn, job)
   return job
 }
@@ -143,7 +163,10 @@ describe("the order of the queue", () => {
     const all = queueOrder(turn.state, 20_000)
     assert.strictEqual(new Set(all).size, 10_000)
     admit(turn)
-    assert.isEmpty(turn.commands.filter((command) => command._tag === "Plan"), "nobody can do it")
+    assert.isEmpty(
+      turn.commands.filter((command) => command._tag === "Plan"),
+      "nobody can do it"
+    )
     for (const job of all) leave(turn, job)
     assert.strictEqual(turn.state.users.size, 0)
   })

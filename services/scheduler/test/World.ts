@@ -172,7 +172,12 @@ export class World {
 
   // ---- encoders
 
-  addNode(id: string, slots: number, families: ReadonlyArray<Family> = ["software"], labels: ReadonlyArray<string> = []) {
+  addNode(
+    id: string,
+    slots: number,
+    families: ReadonlyArray<Family> = ["software"],
+    labels: ReadonlyArray<string> = []
+  ) {
     const node: SimNode = { id: NodeId.make(id), alive: true, slots, families, labels, running: [] }
     this.nodes.push(node)
     return node
@@ -304,7 +309,8 @@ export class World {
 
   survey() {
     const asOf = this.state.sequence
-    const rows = [...this.rows.values()].filter((row) => row.status === "pending" || row.status === "processing")
+    const rows = [...this.rows.values()]
+      .filter((row) => row.status === "pending" || row.status === "processing")
       .map(({ epoch, id, status }) => ({ id, status, epoch }))
     this.asyncs.push(() => this.mailbox.push({ _tag: "Surveyed", asOf, rows }))
   }
@@ -569,8 +575,9 @@ export class World {
         this.links.delete(`${command.id}/${command.epoch}`)
         return
       case "Purge":
-        this.stream = this.stream.filter(({ message, subject }) =>
-          subject !== command.subject && !(command.subject.includes("*") && message.exportId === command.id)
+        this.stream = this.stream.filter(
+          ({ message, subject }) =>
+            subject !== command.subject && !(command.subject.includes("*") && message.exportId === command.id)
         )
         return
       case "Stop":
@@ -622,7 +629,9 @@ export class World {
       while (this.results.some((each) => !each.taken)) this.takeResult(n)
       this.turn(this.mailbox.length)
       for (const node of this.nodes) {
-        while (this.pull(node)) { /* as many as it can */ }
+        while (this.pull(node)) {
+          /* as many as it can */
+        }
         if (node.running.length > 0 && (i + n) % 2 === 0) this.finish(node, n)
       }
     }
@@ -662,7 +671,9 @@ export class World {
         while (this.results.some((each) => !each.taken)) this.takeResult(0)
         this.turn(this.mailbox.length)
         for (const node of this.nodes) {
-          while (this.pull(node)) { /* as many as it can */ }
+          while (this.pull(node)) {
+            /* as many as it can */
+          }
           while (node.alive && node.running.length > 0) this.finish(node, 0)
         }
       }
@@ -674,8 +685,13 @@ export class World {
   }
 
   #busy(): boolean {
-    return this.mailbox.length > 0 || this.asyncs.length > 0 || this.results.some((each) => !each.taken) ||
-      this.nodes.some((node) => node.alive && node.running.length > 0) || this.stream.some((each) => each.holder === null)
+    return (
+      this.mailbox.length > 0
+      || this.asyncs.length > 0
+      || this.results.some((each) => !each.taken)
+      || this.nodes.some((node) => node.alive && node.running.length > 0)
+      || this.stream.some((each) => each.holder === null)
+    )
   }
 
   #isOver(): boolean {

@@ -25,7 +25,11 @@ export const exportId = (n: number): ExportId =>
   ExportId.make(`0198c9a0-${n.toString(16).padStart(4, "0").slice(-4)}-7000-8000-${n.toString(16).padStart(12, "0")}`)
 export const user = (name: string): UserId => UserId.make(name)
 
-export const specOf = (options: { readonly user: UserId; readonly content: string; readonly chunks: number }): RenderSpec => {
+export const specOf = (options: {
+  readonly user: UserId
+  readonly content: string
+  readonly chunks: number
+}): RenderSpec => {
   const frames = options.chunks * 30
   const micros = Micros.make(options.chunks * 1_000_000)
   return {
@@ -46,56 +50,60 @@ export const specOf = (options: { readonly user: UserId; readonly content: strin
       loudness: null,
       sound: true
     },
-    sources: [{
-      videoId: VideoId.make("0198c9a0-0000-7000-8000-000000000001"),
-      sha256: Digest.make(sha(options.content)),
-      location: { _tag: "object", key: "sources/x/y/media" },
-      indexKey: `sources/x/${options.content}/index.json`,
-      media: {
-        container: "mov,mp4",
-        fileStart: Micros.make(0),
-        bytes: 1000,
-        picture: {
-          codec: "h264",
-          profile: "High",
-          level: 31,
-          pixelFormat: "yuv420p",
-          streamIndex: 0,
-          codedWidth: 1280,
-          codedHeight: 720,
-          sampleAspect: { num: 1, den: 1 },
-          rotation: 0,
-          width: 1280,
-          height: 720,
-          timeBase: { num: 1, den: 15360 },
-          zeroPts: 0,
-          frames,
-          frameRate: { num: 30, den: 1 },
-          variableFrameRate: false,
-          interlaced: false,
-          duration: micros,
-          longestGop: Micros.make(1_000_000),
-          colorRange: null,
-          colorSpace: null,
-          colorTransfer: null,
-          colorPrimaries: null
-        },
-        sound: null
+    sources: [
+      {
+        videoId: VideoId.make("0198c9a0-0000-7000-8000-000000000001"),
+        sha256: Digest.make(sha(options.content)),
+        location: { _tag: "object", key: "sources/x/y/media" },
+        indexKey: `sources/x/${options.content}/index.json`,
+        media: {
+          container: "mov,mp4",
+          fileStart: Micros.make(0),
+          bytes: 1000,
+          picture: {
+            codec: "h264",
+            profile: "High",
+            level: 31,
+            pixelFormat: "yuv420p",
+            streamIndex: 0,
+            codedWidth: 1280,
+            codedHeight: 720,
+            sampleAspect: { num: 1, den: 1 },
+            rotation: 0,
+            width: 1280,
+            height: 720,
+            timeBase: { num: 1, den: 15360 },
+            zeroPts: 0,
+            frames,
+            frameRate: { num: 30, den: 1 },
+            variableFrameRate: false,
+            interlaced: false,
+            duration: micros,
+            longestGop: Micros.make(1_000_000),
+            colorRange: null,
+            colorSpace: null,
+            colorTransfer: null,
+            colorPrimaries: null
+          },
+          sound: null
+        }
       }
-    }],
-    clips: [{
-      clipId: null,
-      version: null,
-      name: "clip",
-      source: 0,
-      start: Micros.make(0),
-      end: micros,
-      frames,
-      crop: null,
-      speed: [],
-      transition: { type: "cut", duration: 0 },
-      overlays: []
-    }]
+    ],
+    clips: [
+      {
+        clipId: null,
+        version: null,
+        name: "clip",
+        source: 0,
+        start: Micros.make(0),
+        end: micros,
+        frames,
+        crop: null,
+        speed: [],
+        transition: { type: "cut", duration: 0 },
+        overlays: []
+      }
+    ]
   }
 }
 
@@ -127,7 +135,8 @@ export const planOf = (options: {
       { _tag: "chunk", clip: 0, from: i * 30, to: (i + 1) * 30, seek: null, hold: 0 },
       [],
       30
-    ))
+    )
+  )
   const sound = task(key("sound", false), { _tag: "sound", clip: 0, samples: 48_000 }, [], 0)
   const soundtrack = task(
     key("soundtrack", false),
@@ -157,18 +166,20 @@ export const planOf = (options: {
 export const manifestOf = (user: UserId, key: TaskKey, node: NodeId, unique = "u"): Manifest => ({
   v: 1,
   key,
-  files: [{
-    role: "media",
-    object: taskFile(user, key, unique, "clip.mp4"),
-    name: "clip.720p.mp4",
-    contentType: "video/mp4",
-    bytes: 4,
-    sha256: Digest.make(sha(key)),
-    frames: 30,
-    duration: 1,
-    width: 1280,
-    height: 720
-  }],
+  files: [
+    {
+      role: "media",
+      object: taskFile(user, key, unique, "clip.mp4"),
+      name: "clip.720p.mp4",
+      contentType: "video/mp4",
+      bytes: 4,
+      sha256: Digest.make(sha(key)),
+      frames: 30,
+      duration: 1,
+      width: 1280,
+      height: 720
+    }
+  ],
   family: null,
   nodeId: node,
   seconds: 0.1,
@@ -187,8 +198,15 @@ export const advertisementOf = (
     readonly tasks?: Advertisement["tasks"]
   } = {}
 ): Advertisement => {
-  const { build = BUILD, families = ["software"], labels = [], lightSlots = 1, slots = 2, status = "active", tasks = [] } =
-    options
+  const {
+    build = BUILD,
+    families = ["software"],
+    labels = [],
+    lightSlots = 1,
+    slots = 2,
+    status = "active",
+    tasks = []
+  } = options
   return {
     v: 1,
     id: NodeId.make(id),
