@@ -9,7 +9,7 @@ import type { Command, Event } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Lines } from "./Lines.ts"
 import { disown, linkOutputs, readManifest, unlinkOutputs } from "./Manifests.ts"
-import { load, plan } from "./Planner.ts"
+import { load, makeSources, plan } from "./Planner.ts"
 import type { AsOf, Post } from "./Post.ts"
 import { SchedulerConfig } from "./SchedulerConfig.ts"
 import { makeWrites } from "./Writes.ts"
@@ -40,6 +40,7 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
   const ledger = yield* Ledger
   const { ackWait } = yield* SchedulerConfig
   const writes = yield* makeWrites(lines)
+  const sources = yield* makeSources(lines)
   const announcements = yield* makeAnnouncements
   const heavy = yield* Semaphore.make(HEAVY)
   const inspections = yield* Queue.unbounded<ExportId>()
@@ -165,7 +166,7 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
         return announcements.say(command)
       case "Plan":
         return aside(
-          plan(command).pipe(Effect.provideService(ObjectStore, store), Effect.provideService(Ledger, ledger))
+          plan(command, sources).pipe(Effect.provideService(ObjectStore, store), Effect.provideService(Ledger, ledger))
         )
       case "Load":
         return aside(

@@ -2,12 +2,14 @@ import { ExportError, ExportStatus, Family, VideoCodec } from "@reelay/contracts
 import { AttemptId, ExportId, NodeId, TaskKey, UserId } from "@reelay/contracts/Ids"
 import { FailureKind } from "@reelay/contracts/messages/Messages"
 import { Plan } from "@reelay/contracts/Plan"
+import type { RenderSpec } from "@reelay/contracts/RenderSpec"
 import { Database } from "@reelay/platform/Database"
 import { DatabaseError } from "@reelay/platform/DatabaseError"
 import { planOf, specOf } from "@reelay/platform/Rows"
+import type { RowError } from "@reelay/platform/Rows"
 import { attempts, exports_, farm } from "@reelay/platform/Tables"
 import { and, desc, eq, inArray, sql } from "drizzle-orm"
-import { Context, Effect, Layer, Option, Schema } from "effect"
+import { Context, Effect, Exit, Layer, Option, Schema } from "effect"
 import type { AttemptFacts, Command, PastAttempt, Row } from "./Events.ts"
 
 type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
@@ -75,7 +77,8 @@ export class Ledger extends Context.Service<
     rows(
       ids: ReadonlyArray<ExportId>
     ): Effect.Effect<{ readonly rows: ReadonlyArray<Row>; readonly unreadable: ReadonlyArray<ExportId> }, DatabaseError>
-    spec(id: ExportId): ReturnType<typeof readSpec>
+    /** One answer for each, in order; null where there is no such row. */
+    specs(ids: ReadonlyArray<ExportId>): ReturnType<typeof readSpecs>
     /** The plan of a processing export, what failed in this epoch, and for how many seconds it has run. */
     running(id: ExportId): ReturnType<typeof readRunning>
     /** → `processing`, next epoch, with its plan. */
@@ -129,7 +132,7 @@ export class Ledger extends Context.Service<
               })
             ),
 
-        spec: (id) => readSpec(database, id),
+        specs: (ids) => readSpecs(database, ids),
         running: (id) => readRunning(database, id),
 
         start: (commands) =>
@@ -218,12 +221,18 @@ export class Ledger extends Context.Service<
   )
 }
 
-/** Null: there is no such row. */
-const readSpec = Effect.fnUntraced(function* (database: Database["Service"], id: ExportId) {
-  const [row] = yield* database.query("spec", (db) =>
-    db.select({ id: exports_.id, spec: exports_.spec }).from(exports_).where(eq(exports_.id, id))
-  )
-  return row === undefined ? null : yield* specOf(row)
+const readSpecs = Effect.fnUntraced(function* (database: Database["Service"], ids: ReadonlyArray<ExportId>) {
+  const read = yield* database
+    .query("specs", (db) =>
+      db.select({ id: exports_.id, spec: exports_.spec }).from(exports_).where(inArray(exports_.id, [...ids]))
+    )
+    .pipe(Effect.exit)
+  if (Exit.isFailure(read)) return ids.map(() => Exit.failCause(read.cause))
+  const rows = new Map<string, (typeof read.value)[number]>(read.value.map((row) => [row.id, row]))
+  return yield* Effect.forEach(ids, (id) => {
+    const row = rows.get(id)
+    return Effect.exit<RenderSpec | null, RowError | DatabaseError, never>(row === undefined ? Effect.succeed(null) : specOf(row))
+  })
 })
 
 const readRunning = Effect.fnUntraced(function* (database: Database["Service"], id: ExportId) {

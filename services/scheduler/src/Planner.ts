@@ -7,9 +7,11 @@ import type { RenderSpec } from "@reelay/contracts/RenderSpec"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import type { ObjectStoreError } from "@reelay/platform/ObjectStore"
 import { compile } from "@reelay/render/Compile"
-import { Cause, Effect, Schema, Stream } from "effect"
+import { Cache, Cause, Duration, Effect, Exit, Schema, Stream } from "effect"
+import { makeBatch } from "./Batch.ts"
 import type { Command, Event } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
+import type { Lines } from "./Lines.ts"
 import { readManifest } from "./Manifests.ts"
 import { findDone } from "./Needs.ts"
 
@@ -31,12 +33,17 @@ const ofStore = (missing: string) => (error: ObjectStoreError) =>
     ? new Unplannable({ kind: "input", message: missing, cause: error })
     : new Unplannable({ kind: "storage", message: "The storage did not answer.", cause: error })
 
-const readIndexes = Effect.fnUntraced(function* (spec: RenderSpec) {
+/** Frame indexes kept: an hour at 60 frames a second is a few megabytes. They never change under their key. */
+const INDEXES = 16
+/** Specs in one read. */
+const SPECS = 50
+
+/** What planning reads: specs by the batch, and the indexes of videos that are exported again and again but once. */
+export const makeSources = Effect.fnUntraced(function* (lines: Lines) {
   const store = yield* ObjectStore
-  const keys = [...new Set(spec.sources.map((source) => source.indexKey))]
-  const indexes = yield* Effect.forEach(
-    keys,
-    (key) =>
+  const ledger = yield* Ledger
+  const indexes = yield* Cache.makeWith(
+    (key: string) =>
       store.getBytes(key).pipe(
         Effect.mapError(ofStore("The frame index of a source is no longer there.")),
         Effect.flatMap((bytes) =>
@@ -47,16 +54,24 @@ const readIndexes = Effect.fnUntraced(function* (spec: RenderSpec) {
           )
         )
       ),
-    { concurrency: 4 }
+    // A store that did not answer may do so the next time.
+    { capacity: INDEXES, timeToLive: (exit) => (Exit.isSuccess(exit) ? Duration.infinity : Duration.zero) }
   )
-  return new Map(keys.map((key, position) => [key, indexes[position]] as const).filter(hasIndex))
+  const spec = yield* makeBatch(lines, (ids: ReadonlyArray<ExportId>) => ledger.specs(ids), SPECS)
+  return { spec, index: (key: string) => Cache.get(indexes, key) }
+})
+export type Sources = Effect.Success<ReturnType<typeof makeSources>>
+
+const readIndexes = Effect.fnUntraced(function* (spec: RenderSpec, sources: Sources) {
+  const keys = [...new Set(spec.sources.map((source) => source.indexKey))]
+  const found = yield* Effect.forEach(keys, (key) => Effect.map(sources.index(key), (index) => [key, index] as const), {
+    concurrency: 4
+  })
+  return new Map<string, FrameIndex>(found)
 })
 
-const hasIndex = (entry: readonly [string, FrameIndex | undefined]): entry is readonly [string, FrameIndex] =>
-  entry[1] !== undefined
-
-const readSpec = Effect.fnUntraced(function* (id: ExportId) {
-  const spec = yield* (yield* Ledger).spec(id).pipe(
+const readSpec = Effect.fnUntraced(function* (id: ExportId, sources: Sources) {
+  const spec = yield* sources.spec(id).pipe(
     Effect.catchTag("RowError", (cause) =>
       Effect.fail(new Unplannable({ kind: "internal", message: "The stored request cannot be read.", cause }))
     ),
@@ -68,12 +83,12 @@ const readSpec = Effect.fnUntraced(function* (id: ExportId) {
 })
 
 /** Spec → plan, stored as an object for the encoders, and what of it is done already. Always answers. */
-export const plan = Effect.fn("Planner.plan")(function* (command: Of<"Plan">) {
+export const plan = Effect.fn("Planner.plan")(function* (command: Of<"Plan">, sources: Sources) {
   const { build, epoch, family, id, token, user } = command
   const planned = Effect.gen(function* () {
     const store = yield* ObjectStore
-    const spec = yield* readSpec(id)
-    const indexes = yield* readIndexes(spec)
+    const spec = yield* readSpec(id, sources)
+    const indexes = yield* readIndexes(spec, sources)
     const plan = compile({ exportId: id, spec, family, build, indexes })
     const found = yield* findDone(plan, (task) => readManifest(store, user, task)).pipe(
       Effect.mapError(ofStore("A finished piece vanished."))
