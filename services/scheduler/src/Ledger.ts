@@ -224,14 +224,19 @@ export class Ledger extends Context.Service<
 const readSpecs = Effect.fnUntraced(function* (database: Database["Service"], ids: ReadonlyArray<ExportId>) {
   const read = yield* database
     .query("specs", (db) =>
-      db.select({ id: exports_.id, spec: exports_.spec }).from(exports_).where(inArray(exports_.id, [...ids]))
+      db
+        .select({ id: exports_.id, spec: exports_.spec })
+        .from(exports_)
+        .where(inArray(exports_.id, [...ids]))
     )
     .pipe(Effect.exit)
   if (Exit.isFailure(read)) return ids.map(() => Exit.failCause(read.cause))
   const rows = new Map<string, (typeof read.value)[number]>(read.value.map((row) => [row.id, row]))
   return yield* Effect.forEach(ids, (id) => {
     const row = rows.get(id)
-    return Effect.exit<RenderSpec | null, RowError | DatabaseError, never>(row === undefined ? Effect.succeed(null) : specOf(row))
+    return Effect.exit<RenderSpec | null, RowError | DatabaseError, never>(
+      row === undefined ? Effect.succeed(null) : specOf(row)
+    )
   })
 })
 

@@ -139,8 +139,7 @@ describe("the order of the queue", () => {
           const said = queueOrder(state, 5000).map((job) => job.id)
           const begun: Array<string> = []
           for (;;) {
-            const heads = [...state.lanes.values()].map((lane) => lane.queue.first()).filter((job) => job !== undefined)
-            const [job] = heads
+            const job = [...state.lanes.values()].map((lane) => lane.queue.first()).find((first) => first !== undefined)
             if (job === undefined) break
             dequeue(turn, job)
             job.phase = "running"
