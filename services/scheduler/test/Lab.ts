@@ -112,6 +112,8 @@ export const anEncoder = Effect.fnUntraced(function* (name: string, play: Play =
   const startedAt = yield* DateTime.now
   const pools = [videoPool("software", "h264", BUILD), lightPool(BUILD)]
   const seen: Array<TaskMessage> = []
+  // What the next test begins with is no node of this one.
+  yield* Effect.addFinalizer(() => bus.withdraw(id).pipe(Effect.ignore))
   yield* bus
     .advertise({
       v: 1,

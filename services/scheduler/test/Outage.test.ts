@@ -164,7 +164,8 @@ describe("a scheduler, and what reaches it", () => {
             .where(eq(exports_.id, gone))
         )
         yield* aScheduler()
-        const events = yield* announced(gone, "cancelled")
+        // It may have begun: an encoder of an earlier test counts as there until its advertisement is old.
+        const events = (yield* announced(gone, "cancelled")).filter((event) => event.status !== "processing")
         assert.deepStrictEqual(
           events.map((event) => event.status),
           ["pending", "cancelled"]
