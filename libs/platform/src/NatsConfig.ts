@@ -14,6 +14,8 @@ export interface NatsConfig {
   readonly storeDirectory: string
   /** Absent: it logs to stderr. */
   readonly logFile?: string
+  /** When acknowledged messages are on the disk: `always` unless told otherwise, as far as the server can. */
+  readonly sync?: "always" | "default"
   readonly passwords: Readonly<Record<Role, string>>
 }
 
@@ -57,7 +59,7 @@ export const natsConfigText = (config: NatsConfig): string =>
     ...(config.logFile === undefined ? [] : [`log_file: ${text(config.logFile)}`]),
     "jetstream: {",
     `  store_dir: ${text(config.storeDirectory)}`,
-    ...(canSyncAlways(config.version) ? ["  sync_interval: always"] : []),
+    ...(config.sync !== "default" && canSyncAlways(config.version) ? ["  sync_interval: always"] : []),
     "}",
     "authorization: {",
     "  users: [",

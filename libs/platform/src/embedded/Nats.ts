@@ -19,6 +19,8 @@ export interface NatsOptions {
   /** 0: a free one is picked. */
   readonly port: number
   readonly passwords: Readonly<Record<Role, string>>
+  /** See NatsConfig. */
+  readonly sync?: "always" | "default"
   /** The executable; `nats-server` on the PATH unless given. */
   readonly command?: string
   /** Outlives its parent and hears no Ctrl-C: for a supervisor that decides itself what ends when. */
@@ -91,7 +93,8 @@ const launch = Effect.fnUntraced(function* (options: NatsOptions, version: strin
     port,
     storeDirectory: join(directory, "store"),
     logFile,
-    passwords: options.passwords
+    passwords: options.passwords,
+    ...(options.sync === undefined ? {} : { sync: options.sync })
   })
   yield* Effect.tryPromise({
     try: async () => {
