@@ -1,6 +1,7 @@
 import type { Family, VideoCodec } from "@reelay/contracts/Export"
 import type { FamilyState } from "@reelay/contracts/Node"
 import { type Build, lightPool, type PoolName, videoPool } from "@reelay/contracts/Plan"
+import { Processes } from "@reelay/platform/Processes"
 import type { Scope } from "effect"
 import { Clock, Context, Duration, Effect, FiberMap, Layer, Option, Schema, Stream, SubscriptionRef } from "effect"
 import { encoderName, probeArguments } from "@reelay/render/Encoders"
@@ -9,7 +10,6 @@ import { EncoderConfig } from "./EncoderConfig.ts"
 import { verdictOf } from "./Failure.ts"
 import { Ffmpeg } from "./Ffmpeg.ts"
 import * as Probe from "./Probe.ts"
-import { Processes } from "./Processes.ts"
 
 export class NoEncoder extends Schema.TaggedError<NoEncoder>()("NoEncoder", { message: Schema.String }) {}
 

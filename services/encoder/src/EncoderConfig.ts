@@ -1,10 +1,12 @@
 import { Family } from "@reelay/contracts/Export"
 import { NodeId } from "@reelay/contracts/Ids"
 import { TASK_ACK_WAIT } from "@reelay/contracts/messages/Topology"
+import { processNotes } from "@reelay/platform/Processes"
+import { type SandboxMode, sandboxMode } from "@reelay/platform/Sandbox"
 import { Config, Context, Layer, Option, Schema } from "effect"
 import { randomBytes } from "node:crypto"
-import { availableParallelism, hostname, tmpdir, userInfo } from "node:os"
-import { join, resolve } from "node:path"
+import { availableParallelism, hostname } from "node:os"
+import { resolve } from "node:path"
 
 /** What the environment says about this encoder, decoded once. */
 export interface EncoderSettings {
@@ -28,8 +30,8 @@ export interface EncoderSettings {
   readonly taskSeconds: number
   /** Seconds, as the pools' consumers have it. */
   readonly ackWaitSeconds: number
-  readonly sandbox: "auto" | "off" | "require"
-  /** Where it notes its child processes, for whoever starts after a crash. Shared by all encoders of a user. */
+  readonly sandbox: SandboxMode
+  /** Where it notes its child processes, for whoever starts after a crash. Shared by all services of a user. */
   readonly stateFolder: string
 }
 
@@ -65,10 +67,8 @@ export const settingsConfig: Config.Config<EncoderSettings> = Config.all({
   stallSeconds: seconds("REELAY_STALL_SECONDS", 60),
   taskSeconds: seconds("REELAY_TASK_SECONDS", 1800),
   ackWaitSeconds: seconds("REELAY_TASK_ACK_WAIT", TASK_ACK_WAIT),
-  sandbox: Config.Literals(["auto", "off", "require"], "REELAY_SANDBOX").pipe(Config.withDefault("auto")),
-  stateFolder: Config.NonEmptyString("REELAY_ENCODER_STATE").pipe(
-    Config.withDefault(join(tmpdir(), `reelay-encoders-${userInfo().uid}`))
-  )
+  sandbox: sandboxMode,
+  stateFolder: processNotes
 }).pipe(Config.map((settings) => ({ ...settings, host: hostname(), cores: availableParallelism() })))
 
 export class EncoderConfig extends Context.Service<EncoderConfig, EncoderSettings>()("@reelay/encoder/EncoderConfig") {

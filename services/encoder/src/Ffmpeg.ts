@@ -1,10 +1,11 @@
+import type { Reach } from "@reelay/platform/Confinement"
+import { type CannotStart, type Ended, type Limits, Processes } from "@reelay/platform/Processes"
+import { Sandbox } from "@reelay/platform/Sandbox"
 import { Context, Duration, Effect, Layer } from "effect"
 import { readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { EncoderConfig } from "./EncoderConfig.ts"
 import { type Progress, progressReader } from "./FfmpegProgress.ts"
-import { type CannotStart, type Ended, type Limits, Processes } from "./Processes.ts"
-import { type Reach, Sandbox } from "./Sandbox.ts"
 
 export interface FfmpegRun {
   /** Arguments after `ffmpeg`; they ask for progress on stdout, as `RUN` of libs/render does. */

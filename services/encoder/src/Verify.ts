@@ -1,8 +1,8 @@
+import type { Reach } from "@reelay/platform/Confinement"
 import type { Expectation } from "@reelay/render/Command"
 import { decodeCheck, differences, packetArguments, PacketTally, Probe, probeArguments } from "@reelay/render/Verify"
 import { Effect, Schema } from "effect"
 import { Ffmpeg } from "./Ffmpeg.ts"
-import type { Reach } from "./Sandbox.ts"
 
 const TIMEOUT_SECONDS = 300
 

@@ -34,7 +34,7 @@ const spawnEncoder = Effect.fn("spawnEncoder")(function* (
           REELAY_SLOTS: "1",
           REELAY_FORCE_SOFTWARE: "1",
           REELAY_TASK_ACK_WAIT: String(ACK_WAIT),
-          REELAY_ENCODER_STATE: stateFolder,
+          REELAY_PROCESS_NOTES: stateFolder,
           ...environment
         }
       })

@@ -1,7 +1,6 @@
+import { confined } from "@reelay/encoder/Encoder"
 import { EncoderConfig, type EncoderSettings, settingsConfig } from "@reelay/encoder/EncoderConfig"
 import { Ffmpeg } from "@reelay/encoder/Ffmpeg"
-import { Processes } from "@reelay/encoder/Processes"
-import { Sandbox } from "@reelay/encoder/Sandbox"
 import { RUN } from "@reelay/render/Safety"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { execFileSync } from "node:child_process"
@@ -68,7 +67,6 @@ export const settingsWith = (some: Partial<EncoderSettings>): Layer.Layer<Encode
 
 export const ffmpegWith = (some: Partial<EncoderSettings>) =>
   Layer.fresh(Ffmpeg.layer).pipe(
-    Layer.provide(Layer.fresh(Sandbox.layer)),
-    Layer.provideMerge(Layer.fresh(Processes.layer)),
+    Layer.provideMerge(Layer.fresh(confined)),
     Layer.provideMerge(settingsWith({ sandbox: "auto", ...some }))
   )

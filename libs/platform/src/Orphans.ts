@@ -1,11 +1,11 @@
-import { hasEnded, ownIdentity, startOf } from "@reelay/platform/ProcessIdentity"
+import { hasEnded, ownIdentity, startOf } from "./ProcessIdentity.ts"
 import { Effect } from "effect"
 import { lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 
 /**
- * What an encoder leaves behind when it is killed with -9. Where the kernel ends children with their parent there is
- * nothing; elsewhere whoever starts next finds the notes: one folder per encoder, one empty file per child process,
+ * What a service leaves behind when it is killed with -9. Where the kernel ends children with their parent there is
+ * nothing; elsewhere whoever starts next finds the notes: one folder per service, one empty file per child process,
  * both named by process id and start time, so that a reused id is never mistaken for the process that had it.
  */
 export interface Ledger {
@@ -26,7 +26,7 @@ const isOursAlone = async (folder: string): Promise<boolean> => {
   return found !== null && found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o002) === 0
 }
 
-/** Ends the children of encoders that are no more. Returns how many it ended. */
+/** Ends the children of services that are no more. Returns how many it ended. */
 export const sweep = (folder: string): Effect.Effect<number> =>
   Effect.promise(async () => {
     let ended = 0
@@ -57,7 +57,7 @@ export const openLedger = Effect.fn("Orphans.openLedger")(function* (folder: str
     })
   }
   const ended = yield* sweep(folder)
-  if (ended > 0) yield* Effect.logWarning("Ended processes that a dead encoder had left", { processes: ended })
+  if (ended > 0) yield* Effect.logWarning("Ended processes that a dead service had left", { processes: ended })
   const page = join(folder, ownIdentity)
   yield* Effect.promise(() => mkdir(page, { recursive: true, mode: 0o700 }).catch(() => undefined))
   const names = new Map<number, string>()

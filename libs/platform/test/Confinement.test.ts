@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { commonFolder, confinement } from "@reelay/encoder/Sandbox"
+import { commonFolder, confinement } from "@reelay/platform/Confinement"
 
 const binds = (args: ReadonlyArray<string>, mode: string) =>
   args.flatMap((arg, i) => (arg === mode ? [args[i + 1]] : []))

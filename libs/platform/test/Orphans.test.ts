@@ -1,11 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
-import { openLedger, sweep } from "@reelay/encoder/Orphans"
+import { openLedger, sweep } from "@reelay/platform/Orphans"
 import { ownIdentity, startOf } from "@reelay/platform/ProcessIdentity"
 import { Effect } from "effect"
 import { execa } from "execa"
-import { chmod, mkdir, readdir, writeFile } from "node:fs/promises"
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { temporary } from "./support/Harness.ts"
+
+const temporary = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "reelay-orphans-"))),
+  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+)
 
 /** Something that runs, in a group of its own. */
 const sleeper = Effect.acquireRelease(
@@ -19,11 +24,11 @@ const sleeper = Effect.acquireRelease(
 const pidOf = (child: { readonly pid?: number | undefined }): number => child.pid ?? 0
 
 describe("Orphans", () => {
-  it.live("ends what a dead encoder noted, and nothing that only has its number", () =>
+  it.live("ends what a dead service noted, and nothing that only has its number", () =>
     Effect.gen(function* () {
       const folder = yield* temporary
       const [orphan, stranger] = [yield* sleeper, yield* sleeper]
-      // An encoder of this host that is no more.
+      // A service of this host that is no more.
       const dead = ownIdentity.replace(/-\d+-\w+$/, "-999999999-1")
       yield* Effect.promise(async () => {
         await mkdir(join(folder, dead))
@@ -55,7 +60,7 @@ describe("Orphans", () => {
     })
   )
 
-  it.live("leaves alone what living encoders noted, and those of other hosts", () =>
+  it.live("leaves alone what living services noted, and those of other hosts", () =>
     Effect.gen(function* () {
       const folder = yield* temporary
       const child = yield* sleeper
