@@ -19,10 +19,10 @@ export const videoPool = (family: Family, codec: VideoCodec, build: Build): Pool
 export const lightPool = (build: Build): PoolName => PoolName.make(`light-${build}`)
 
 /**
- * What a task makes: semantics only, never argv. Together with the plan's spec it is all an encoder needs. `clip` is a
+ * What one operation makes: semantics only, never argv. Together with the plan's spec it is all an encoder needs. `clip` is a
  * position in `spec.clips`; frames are output frames counted from the clip's first.
  */
-export const Work = Schema.Union([
+export const Operation = Schema.Union([
   /** Frames [from, to) of a clip, without sound. */
   Schema.TaggedStruct("chunk", {
     clip: Count,
@@ -43,7 +43,22 @@ export const Work = Schema.Union([
     soundtrack: Schema.NullOr(TaskKey),
     frames: Positive,
     name: Schema.NonEmptyString
-  }),
+  })
+])
+export type Operation = typeof Operation.Type
+
+/** An operation of a pass, under the key that it would have as a task of its own. */
+export const Part = Schema.Struct({ key: TaskKey, frames: Count, work: Operation })
+export type Part = typeof Part.Type
+
+/** What a task makes. */
+export const Work = Schema.Union([
+  ...Operation.members,
+  /**
+   * All operations of a short file, one after the other on one node: to be a task of its own would cost each of them
+   * more than doing them side by side could gain. The last makes the file; what the others make is nobody else's.
+   */
+  Schema.TaggedStruct("pass", { parts: Schema.Array(Part).check(Schema.isMinLength(1)) }),
   /** Finished files, stored (not deflated) under safe names. */
   Schema.TaggedStruct("zip", {
     files: Schema.Array(Schema.Struct({ task: TaskKey, name: Schema.NonEmptyString })),
@@ -51,6 +66,9 @@ export const Work = Schema.Union([
   })
 ])
 export type Work = typeof Work.Type
+
+/** Whether a picture is encoded: on the export's own family, and counted in its frames. */
+export const encodesPicture = (work: Work): boolean => work._tag === "chunk" || work._tag === "pass"
 
 export const Task = Schema.Struct({
   key: TaskKey,

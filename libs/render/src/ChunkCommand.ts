@@ -1,4 +1,4 @@
-import type { Plan, Work } from "@reelay/contracts/Plan"
+import type { Operation, Plan } from "@reelay/contracts/Plan"
 import { argv } from "./Argv.ts"
 import type { Places, TaskCommand } from "./Command.ts"
 import { stripped, timescale } from "./Container.ts"
@@ -14,7 +14,7 @@ import { outputColor, videoGraph } from "./VideoGraph.ts"
  */
 export const chunkCommand = (
   { spec, family }: Plan,
-  work: Extract<Work, { readonly _tag: "chunk" }>,
+  work: Extract<Operation, { readonly _tag: "chunk" }>,
   { source, folder, device }: Places
 ): TaskCommand => {
   const { target } = spec
@@ -38,6 +38,7 @@ export const chunkCommand = (
   const pass = (number: 1 | 2) => argv`-pass ${number} -passlogfile ${folder}/passes`
 
   return {
+    folders: [],
     files: [
       {
         path: graph,

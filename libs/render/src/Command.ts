@@ -1,4 +1,4 @@
-import type { MadeFile, Plan, Task } from "@reelay/contracts/Plan"
+import type { MadeFile, Operation, Part, Plan, Task } from "@reelay/contracts/Plan"
 import type { Rational } from "@reelay/contracts/Quantity"
 import { chunkCommand } from "./ChunkCommand.ts"
 import { muxCommand } from "./MuxCommand.ts"
@@ -34,6 +34,8 @@ export interface Expectation {
 }
 
 export interface TaskCommand {
+  /** To be there before the files are, each after the one that it lies in. */
+  readonly folders: ReadonlyArray<string>
   /** Filter scripts and concat lists to write first. */
   readonly files: ReadonlyArray<{ readonly path: string; readonly text: string }>
   /** Run one after the other. Exit 0 is success: a decoder that starts in the middle may grumble on stderr. */
@@ -55,17 +57,53 @@ export interface Places {
 }
 
 /** The argv of every step of a task. Not for `zip`, which needs no ffmpeg. */
-export const commandFor = (plan: Plan, task: Task, places: Places): TaskCommand => {
-  switch (task.work._tag) {
-    case "chunk":
-      return chunkCommand(plan, task.work, places)
-    case "sound":
-      return soundCommand(plan, task.work, places)
-    case "soundtrack":
-      return soundtrackCommand(plan, task.work, places)
-    case "mux":
-      return muxCommand(plan, task.work, places)
+export const commandFor = (plan: Plan, { work }: Task, places: Places): TaskCommand => {
+  switch (work._tag) {
+    case "pass":
+      return passCommand(plan, work.parts, places)
     case "zip":
       throw new Error("a ZIP is not made by ffmpeg")
+    default:
+      return operationCommand(plan, plan.tasks, work, places)
+  }
+}
+
+/** `among`: the chunks that a mux joins, with their lengths. */
+const operationCommand = (
+  plan: Plan,
+  among: ReadonlyArray<Pick<Part, "key" | "frames">>,
+  work: Operation,
+  places: Places
+): TaskCommand => {
+  switch (work._tag) {
+    case "chunk":
+      return chunkCommand(plan, work, places)
+    case "sound":
+      return soundCommand(plan, work, places)
+    case "soundtrack":
+      return soundtrackCommand(plan, work, places)
+    case "mux":
+      return muxCommand(plan, among, work, places)
+  }
+}
+
+/** Every part in a folder of its own, reading what the parts before it made; only what the last makes is asked for. */
+const passCommand = (plan: Plan, parts: ReadonlyArray<Part>, places: Places): TaskCommand => {
+  const made = new Map<string, string>()
+  const commands = parts.map((part, position) => {
+    const folder = `${places.folder}/${position}`
+    const command = operationCommand(plan, parts, part.work, {
+      ...places,
+      folder,
+      made: (key) => made.get(key) ?? places.made(key)
+    })
+    for (const { path } of command.makes.slice(0, 1)) made.set(part.key, path)
+    return { ...command, folders: [folder] }
+  })
+  return {
+    folders: commands.flatMap((command) => command.folders),
+    files: commands.flatMap((command) => command.files),
+    steps: commands.flatMap((command) => command.steps),
+    makes: commands.at(-1)?.makes ?? []
   }
 }

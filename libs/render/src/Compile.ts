@@ -11,11 +11,11 @@ import {
   type Work
 } from "@reelay/contracts/Plan"
 import type { RenderSpec, SpecClip, SpecSource } from "@reelay/contracts/RenderSpec"
-import { chunksOf } from "./Chunks.ts"
+import { chunksOf, isOneChunk } from "./Chunks.ts"
 import { weightFor } from "./Encoders.ts"
 import { frameGrid } from "./FrameGrid.ts"
 import { entryName, outputName } from "./Names.ts"
-import { approach } from "./Seek.ts"
+import { approach, runUp } from "./Seek.ts"
 import { notRendered, soundCodec, sourceOf } from "./Spec.ts"
 import { type Canonical, taskKey } from "./TaskKey.ts"
 import { samplesBefore } from "./Timeline.ts"
@@ -43,8 +43,8 @@ export const compile = (input: CompileInput): Plan => {
   const tasks = taskSet(input)
   const final =
     spec.delivery === "clips"
-      ? zipOf(tasks, spec)
-      : fileOf(tasks, spec, spec.clips, outputName(spec.name, spec.target.format))
+      ? zipOf(input, tasks)
+      : fileOf(input, tasks, spec.clips, outputName(spec.name, spec.target.format))
   return {
     v: 1,
     exportId: input.exportId,
@@ -58,16 +58,26 @@ export const compile = (input: CompileInput): Plan => {
 }
 
 /** Every clip a file of its own, all in one archive. */
-const zipOf = (tasks: TaskSet, spec: RenderSpec): TaskKey => {
+const zipOf = (input: CompileInput, tasks: TaskSet): TaskKey => {
+  const { spec } = input
   const files = spec.clips.map((clip, position) => {
     const name = entryName(position, spec.clips.length, clip.name, spec.target.format)
-    return { task: fileOf(tasks, spec, [clip], name), name }
+    return { task: fileOf(input, tasks, [clip], name), name }
   })
   return tasks.zip(files, outputName(spec.name, "zip"))
 }
 
-/** One finished file of some clips in a row. */
-const fileOf = (tasks: TaskSet, spec: RenderSpec, clips: ReadonlyArray<SpecClip>, name: string): TaskKey => {
+/** One finished file of some clips in a row: a graph of tasks, or a single one when it is short. */
+const fileOf = (input: CompileInput, tasks: TaskSet, clips: ReadonlyArray<SpecClip>, name: string): TaskKey => {
+  const { spec } = input
+  const frames = clips.reduce((sum, clip) => sum + clip.frames, 0)
+  if (!isOneChunk(frames, spec.target.frameRate, input.family)) return graphOf(tasks, spec, clips, name)
+  const parts = taskSet(input)
+  graphOf(parts, spec, clips, name)
+  return tasks.pass(parts.all())
+}
+
+const graphOf = (tasks: TaskSet, spec: RenderSpec, clips: ReadonlyArray<SpecClip>, name: string): TaskKey => {
   const rate = spec.target.frameRate
   const chunks: Array<TaskKey> = []
   const pieces: Array<TaskKey> = []
@@ -89,6 +99,8 @@ interface TaskSet {
   sound(clip: SpecClip, samples: number): TaskKey
   soundtrack(pieces: ReadonlyArray<TaskKey>, samples: number): TaskKey
   mux(chunks: ReadonlyArray<TaskKey>, soundtrack: TaskKey | null, frames: number, name: string): TaskKey
+  /** The parts in their order; the last one's key, for it is what comes of it. */
+  pass(parts: ReadonlyArray<Task>): TaskKey
   zip(files: ReadonlyArray<{ readonly task: TaskKey; readonly name: string }>, name: string): TaskKey
   all(): ReadonlyArray<Task>
   reasons(): ReadonlyArray<string>
@@ -127,7 +139,8 @@ const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet => {
       const index = indexes.get(source.indexKey)
       if (index === undefined) throw new Error(`no frame index for ${source.indexKey}`)
       const grid = frameGrid(media.picture.timeBase, media.picture.zeroPts, clip.start, target.frameRate)
-      return chunksOf(clip.frames, target.frameRate, family).map(({ from, to }) => {
+      const inVain = (frame: number) => runUp(media, index, grid, frame)
+      return chunksOf(clip.frames, target.frameRate, family, inVain).map(({ from, to }) => {
         const key = taskKey({
           ...grounds,
           task: "chunk",
@@ -172,6 +185,15 @@ const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet => {
       const needs = soundtrack === null ? chunks : [...chunks, soundtrack]
       return add(key, light, 0, needs, { _tag: "mux", chunks, soundtrack, frames, name })
     },
+    pass: (parts) => {
+      const frames = parts.reduce((sum, part) => sum + part.frames, 0)
+      const inOrder = parts.flatMap(({ frames, key, work }) =>
+        work._tag === "pass" || work._tag === "zip" ? [] : [{ key, frames, work }]
+      )
+      const last = inOrder.at(-1)
+      if (last === undefined) throw new Error("a pass without parts")
+      return add(last.key, video, frames, [], { _tag: "pass", parts: inOrder })
+    },
     zip: (files, name) => {
       const key = taskKey({ ...grounds, task: "zip", files: files.map((file) => ({ ...file })), name })
       return add(
@@ -184,8 +206,12 @@ const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet => {
     },
     all: () => [...tasks.values()],
     reasons: () => {
-      const chunks = [...tasks.values()].filter((task) => task.work._tag === "chunk").length
-      const way = chunks === 1 ? "one pass: a single chunk" : `${chunks} chunks, frame-exact, at constant quality`
+      const count = (tag: Work["_tag"]) => [...tasks.values()].filter((task) => task.work._tag === tag).length
+      const [chunks, passes] = [count("chunk"), count("pass")]
+      const way = [
+        ...(chunks > 0 ? [`${chunks} chunks, frame-exact, at constant quality`] : []),
+        ...(passes > 0 ? [`one pass: shorter than a chunk${passes > 1 ? ` (${passes} files)` : ""}`] : [])
+      ].join("; ")
       return [
         `picture: ${way}, ${target.codec} on ${family}`,
         target.sound ? "sound: cut per clip, encoded once" : "no clip has sound"

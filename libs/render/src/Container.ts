@@ -14,14 +14,14 @@ export const timescale = (rate: Rational): number => {
   return scale
 }
 
-export interface Part {
+export interface Piece {
   readonly path: string
   /** Whole microseconds; absent: what the file says, which for MP4 is rounded to milliseconds. */
   readonly duration?: number
 }
 
 /** A script of the concat demuxer. */
-export const concatList = (parts: ReadonlyArray<Part>): string =>
+export const concatList = (parts: ReadonlyArray<Piece>): string =>
   [
     "ffconcat version 1.0",
     ...parts.flatMap(({ path, duration }) => [

@@ -1,15 +1,15 @@
 import type { Format } from "@reelay/contracts/Export"
-import type { Plan, Work } from "@reelay/contracts/Plan"
+import type { Operation, Part, Plan } from "@reelay/contracts/Plan"
 import type { Rational } from "@reelay/contracts/Quantity"
 import { argv } from "./Argv.ts"
 import type { Places, TaskCommand } from "./Command.ts"
-import { concatenated, concatList, type Part, stripped, timescale } from "./Container.ts"
+import { concatenated, concatList, type Piece, stripped, timescale } from "./Container.ts"
 import { contentTypeOf } from "./Names.ts"
 import { fileUrl, ownInput, RUN } from "./Safety.ts"
 import { soundCodec } from "./Spec.ts"
 import { microsAt, SAMPLE_RATE, samplesBefore, secondsAt } from "./Timeline.ts"
 
-type Mux = Extract<Work, { readonly _tag: "mux" }>
+type Mux = Extract<Operation, { readonly _tag: "mux" }>
 
 /** What each container wants: its index in front, so that a player can begin before it has all. */
 const CONTAINER = {
@@ -19,20 +19,25 @@ const CONTAINER = {
 } as const satisfies Record<Format, ReadonlyArray<string>>
 
 /** Chunks and soundtrack into the finished file, without encoding anything again; then its poster. */
-export const muxCommand = (plan: Plan, work: Mux, { made, folder }: Places): TaskCommand => {
-  const { target } = plan.spec
+export const muxCommand = (
+  { spec: { target } }: Plan,
+  among: ReadonlyArray<Pick<Part, "key" | "frames">>,
+  work: Mux,
+  { made, folder }: Places
+): TaskCommand => {
   const { format, codec, width, height, frameRate: rate } = target
   const list = `${folder}/chunks.list`
   const path = `${folder}/output.${format}`
   const poster = `${folder}/poster.jpg`
   const size = posterSize(width, height)
-  const ends = chunkEnds(plan, work)
+  const ends = chunkEnds(among, work)
   const samples = work.soundtrack === null ? 0 : samplesBefore(work.frames, rate)
   const sound =
     work.soundtrack === null
       ? { input: [], map: [] }
       : { input: argv`${ownInput} -i ${fileUrl(made(work.soundtrack))}`, map: argv`-map 1:a:0` }
   return {
+    folders: [],
     files: [{ path: list, text: concatList(chunkParts(work, ends, rate, made)) }],
     steps: [
       {
@@ -74,8 +79,8 @@ export const muxCommand = (plan: Plan, work: Mux, { made, folder }: Places): Tas
 }
 
 /** The frame after each chunk's last. */
-const chunkEnds = (plan: Plan, work: Mux): ReadonlyArray<number> => {
-  const frames = new Map(plan.tasks.map((task) => [task.key, task.frames]))
+const chunkEnds = (among: ReadonlyArray<Pick<Part, "key" | "frames">>, work: Mux): ReadonlyArray<number> => {
+  const frames = new Map(among.map(({ frames, key }) => [key, frames]))
   let end = 0
   return work.chunks.map((key) => (end += frames.get(key) ?? 0))
 }
@@ -86,7 +91,7 @@ const chunkParts = (
   ends: ReadonlyArray<number>,
   rate: Rational,
   made: Places["made"]
-): ReadonlyArray<Part> =>
+): ReadonlyArray<Piece> =>
   work.chunks.map((key, i) => ({
     path: made(key),
     duration: microsAt(ends[i] ?? 0, rate) - microsAt(ends[i - 1] ?? 0, rate)

@@ -34,19 +34,42 @@ export const approach = (
   }
 }
 
+/**
+ * Microseconds of source that are decoded only to get at output frame `frame`: from the key frame that a seek for it lands
+ * on. What a chunk that begins there costs beyond its own frames.
+ */
+export const runUp = (
+  media: Pick<MediaInfo, "container" | "fileStart">,
+  index: FrameIndex,
+  grid: FrameGrid,
+  frame: number
+): number => {
+  const shown = shownAt(grid, index, frame)
+  const key = keyFor(media, index, shown)
+  return Math.max(0, Number(microsOf(index, shown) - microsOf(index, key < 0 ? 0 : (index.keys[key] ?? 0))))
+}
+
 const seekTo = (media: Pick<MediaInfo, "container" | "fileStart">, index: FrameIndex, shown: number): number | null => {
-  const microsAt = (position: number) =>
-    roundDivide(BigInt(index.pts[position] ?? 0) * BigInt(index.timeBase.num) * 1_000_000n, BigInt(index.timeBase.den))
-  let key = lastAtMost(index.keys, shown)
-  if (key >= 0 && !indexed(media.container)) {
-    const latest = microsAt(index.keys[key] ?? 0) - MARGIN_MICROS
-    do key--
-    while (key >= 0 && microsAt(index.keys[key] ?? 0) > latest)
-  }
+  const key = keyFor(media, index, shown)
   // The first key frame is where a decoder starts anyway.
   if (key <= 0) return null
-  const seek = microsAt(index.keys[key] ?? 0) - BigInt(media.fileStart)
+  const seek = microsOf(index, index.keys[key] ?? 0) - BigInt(media.fileStart)
   return seek <= 0n ? null : Number(seek)
+}
+
+/** Presentation time of a position in the index. */
+const microsOf = (index: FrameIndex, position: number): bigint =>
+  roundDivide(BigInt(index.pts[position] ?? 0) * BigInt(index.timeBase.num) * 1_000_000n, BigInt(index.timeBase.den))
+
+/** Which key frame to aim at for the frame at a position of the index; −1: the file's start. */
+const keyFor = (media: Pick<MediaInfo, "container">, index: FrameIndex, shown: number): number => {
+  let key = lastAtMost(index.keys, shown)
+  if (key >= 0 && !indexed(media.container)) {
+    const latest = microsOf(index, index.keys[key] ?? 0) - MARGIN_MICROS
+    do key--
+    while (key >= 0 && microsOf(index, index.keys[key] ?? 0) > latest)
+  }
+  return key
 }
 
 /** Place of the last element ≤ `bound` in an ascending list, −1 for none. */

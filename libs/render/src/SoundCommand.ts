@@ -1,4 +1,4 @@
-import type { Plan, Work } from "@reelay/contracts/Plan"
+import type { Operation, Plan } from "@reelay/contracts/Plan"
 import { argv } from "./Argv.ts"
 import type { Places, TaskCommand } from "./Command.ts"
 import { concatenated, concatList, stripped } from "./Container.ts"
@@ -11,7 +11,7 @@ import { SAMPLE_RATE } from "./Timeline.ts"
 /** A clip's sound as PCM. (Wave64 pads to eight bytes, which reads as one more sample; RF64 takes more than 4 GB.) */
 export const soundCommand = (
   { spec }: Plan,
-  { clip: position, samples }: Extract<Work, { readonly _tag: "sound" }>,
+  { clip: position, samples }: Extract<Operation, { readonly _tag: "sound" }>,
   { source, folder }: Places
 ): TaskCommand => {
   const { clip, media } = clipOf(spec, position)
@@ -25,6 +25,7 @@ export const soundCommand = (
         ${mediaInput} ${seek === null ? [] : argv`-noaccurate_seek -ss ${seek}us`} -i ${fileUrl(source(clip.source))}`
     : []
   return {
+    folders: [],
     files: [{ path: graph, text: opened ? soundGraph(media, clip, samples) : silenceGraph(samples) }],
     steps: [
       {
@@ -57,7 +58,7 @@ const CARRIER = {
 /** All of a file's sound, encoded once: encoding piece by piece drifts and clicks at every join. */
 export const soundtrackCommand = (
   { spec }: Plan,
-  { pieces, samples }: Extract<Work, { readonly _tag: "soundtrack" }>,
+  { pieces, samples }: Extract<Operation, { readonly _tag: "soundtrack" }>,
   { made, folder }: Places
 ): TaskCommand => {
   const codec = soundCodec(spec.target.format)
@@ -66,6 +67,7 @@ export const soundtrackCommand = (
   const graph = `${folder}/soundtrack.graph`
   const path = `${folder}/soundtrack.${extension}`
   return {
+    folders: [],
     files: [
       { path: list, text: concatList(pieces.map((key) => ({ path: made(key) }))) },
       { path: graph, text: soundtrackGraph(samples) }

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Option, Schema } from "effect"
 import { argv } from "./Argv.ts"
 import type { Expectation } from "./Command.ts"
 import { fileUrl, ownInput } from "./Safety.ts"
@@ -6,21 +6,24 @@ import { SAMPLE_RATE, secondsAt } from "./Timeline.ts"
 
 /**
  * Whether a made file is what the plan says. ffmpeg ends with 0 and a truncated file when it is stopped, and with a
- * wrong number of frames when a seek misses: nothing is published on its word. Three readings: the header (`ffprobe`,
- * JSON), every packet (`ffprobe`, lines, folded as they come: an hour is 280,000 of them), and a decoder's opinion of the
- * key frames, or of the seams where pieces were joined (which must say nothing).
+ * wrong number of frames when a seek misses: nothing is published on its word. Read are the header and every packet, and
+ * a decoder's opinion is asked of the key frames, or of the seams where pieces were joined (it must say nothing). An hour
+ * is 280,000 packets, so lines are folded as they come; starting a process costs half of what a chunk's reading takes, so
+ * all of that is one where it can be.
  */
 
-const STREAM_FACTS = "index,codec_type,codec_name,width,height,sample_rate,channels,start_time,sample_aspect_ratio"
-const FACTS = `stream=${STREAM_FACTS}:stream_side_data=rotation:format=format_name,duration,size`
+const STREAM = "index,codec_type,codec_name,width,height,sample_rate,channels,start_time,sample_aspect_ratio"
+const FACTS = `stream=${STREAM}:stream_side_data=rotation:packet=stream_index,pts_time,duration_time,flags`
 
-/** ffprobe: streams and container. Its stdout is decoded with `Probe`. */
-export const probeArguments = (path: string): ReadonlyArray<string> =>
-  argv`-v error ${ownInput} -show_entries ${FACTS} -of json=compact=1 ${fileUrl(path)}`
+/** Pictures in one piece: their key frames are decoded while their packets are read. */
+const decodesWhileReading = ({ audio, role, seams, video }: Expectation): boolean =>
+  video !== null && audio === null && role === "media" && seams.length === 0
 
-/** ffprobe: one line a packet, `stream,pts seconds,duration seconds,flags`, for a `PacketTally`. */
-export const packetArguments = (path: string): ReadonlyArray<string> =>
-  argv`-v error ${ownInput} -show_entries packet=stream_index,pts_time,duration_time,flags -of csv=p=0 ${fileUrl(path)}`
+/** ffprobe: streams and packets, a line each, for a `Reading`. Anything on stderr is a difference. */
+export const readArguments = (made: Expectation): ReadonlyArray<string> =>
+  decodesWhileReading(made)
+    ? argv`-v error ${ownInput} -skip_frame nokey -show_entries ${FACTS}:frame=key_frame -of compact ${fileUrl(made.path)}`
+    : argv`-v error ${ownInput} -show_entries ${FACTS} -of compact ${fileUrl(made.path)}`
 
 export interface DecodeCheck {
   readonly program: "ffmpeg" | "ffprobe"
@@ -33,11 +36,12 @@ const AFTER_SEAM = 12
 const MAX_SEAMS = 2000
 
 /**
- * Decodes what may be wrong: the key frames of a piece, every seam of what was joined. Anything on stderr is a
- * difference, as is an exit code. Null where there is nothing to decode.
+ * Decodes what may be wrong: the key frames of what is in one piece, every seam of what was joined. Anything on stderr is
+ * a difference, as is an exit code. Null where there is nothing to decode, or reading has done it.
  */
-export const decodeCheck = ({ path, role, video, seams }: Expectation): DecodeCheck | null => {
-  if (video === null || role !== "media") return null
+export const decodeCheck = (made: Expectation): DecodeCheck | null => {
+  const { path, role, seams, video } = made
+  if (video === null || role !== "media" || decodesWhileReading(made)) return null
   if (seams.length === 0) {
     const head = argv`-hide_banner -nostdin -v error -xerror ${ownInput} -skip_frame nokey`
     return { program: "ffmpeg", argv: argv`${head} -i ${fileUrl(path)} -map 0:v:0 -f null -` }
@@ -55,32 +59,23 @@ export const decodeCheck = ({ path, role, video, seams }: Expectation): DecodeCh
   }
 }
 
-const Decimal = Schema.FiniteFromString
+const Whole = Schema.FiniteFromString.check(Schema.isInt())
 
-export const Probe = Schema.fromJsonString(
-  Schema.Struct({
-    streams: Schema.Array(
-      Schema.Struct({
-        index: Schema.Int,
-        codec_type: Schema.optionalKey(Schema.String),
-        codec_name: Schema.optionalKey(Schema.String),
-        width: Schema.optionalKey(Schema.Int),
-        height: Schema.optionalKey(Schema.Int),
-        sample_rate: Schema.optionalKey(Decimal),
-        channels: Schema.optionalKey(Schema.Int),
-        start_time: Schema.optionalKey(Decimal),
-        sample_aspect_ratio: Schema.optionalKey(Schema.String),
-        side_data_list: Schema.optionalKey(Schema.Array(Schema.Struct({ rotation: Schema.optionalKey(Schema.Finite) })))
-      })
-    ),
-    format: Schema.Struct({
-      format_name: Schema.String,
-      duration: Schema.optionalKey(Decimal),
-      size: Schema.optionalKey(Decimal)
-    })
-  })
-)
-export type Probe = typeof Probe.Type
+/** A stream by ffprobe's names. What a kind of stream has not is not said, or "N/A" or "unknown". */
+const StreamFacts = Schema.Struct({
+  index: Whole,
+  codec_type: Schema.optionalKey(Schema.String),
+  codec_name: Schema.optionalKey(Schema.String),
+  width: Schema.optionalKey(Whole),
+  height: Schema.optionalKey(Whole),
+  sample_rate: Schema.optionalKey(Whole),
+  channels: Schema.optionalKey(Whole),
+  start_time: Schema.optionalKey(Schema.FiniteFromString),
+  sample_aspect_ratio: Schema.optionalKey(Schema.String),
+  rotation: Schema.optionalKey(Schema.FiniteFromString)
+})
+type StreamFacts = typeof StreamFacts.Type
+const decodeStream = Schema.decodeUnknownOption(StreamFacts)
 
 /** What the packets of one stream add up to. Seconds. */
 export interface StreamTally {
@@ -95,13 +90,22 @@ export interface StreamTally {
   readonly times: ReadonlyArray<number>
 }
 
-/** Folds the lines of `packetArguments`, in whatever pieces they come. */
-export class PacketTally {
+interface MutableTally {
+  packets: number
+  keyFrames: number
+  bad: number
+  first: number
+  end: number
+  times: Array<number>
+}
+
+/** What `readArguments` says of a file: folds its lines, in whatever pieces they come. */
+export class Reading {
   #rest = ""
-  readonly #streams = new Map<
-    number,
-    { packets: number; keyFrames: number; bad: number; first: number; end: number; times: Array<number> }
-  >()
+  readonly #streams: Array<StreamFacts> = []
+  readonly #packets = new Map<number, MutableTally>()
+  /** Lines that are not understood: none, or ffprobe is not the one that this was written for. */
+  #strange = 0
 
   /** Text as it comes from the process. */
   feed(text: string): void {
@@ -110,37 +114,55 @@ export class PacketTally {
     for (const line of lines) this.#line(line)
   }
 
-  /** Streams by their index, once all text has been fed. */
-  end(): ReadonlyMap<number, StreamTally> {
+  /** Once all text has been fed. */
+  end(): Read {
     this.#line(this.#rest)
     this.#rest = ""
-    for (const stream of this.#streams.values()) stream.times.sort((a, b) => a - b)
-    return this.#streams
+    for (const stream of this.#packets.values()) stream.times.sort((a, b) => a - b)
+    return { streams: this.#streams, packets: this.#packets, strange: this.#strange }
   }
 
   #line(line: string): void {
-    const [index, pts, duration, flags] = line.trim().split(",")
-    if (index === undefined || index === "") return
-    const stream = this.#streams.get(Number(index)) ?? {
-      packets: 0,
-      keyFrames: 0,
-      bad: 0,
-      first: Infinity,
-      end: -Infinity,
-      times: []
+    const [section, ...members] = line.split("|")
+    if (section !== "packet" && section !== "stream") return
+    const facts: Record<string, string> = {}
+    for (const member of members) {
+      const at = member.indexOf("=")
+      const value = member.slice(at + 1)
+      if (at > 0 && value !== "N/A" && value !== "unknown") facts[member.slice(0, at)] = value
     }
-    this.#streams.set(Number(index), stream)
-    const time = Number.parseFloat(pts ?? "")
+    if (section === "packet") return this.#packet(facts)
+    const stream = decodeStream(facts)
+    if (Option.isSome(stream)) this.#streams.push(stream.value)
+    else this.#strange++
+  }
+
+  #packet(facts: Readonly<Record<string, string>>): void {
+    const index = Number(facts["stream_index"])
+    let stream = this.#packets.get(index)
+    if (stream === undefined) {
+      stream = { packets: 0, keyFrames: 0, bad: 0, first: Infinity, end: -Infinity, times: [] }
+      this.#packets.set(index, stream)
+    }
+    const flags = facts["flags"] ?? ""
+    const time = Number.parseFloat(facts["pts_time"] ?? "")
     stream.packets++
-    if (flags?.startsWith("K")) stream.keyFrames++
-    if (!Number.isFinite(time) || flags?.includes("C")) {
+    if (flags.startsWith("K")) stream.keyFrames++
+    if (!Number.isFinite(time) || flags.includes("C")) {
       stream.bad++
       return
     }
     stream.times.push(time)
     stream.first = Math.min(stream.first, time)
-    stream.end = Math.max(stream.end, time + (Number.parseFloat(duration ?? "") || 0))
+    stream.end = Math.max(stream.end, time + (Number.parseFloat(facts["duration_time"] ?? "") || 0))
   }
+}
+
+export interface Read {
+  readonly streams: ReadonlyArray<StreamFacts>
+  /** By the stream's index. */
+  readonly packets: ReadonlyMap<number, StreamTally>
+  readonly strange: number
 }
 
 /** Time stamps are printed to the microsecond; WebM keeps whole milliseconds. Seconds. */
@@ -149,18 +171,15 @@ const clockOf = (contentType: string): number => (contentType === "video/webm" ?
 const SOUND_SLACK = 2048 / SAMPLE_RATE
 
 /** Everything in which the file differs from what was planned, said for an operator; empty when it is right. */
-export const differences = (
-  expected: Expectation,
-  probe: Probe,
-  packets: ReadonlyMap<number, StreamTally>
-): ReadonlyArray<string> => {
+export const differences = (expected: Expectation, { packets, strange, streams: all }: Read): ReadonlyArray<string> => {
   const found: Array<string> = []
   const clock = clockOf(expected.contentType)
   const check = (what: string, want: unknown, got: unknown) => {
     if (want !== got) found.push(`${what}: ${String(want)} expected, ${String(got)} found`)
   }
-  const streams = (type: string) => probe.streams.filter((stream) => stream.codec_type === type)
-  check("streams", (expected.video === null ? 0 : 1) + (expected.audio === null ? 0 : 1), probe.streams.length)
+  const streams = (type: string) => all.filter((stream) => stream.codec_type === type)
+  check("streams that are not understood", 0, strange)
+  check("streams", (expected.video === null ? 0 : 1) + (expected.audio === null ? 0 : 1), all.length)
   check("video streams", expected.video === null ? 0 : 1, streams("video").length)
   check("audio streams", expected.audio === null ? 0 : 1, streams("audio").length)
 
@@ -174,7 +193,7 @@ export const differences = (
     check("frames", want.frames, tally?.packets ?? 0)
     check("bad packets", 0, tally?.bad ?? 0)
     check("pixel shape", "1:1", video.sample_aspect_ratio === "0:1" ? "1:1" : (video.sample_aspect_ratio ?? "1:1"))
-    check("rotation", 0, video.side_data_list?.find((data) => data.rotation !== undefined)?.rotation ?? 0)
+    check("rotation", 0, video.rotation ?? 0)
     if (expected.role === "media" && tally !== undefined) {
       if (tally.keyFrames === 0) found.push("no key frame")
       found.push(...unevenTimes(tally.times, want.rate, clock))

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { ceilingOf } from "../src/Estimate.ts"
 import { ingest, type Ingested } from "./Ingest.ts"
 import { makeTask } from "./RunPlan.ts"
-import { planOf, specOf } from "./Specs.ts"
+import { planOf, specOf, unfolded } from "./Specs.ts"
 
 /** No chunk exceeds its ceiling, whatever is in the picture: here noise, which constant quality alone would not bound. */
 describe("the ceiling holds in", () => {
@@ -30,7 +30,7 @@ describe("the ceiling holds in", () => {
       const format = codec === "vp9" ? "webm" : "mp4"
       const target = { codec, mode, format, width: 160, height: 90, frameRate: { num: 30, den: 1 } } as const
       const spec = specOf([source], [{}], target)
-      const plan = planOf(spec, [source])
+      const plan = unfolded(planOf(spec, [source]))
       const task = plan.tasks[0] ?? assert.fail()
       const [made] = await makeTask(plan, task, [source.path], folder, new Map())
       const rate = ((await stat(made?.path ?? "")).size * 8) / (task.frames / 30)

@@ -5,7 +5,7 @@ import fc from "fast-check"
 import { argv } from "../src/Argv.ts"
 import { commandFor } from "../src/Command.ts"
 import { encoderArguments, encoderName, LADDER, probeArguments, threadsFor, weightFor } from "../src/Encoders.ts"
-import { media, planOf, specOf } from "./Specs.ts"
+import { media, planOf, specOf, unfolded } from "./Specs.ts"
 
 /** The commands, letter by letter. A change here changes the bytes that are made: raise COMPILER with it. */
 const index = {
@@ -24,7 +24,8 @@ const places = {
 }
 const lines = (text: string): string => text.trim().replaceAll(/\s*\n\s*/g, " ")
 
-const command = (plan: Plan, tag: string, nth = 0) => {
+const command = (given: Plan, tag: string, nth = 0) => {
+  const plan = unfolded(given)
   const task = plan.tasks.filter(({ work }) => work._tag === tag)[nth] ?? assert.fail(`no ${tag} task`)
   const { files, steps, makes } = commandFor(plan, task, places)
   return { texts: files.map((file) => file.text), commands: steps.map((step) => step.argv.join(" ")), steps, makes }
@@ -195,6 +196,30 @@ describe("commands", () => {
     const task = plan.tasks.find(({ work }) => work._tag === "soundtrack") ?? assert.fail()
     const { files } = commandFor(plan, task, { ...places, made: () => "/it's here" })
     assert.include(files[0]?.text, "file 'file:/it'\\''s here'")
+  })
+
+  it("of a pass are those of its parts, each in a folder of its own", () => {
+    const plan = planOf(specOf(sources, [{ start: 1, end: 3 }], target), sources)
+    const [task] = plan.tasks
+    if (task?.work._tag !== "pass") return assert.fail("no pass")
+    const pass = commandFor(plan, task, places)
+    assert.deepStrictEqual(pass.folders, ["/t/0", "/t/1", "/t/2", "/t/3"])
+    const graph = unfolded(plan)
+    const paths = ["/t/0/chunk.mp4", "/t/1/sound.wav", "/t/2/soundtrack.m4a", "/t/3/output.mp4"]
+    const madeBy = new Map<string, string>(graph.tasks.map(({ key }, i) => [key, paths[i] ?? ""]))
+    const apart = graph.tasks.map((part, i) =>
+      commandFor(graph, part, { ...places, folder: `/t/${i}`, made: (key) => madeBy.get(key) ?? "" })
+    )
+    assert.deepStrictEqual(
+      pass.steps,
+      apart.flatMap((part) => part.steps)
+    )
+    assert.deepStrictEqual(
+      pass.files,
+      apart.flatMap((part) => part.files)
+    )
+    assert.deepStrictEqual(pass.makes, apart.at(-1)?.makes)
+    assert.strictEqual(pass.makes[0]?.path, "/t/3/output.mp4")
   })
 
   it("of a ZIP do not exist", () => {

@@ -7,7 +7,7 @@ import { model } from "./Model.ts"
 import { readNumbers } from "./Numbered.ts"
 import { makeTask } from "./RunPlan.ts"
 import { H264, makeSource, type SourceRecipe } from "./Sources.ts"
-import { planOf, specOf } from "./Specs.ts"
+import { planOf, specOf, unfolded } from "./Specs.ts"
 
 /**
  * What is in the frames, not only how many there are: sources whose frames carry their number go through compiled
@@ -74,7 +74,7 @@ describe("every frame of a clip shows what it must, from", () => {
   /** Source and shown frames of every chunk of a clip, put together. */
   const shownBy = async (source: Ingested, start: number, end: number, rate: Rational) => {
     const spec = specOf([source], [{ start, end }], { frameRate: rate, sound: false })
-    const plan = planOf(spec, [source])
+    const plan = unfolded(planOf(spec, [source]))
     const chunks = plan.tasks.filter((task) => task.work._tag === "chunk")
     const shown = await Promise.all(
       chunks.map(async (task) => {

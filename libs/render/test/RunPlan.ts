@@ -1,9 +1,8 @@
 import type { Plan, Task } from "@reelay/contracts/Plan"
-import { Schema } from "effect"
 import { execa } from "execa"
 import { mkdir, writeFile } from "node:fs/promises"
 import { commandFor, type Expectation } from "../src/Command.ts"
-import { decodeCheck, differences, packetArguments, PacketTally, Probe, probeArguments } from "../src/Verify.ts"
+import { decodeCheck, differences, readArguments, Reading } from "../src/Verify.ts"
 
 /** A whole plan on this machine, task by task, as a farm of one would run it. ZIP tasks are left out. */
 export interface Ran {
@@ -25,15 +24,16 @@ export const runPlan = async (
     const { _tag } = task.work
     if (_tag === "zip") continue
     const files = await makeTask(plan, task, sources, folder, made)
-    for (const file of proven === "all" || _tag === "mux" ? files : []) {
+    for (const file of proven === "all" || isFile(task) ? files : []) {
       const found = await verify(file)
       if (found.length > 0) throw new Error(`${_tag}: ${found.join("; ")}`)
     }
     made.set(task.key, files)
   }
-  const muxes = plan.tasks.filter((task) => task.work._tag === "mux")
-  return { made, outputs: muxes.flatMap((task) => made.get(task.key)?.slice(0, 1) ?? []) }
+  return { made, outputs: plan.tasks.filter(isFile).flatMap((task) => made.get(task.key)?.slice(0, 1) ?? []) }
 }
+
+const isFile = ({ work }: Task): boolean => work._tag === "mux" || work._tag === "pass"
 
 /** Runs the commands of one task, and believes them. */
 export const makeTask = async (
@@ -51,6 +51,7 @@ export const makeTask = async (
     folder: own,
     device: null
   })
+  for (const path of command.folders) await mkdir(path, { recursive: true })
   for (const file of command.files) await writeFile(file.path, file.text)
   // A decoder that starts in the middle may grumble about what it lacks; only the result counts.
   for (const step of command.steps) await execa("ffmpeg", step.argv)
@@ -59,12 +60,10 @@ export const makeTask = async (
 
 /** Every way in which a file is not what was planned. */
 export const verify = async (expectation: Expectation): Promise<ReadonlyArray<string>> => {
-  const probe = await Schema.decodeUnknownPromise(Probe)(
-    (await execa("ffprobe", probeArguments(expectation.path))).stdout
-  )
-  const tally = new PacketTally()
-  tally.feed((await execa("ffprobe", packetArguments(expectation.path), { maxBuffer: 1 << 28 })).stdout)
+  const reading = new Reading()
+  const read = await execa("ffprobe", readArguments(expectation), { maxBuffer: 1 << 28 })
+  reading.feed(read.stdout)
   const check = decodeCheck(expectation)
   const decoded = check === null ? "" : (await execa(check.program, check.argv, { reject: false })).stderr
-  return [...differences(expectation, probe, tally.end()), ...(decoded === "" ? [] : [decoded])]
+  return [...differences(expectation, reading.end()), ...[read.stderr, decoded].filter((said) => said !== "")]
 }

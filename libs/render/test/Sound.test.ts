@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { ingest, type Ingested } from "./Ingest.ts"
 import { makeTask } from "./RunPlan.ts"
 import { makeSource, type SourceRecipe } from "./Sources.ts"
-import { planOf, specOf } from "./Specs.ts"
+import { planOf, specOf, unfolded } from "./Specs.ts"
 
 /** A clip's sound, sample by sample, against what was put into the source. */
 const RATE = 48_000
@@ -74,7 +74,7 @@ describe("a clip's sound", () => {
 
   /** The piece that a plan cuts for [start, end) of a source. */
   const piece = async (from: Ingested, start: number, end: number): Promise<Int16Array> => {
-    const plan = planOf(specOf([from], [{ start, end }]), [from])
+    const plan = unfolded(planOf(specOf([from], [{ start, end }]), [from]))
     const task = plan.tasks.find(({ work }) => work._tag === "sound") ?? assert.fail("no sound task")
     const [made] = await makeTask(plan, task, [from.path], folder, new Map())
     return samplesOf(made?.path ?? "")

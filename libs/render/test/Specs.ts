@@ -1,7 +1,7 @@
 import { CUT } from "@reelay/contracts/Edits"
-import { ExportId, UserId, VideoId } from "@reelay/contracts/Ids"
+import { ExportId, type TaskKey, UserId, VideoId } from "@reelay/contracts/Ids"
 import { MediaInfo } from "@reelay/contracts/Media"
-import { Build, type Plan } from "@reelay/contracts/Plan"
+import { Build, lightPool, type Operation, type Plan, type Task } from "@reelay/contracts/Plan"
 import { Micros } from "@reelay/contracts/Quantity"
 import { RenderSpec } from "@reelay/contracts/RenderSpec"
 import { Schema } from "effect"
@@ -134,3 +134,23 @@ export const planOf = (spec: RenderSpec, sources: ReadonlyArray<Pick<Ingested, "
     build: BUILD,
     indexes: new Map(sources.map(({ index }, i) => [`index-${i}`, index]))
   })
+
+/** The same plan with every operation a task of its own, as it is in a longer file. */
+export const unfolded = (plan: Plan): Plan => ({
+  ...plan,
+  tasks: plan.tasks.flatMap((task): ReadonlyArray<Task> => {
+    const { pool, weight, work } = task
+    if (work._tag !== "pass") return [task]
+    return work.parts.map((part) =>
+      part.work._tag === "chunk"
+        ? { ...part, pool, weight, needs: [] }
+        : { ...part, pool: lightPool(plan.build), weight: 1, needs: neededBy(part.work) }
+    )
+  })
+})
+
+const neededBy = (work: Operation): ReadonlyArray<TaskKey> => {
+  if (work._tag === "soundtrack") return [...new Set(work.pieces)]
+  if (work._tag !== "mux") return []
+  return [...new Set([...work.chunks, ...(work.soundtrack === null ? [] : [work.soundtrack])])]
+}

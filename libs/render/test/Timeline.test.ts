@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { FrameIndex } from "@reelay/contracts/Media"
 import { Micros, type Rational } from "@reelay/contracts/Quantity"
 import fc from "fast-check"
-import { chunksOf, gopFrames } from "../src/Chunks.ts"
+import { chunksOf, gopFrames, isOneChunk } from "../src/Chunks.ts"
 import { frameGrid, placeOf, shownAt } from "../src/FrameGrid.ts"
 import { approach } from "../src/Seek.ts"
 import { framesBetween, microsAt, samplesBefore } from "../src/Timeline.ts"
@@ -85,42 +85,80 @@ describe("Timeline", () => {
 })
 
 describe("Chunks", () => {
-  it("cover a clip without gap or overlap, on the grid, none of them tiny", () => {
+  const nowhere = () => 0
+  /** Run-up in a source at the output's rate with a key frame every so many frames. */
+  const keysEvery = (count: number, rate: Rational) => (frame: number) =>
+    Math.round(((frame % count) * rate.den * 1e6) / rate.num)
+
+  it("cover a clip without gap or overlap, on the grid, none of them tiny or huge", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 2_000_000 }), rates, family, (frames, rate, family) => {
-        const chunks = chunksOf(frames, rate, family)
-        const gop = gopFrames(rate)
-        const grid = chunks.length > 1 ? (chunks[0]?.to ?? 0) : frames
-        assert.strictEqual(chunks[0]?.from, 0)
-        assert.strictEqual(chunks.at(-1)?.to, frames)
-        for (const [i, chunk] of chunks.entries()) {
-          if (i > 0) assert.strictEqual(chunk.from, chunks[i - 1]?.to)
-          assert.strictEqual(chunk.from % gop, 0)
-          assert.isAtLeast(2 * (chunk.to - chunk.from), chunks.length > 1 ? grid : 0)
-          assert.isBelow(2 * (chunk.to - chunk.from), chunks.length > 1 ? 3 * grid : Infinity)
+      fc.property(
+        fc.integer({ min: 1, max: 2_000_000 }),
+        rates,
+        family,
+        fc.integer({ min: 1, max: 1000 }),
+        (frames, rate, family, every) => {
+          const chunks = chunksOf(frames, rate, family, keysEvery(every, rate))
+          const gop = gopFrames(rate)
+          let usual = gop * (family === "software" ? 3 : 15)
+          while (frames / usual > 1024) usual *= 2
+          assert.strictEqual(chunks[0]?.from, 0)
+          assert.strictEqual(chunks.at(-1)?.to, frames)
+          for (const [i, chunk] of chunks.entries()) {
+            if (i > 0) assert.strictEqual(chunk.from, chunks[i - 1]?.to)
+            assert.strictEqual(chunk.from % gop, 0)
+            assert.isAtLeast(2 * (chunk.to - chunk.from), chunks.length > 1 ? usual : 0)
+            assert.isAtMost(3 * (chunk.to - chunk.from), 5 * usual)
+          }
+          assert.isAtMost(chunks.length, 1024 * 1.5 + 1)
+          assert.strictEqual(
+            chunks.length === 1 && usual === gopFrames(rate) * (family === "software" ? 3 : 15),
+            isOneChunk(frames, rate, family)
+          )
         }
-        assert.isAtMost(chunks.length, 1024 + 1)
-      })
+      )
     )
   })
 
   it("are six seconds long on software, thirty on hardware", () => {
     const ends = (family: "software" | "nvenc") =>
-      chunksOf(30 * 65, { num: 30, den: 1 }, family).map((chunk) => chunk.to)
+      chunksOf(30 * 65, { num: 30, den: 1 }, family, nowhere).map((chunk) => chunk.to)
     assert.deepStrictEqual(ends("software"), [180, 360, 540, 720, 900, 1080, 1260, 1440, 1620, 1800, 1950])
     assert.deepStrictEqual(ends("nvenc"), [900, 1950])
     // 2 s left over join their neighbour; 3 s stand alone.
-    assert.deepStrictEqual(chunksOf(30 * 8, { num: 30, den: 1 }, "software"), [{ from: 0, to: 240 }])
-    assert.strictEqual(chunksOf(30 * 9, { num: 30, den: 1 }, "software").length, 2)
+    assert.deepStrictEqual(chunksOf(30 * 8, { num: 30, den: 1 }, "software", nowhere), [{ from: 0, to: 240 }])
+    assert.strictEqual(chunksOf(30 * 9, { num: 30, den: 1 }, "software", nowhere).length, 2)
+  })
+
+  it("begin where little of the source is decoded in vain", () => {
+    const rate = { num: 30, den: 1 }
+    // A key frame every 8⅓ s, as x264 makes them by itself.
+    const inVain = keysEvery(250, rate)
+    const chunks = chunksOf(1800, rate, "software", inVain)
+    assert.deepStrictEqual(
+      chunks.map((chunk) => chunk.from / 30),
+      [0, 10, 18, 26, 34, 42, 50, 54]
+    )
+    const seconds = (froms: ReadonlyArray<number>) => froms.reduce((sum, from) => sum + inVain(from), 0) / 1e6
+    assert.closeTo(seconds([0, 180, 360, 540, 720, 900, 1080, 1260, 1440, 1620]), 36.67, 0.01)
+    assert.closeTo(seconds(chunks.map((chunk) => chunk.from)), 9, 0.01)
   })
 
   it("of the beginning stay when the end moves (for clips under an hour and a half)", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 100_000 }), fc.nat(100_000), rates, (frames, more, rate) => {
-        fc.pre(frames + more <= 1000 * 3 * gopFrames(rate))
-        const [short, long] = [chunksOf(frames, rate, "software"), chunksOf(frames + more, rate, "software")]
-        assert.deepStrictEqual(long.slice(0, short.length - 1), short.slice(0, -1))
-      })
+      fc.property(
+        fc.integer({ min: 1, max: 100_000 }),
+        fc.nat(100_000),
+        rates,
+        fc.integer({ min: 1, max: 1000 }),
+        (frames, more, rate, every) => {
+          fc.pre(frames + more <= 1000 * 3 * gopFrames(rate))
+          const of = (frames: number) => chunksOf(frames, rate, "software", keysEvery(every, rate))
+          // The last two share what is left.
+          const kept = of(frames).slice(0, -2)
+          assert.deepStrictEqual(of(frames + more).slice(0, kept.length), kept)
+        }
+      )
     )
   })
 })

@@ -11,7 +11,7 @@ import { systemCode } from "./Zip.ts"
 
 /** What a task reads, as local files for the scope's length. */
 export interface Inputs {
-  /** By position in the spec's sources: the one that the task reads, if any. */
+  /** By position in the spec's sources: those that the task reads. */
   readonly sources: ReadonlyMap<number, string>
   /** By key: the tasks that were needed. */
   readonly made: ReadonlyMap<TaskKey, { readonly path: string; readonly manifest: Manifest }>
@@ -54,22 +54,34 @@ const checkFile = Effect.fnUntraced(function* (location: Extract<SourceLocation,
   if (found.size !== location.bytes || Math.floor(found.mtimeMs) !== location.modifiedMillis) return yield* changed()
 })
 
-/** The position of the source that a task reads. */
-export const sourceOf = (plan: Plan, task: Task): number | null =>
-  task.work._tag === "chunk" || task.work._tag === "sound" ? (plan.spec.clips[task.work.clip]?.source ?? null) : null
-
-/** Tasks whose media a task reads, in no order, each once. */
-export const neededBy = (task: Task): ReadonlyArray<TaskKey> => {
-  switch (task.work._tag) {
+/** Positions of the sources that a task reads, each once. */
+export const sourcesOf = (plan: Plan, { work }: Pick<Task, "work">): ReadonlyArray<number> => {
+  switch (work._tag) {
     case "chunk":
     case "sound":
+      return [plan.spec.clips[work.clip]?.source ?? []].flat()
+    case "pass":
+      return [...new Set(work.parts.flatMap((part) => sourcesOf(plan, part)))]
+    case "soundtrack":
+    case "mux":
+    case "zip":
+      return []
+  }
+}
+
+/** Tasks whose media a task reads, in no order, each once. */
+export const neededBy = ({ work }: Task): ReadonlyArray<TaskKey> => {
+  switch (work._tag) {
+    case "chunk":
+    case "sound":
+    case "pass":
       return []
     case "soundtrack":
-      return [...new Set(task.work.pieces)]
+      return [...new Set(work.pieces)]
     case "mux":
-      return [...new Set([...task.work.chunks, ...(task.work.soundtrack === null ? [] : [task.work.soundtrack])])]
+      return [...new Set([...work.chunks, ...(work.soundtrack === null ? [] : [work.soundtrack])])]
     case "zip":
-      return [...new Set(task.work.files.map((file) => file.task))]
+      return [...new Set(work.files.map((file) => file.task))]
   }
 }
 
@@ -84,16 +96,17 @@ export const inputsOf: (
   const manifests = yield* Manifests
 
   const sources = new Map<number, string>()
+  const checks: Array<Inputs["unchanged"]> = []
   let bytes = 0
-  let unchanged: Inputs["unchanged"] = Effect.void
-  const position = sourceOf(plan, task)
-  const source = position === null ? undefined : plan.spec.sources[position]
-  if (position !== null && source !== undefined) {
+  for (const position of sourcesOf(plan, task)) {
+    const source = plan.spec.sources[position]
+    if (source === undefined) continue
     bytes += source.media.bytes
     const { location } = source
     if (location._tag === "file") {
-      unchanged = checkFile(location)
-      yield* unchanged
+      const check = checkFile(location)
+      yield* check
+      checks.push(check)
       sources.set(position, location.path)
     } else {
       const path = yield* store
@@ -102,6 +115,7 @@ export const inputsOf: (
       sources.set(position, path)
     }
   }
+  const unchanged = Effect.all(checks, { discard: true })
 
   const fetched = yield* Effect.forEach(
     neededBy(task),

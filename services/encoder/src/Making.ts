@@ -1,4 +1,4 @@
-import type { Plan, Task } from "@reelay/contracts/Plan"
+import { encodesPicture, type Plan, type Task } from "@reelay/contracts/Plan"
 import type { Reach } from "@reelay/platform/Confinement"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import type { CannotStart, Limits } from "@reelay/platform/Processes"
@@ -7,7 +7,7 @@ import { ceilingOf, SOUND_BITRATE } from "@reelay/render/Estimate"
 import { contentTypeOf } from "@reelay/render/Names"
 import { SAMPLE_RATE, secondsAt } from "@reelay/render/Timeline"
 import { Clock, Effect, type Scope } from "effect"
-import { copyFile, writeFile } from "node:fs/promises"
+import { copyFile, mkdir, writeFile } from "node:fs/promises"
 import { totalmem } from "node:os"
 import { join } from "node:path"
 import { Capabilities } from "./Capabilities.ts"
@@ -44,9 +44,8 @@ const RUNAWAY = { times: 8, bytes: 256 * MiB }
 const MEMORY_BYTES = Math.max(8192 * MiB, totalmem())
 
 /** Bytes that the task's files will take, generously: chunks at their ceiling, everything else at its inputs' size. */
-export const expectedBytes = (plan: Plan, task: Task, inputBytes: number): number => {
+export const expectedBytes = (plan: Plan, { work }: Pick<Task, "work">, inputBytes: number): number => {
   const { target } = plan.spec
-  const { work } = task
   switch (work._tag) {
     case "chunk":
       return Math.ceil((secondsAt(work.to - work.from, target.frameRate) * ceilingOf(target)) / 8) + MiB
@@ -57,6 +56,9 @@ export const expectedBytes = (plan: Plan, task: Task, inputBytes: number): numbe
     case "mux":
     case "zip":
       return Math.ceil(inputBytes * 1.02) + MiB
+    case "pass":
+      // What its last part joins is what the others make.
+      return work.parts.reduce((sum, part) => sum + expectedBytes(plan, part, sum), 0)
   }
 }
 
@@ -88,7 +90,7 @@ const makeByFfmpeg: (
   const ffmpeg = yield* Ffmpeg
   const capabilities = yield* Capabilities
   const began = yield* Clock.monotonicTimeNanos
-  const family = task.work._tag === "chunk" ? plan.family : "software"
+  const family = encodesPicture(task.work) ? plan.family : "software"
   const reads = inputs.sources.size > 0 ? "source" : "made"
   const made = new Map<string, string>([...inputs.made].map(([key, { path }]) => [key, path]))
   const paths = [...inputs.sources.values(), ...made.values()]
@@ -102,7 +104,10 @@ const makeByFfmpeg: (
     device: family === "software" ? null : yield* capabilities.device(family)
   })
   yield* Effect.tryPromise({
-    try: () => Promise.all(command.files.map((file) => writeFile(file.path, file.text, { flag: "wx" }))),
+    try: async () => {
+      for (const path of command.folders) await mkdir(path)
+      await Promise.all(command.files.map((file) => writeFile(file.path, file.text, { flag: "wx" })))
+    },
     catch: (cause) =>
       new TaskFailure({ kind: "storage", message: "A file could not be written.", log: log(String(cause)) })
   })

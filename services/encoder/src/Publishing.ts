@@ -1,6 +1,7 @@
 import type { Outcome } from "@reelay/contracts/messages/Messages"
 import { taskFile } from "@reelay/contracts/ObjectKeys"
 import { Digest } from "@reelay/contracts/Ids"
+import { encodesPicture } from "@reelay/contracts/Plan"
 import type { Manifest, MadeFile, Plan, Task } from "@reelay/contracts/Plan"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { DateTime, Effect, Schedule } from "effect"
@@ -77,7 +78,7 @@ export const publish = Effect.fn("Publishing.publish")(function* (input: {
       v: 1,
       key: task.key,
       files,
-      family: task.work._tag === "chunk" ? plan.family : null,
+      family: encodesPicture(task.work) ? plan.family : null,
       nodeId,
       seconds: input.seconds,
       madeAt: yield* DateTime.now

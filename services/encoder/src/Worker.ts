@@ -1,5 +1,5 @@
 import { type Outcome, taskProgress, type TaskMessage } from "@reelay/contracts/messages/Messages"
-import type { Plan, Task } from "@reelay/contracts/Plan"
+import { encodesPicture, type Plan, type Task } from "@reelay/contracts/Plan"
 import { Bus } from "@reelay/platform/Bus"
 import type { ObjectStore, ObjectStoreError } from "@reelay/platform/ObjectStore"
 import { Cause, Clock, Context, Duration, Effect, Layer, Queue } from "effect"
@@ -112,7 +112,7 @@ export class Worker extends Context.Service<
             orElse: () =>
               new TaskFailure({ kind: "timeout", message: "The work took longer than a task may.", log: "" })
           }),
-          Effect.tap(() => (task.work._tag === "chunk" ? capabilities.succeeded(plan.family) : Effect.void)),
+          Effect.tap(() => (encodesPicture(task.work) ? capabilities.succeeded(plan.family) : Effect.void)),
           Effect.catchTag("EncoderBusy", (busy) =>
             capabilities.refused(plan.family).pipe(
               Effect.flatMap((patient) =>

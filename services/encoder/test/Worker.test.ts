@@ -5,6 +5,7 @@ import { taskFolder, taskManifest } from "@reelay/contracts/ObjectKeys"
 import type { TaskProgress, TaskResult } from "@reelay/contracts/messages/Messages"
 import type { Plan, Task } from "@reelay/contracts/Plan"
 import { Infra } from "@reelay/platform/testing/Infra"
+import { processesIn } from "@reelay/platform/testing/RunningProcesses"
 import { Context, Effect, Fiber, Layer, Queue, Stream } from "effect"
 import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
@@ -22,7 +23,6 @@ import {
   tasksOf,
   USER
 } from "./support/Farm.ts"
-import { processesIn } from "./support/Harness.ts"
 import { standIn } from "./support/StandIn.ts"
 
 const doneBy = (result: TaskResult) => {
@@ -72,56 +72,60 @@ const alone = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 layer(Node.layer, { excludeTestServices: true })("Worker", (it) => {
-  it.effect("makes everything of a plan, as its manifests say, and leaves nothing else", () =>
-    Effect.gen(function* () {
-      const farm = yield* Farm
-      const { store } = yield* Infra
-      const { capabilities } = yield* Node
-      const source = yield* aSource()
-      const plan = yield* aPlan({
-        source,
-        clips: [
-          { start: 0.2, end: 1.2 },
-          { start: 1, end: 1.8 }
-        ],
-        build: capabilities.build
-      })
-      const results = yield* runPlan(plan)
-      for (const task of plan.tasks) {
-        const result = results.get(task.key)
-        if (result === undefined) throw new Error(`${task.work._tag} has no result`)
-        const { manifest, reused } = doneBy(result)
-        assert.isFalse(reused)
-        for (const file of manifest.files) {
-          const bytes = yield* farm.store.getBytes(file.object)
-          assert.deepStrictEqual(
-            [bytes.length, createHash("sha256").update(bytes).digest("hex")],
-            [file.bytes, file.sha256]
+  it.effect.each([false, true])(
+    "makes everything of a plan, as its manifests say, and leaves nothing else (one pass: %s)",
+    (inOnePass) =>
+      Effect.gen(function* () {
+        const farm = yield* Farm
+        const { store } = yield* Infra
+        const { capabilities } = yield* Node
+        const source = yield* aSource()
+        const plan = yield* aPlan({
+          source,
+          clips: [
+            { start: 0.2, end: 1.2 },
+            { start: 1, end: 1.8 }
+          ],
+          build: capabilities.build,
+          inOnePass
+        })
+        assert.lengthOf(plan.tasks, inOnePass ? 1 : 6)
+        const results = yield* runPlan(plan)
+        for (const task of plan.tasks) {
+          const result = results.get(task.key)
+          if (result === undefined) throw new Error(`${task.work._tag} has no result`)
+          const { manifest, reused } = doneBy(result)
+          assert.isFalse(reused)
+          for (const file of manifest.files) {
+            const bytes = yield* farm.store.getBytes(file.object)
+            assert.deepStrictEqual(
+              [bytes.length, createHash("sha256").update(bytes).digest("hex")],
+              [file.bytes, file.sha256]
+            )
+          }
+          assert.sameMembers(
+            [...(yield* objectsOf(task))],
+            [taskManifest(USER, task.key), ...manifest.files.map((file) => file.object)]
           )
         }
-        assert.sameMembers(
-          [...(yield* objectsOf(task))],
-          [taskManifest(USER, task.key), ...manifest.files.map((file) => file.object)]
+        const [film, poster] = doneBy(results.get(plan.final) ?? (yield* nextResult)).manifest.files
+        assert.deepStrictEqual(
+          [film?.name, film?.frames, film?.duration, poster?.role],
+          ["film.720p.mp4", 45, 1.8, "poster"]
         )
-      }
-      const [film, poster] = doneBy(results.get(plan.final) ?? (yield* nextResult)).manifest.files
-      assert.deepStrictEqual(
-        [film?.name, film?.frames, film?.duration, poster?.role],
-        ["film.720p.mp4", 45, 1.8, "poster"]
-      )
-      // What another program says of it.
-      const counted = execFileSync(
-        "ffprobe",
-        [
-          ..."-v error -count_frames -select_streams v -show_entries stream=nb_read_frames -of csv=p=0".split(" "),
-          join(store, film?.object ?? "")
-        ],
-        { encoding: "utf8" }
-      )
-      assert.strictEqual(counted.trim(), "45")
-      assert.deepStrictEqual(yield* unfinished, [])
-      assert.deepStrictEqual(yield* farm.bus.subjects(TASKS, `tasks.*.${plan.exportId}.*`), [])
-    })
+        // What another program says of it.
+        const counted = execFileSync(
+          "ffprobe",
+          [
+            ..."-v error -count_frames -select_streams v -show_entries stream=nb_read_frames -of csv=p=0".split(" "),
+            join(store, film?.object ?? "")
+          ],
+          { encoding: "utf8" }
+        )
+        assert.strictEqual(counted.trim(), "45")
+        assert.deepStrictEqual(yield* unfinished, [])
+        assert.deepStrictEqual(yield* farm.bus.subjects(TASKS, `tasks.*.${plan.exportId}.*`), [])
+      })
   )
 
   it.effect("packs clips into an archive", () =>

@@ -20,7 +20,7 @@ import { execa } from "execa"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { ingest, type Ingested } from "../../../../libs/render/test/Ingest.ts"
-import { type ClipSketch, specOf } from "../../../../libs/render/test/Specs.ts"
+import { type ClipSketch, specOf, unfolded } from "../../../../libs/render/test/Specs.ts"
 import { settingsWith, temporary } from "./Harness.ts"
 
 export const USER = UserId.make("someone")
@@ -142,6 +142,8 @@ export const aPlan = Effect.fn("aPlan")(function* (input: {
   readonly delivery?: RenderSpec["delivery"]
   readonly location?: RenderSpec["sources"][number]["location"]
   readonly exportId?: ExportId
+  /** As the planner would have it, for clips as short as these. Else every operation is a task. */
+  readonly inOnePass?: boolean
 }) {
   const { store } = yield* Farm
   const sketch = specOf([input.source], input.clips, input.target, {
@@ -163,13 +165,14 @@ export const aPlan = Effect.fn("aPlan")(function* (input: {
     const bytes = yield* Effect.promise(() => readFile(input.source.path))
     yield* store.put(location.key, Stream.make(new Uint8Array(bytes))).pipe(Effect.orDie)
   }
-  const plan = compile({
+  const planned = compile({
     exportId,
     spec,
     family: input.family ?? "software",
     build: input.build,
     indexes: new Map([["index-0", input.source.index]])
   })
+  const plan = input.inOnePass === true ? planned : unfolded(planned)
   yield* storePlan(plan)
   return plan
 })
