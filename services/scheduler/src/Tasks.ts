@@ -1,5 +1,6 @@
 import { planObject } from "@reelay/contracts/ObjectKeys"
 import type { NodeId, TaskKey } from "@reelay/contracts/Ids"
+import { encodesPicture } from "@reelay/contracts/Plan"
 import type { Manifest, Plan, PoolName, Work } from "@reelay/contracts/Plan"
 import { channelFor, fits, hasLabels, seat, shareIn, unseat } from "./Capacity.ts"
 import type { Found } from "./Events.ts"
@@ -9,7 +10,6 @@ import type { Turn } from "./Turn.ts"
 
 export const outstandingKey = (id: string, task: string): string => `${id}.${task}`
 
-const makesFrames = (work: Work): boolean => work._tag === "chunk"
 const finishes = (work: Work): boolean => work._tag === "soundtrack" || work._tag === "mux" || work._tag === "zip"
 
 /**
@@ -30,7 +30,7 @@ export const openRun = (turn: Turn, job: Job, plan: Plan, epoch: number, found: 
       lineup = { user: job.user, urgency: job.urgency, order, job, channel, tasks: [] }
       lineups.set(task.pool, lineup)
     }
-    if (makesFrames(task.work)) framesTotal += task.frames
+    if (encodesPicture(task.work)) framesTotal += task.frames
     if (finishes(task.work)) finishingTotal++
     tasks.set(task.key, {
       task,
@@ -92,7 +92,7 @@ export const closeRun = (turn: Turn, job: Job): boolean => {
 
 const settle = (run: Run, entry: TaskEntry): void => {
   entry.state = "done"
-  if (makesFrames(entry.task.work)) run.framesDone += entry.task.frames
+  if (encodesPicture(entry.task.work)) run.framesDone += entry.task.frames
   if (finishes(entry.task.work)) run.finishingDone++
 }
 
