@@ -6,6 +6,7 @@ import { ExportChanges } from "./ExportChanges.ts"
 import { Exports } from "./Exports.ts"
 import { Farm } from "./Farm.ts"
 import { Ingest } from "./ingest/Ingest.ts"
+import { IngestTurns } from "./ingest/IngestTurns.ts"
 import { MediaTools } from "./ingest/MediaTools.ts"
 import { MediaRoots } from "./MediaRoots.ts"
 import { Migration } from "./Migration.ts"
@@ -28,6 +29,6 @@ export const services = Layer.mergeAll(
   Videos.layer,
   sweeper
 ).pipe(
-  Layer.provide([Doorbell.layer, Ingest.layer, MediaRoots.layer, Migration.layer]),
+  Layer.provide([Doorbell.layer, Ingest.layer, IngestTurns.layer, MediaRoots.layer, Migration.layer]),
   Layer.provide(MediaTools.layer)
 )

@@ -19,8 +19,8 @@ import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { pipeline } from "node:stream/promises"
-import type { Examined } from "./ingest/Ingest.ts"
 import { Ingest } from "./ingest/Ingest.ts"
+import { IngestTurns } from "./ingest/IngestTurns.ts"
 import { MediaRoots } from "./MediaRoots.ts"
 import { mediaSigner } from "./MediaUrls.ts"
 import type { Trouble } from "./Trouble.ts"
@@ -60,23 +60,25 @@ export class VideoIntake extends Context.Service<
       const database = yield* Database
       const store = yield* ObjectStore
       const ingest = yield* Ingest
+      const turns = yield* IngestTurns
       const roots = yield* MediaRoots
       const urls = yield* SignedUrl
       const maxUploadBytes = yield* Config.schema(Bytes, "REELAY_MAX_UPLOAD_BYTES").pipe(
         Config.withDefault(DEFAULT_MAX_UPLOAD)
       )
 
-      /** Index and poster of a local file, put where they belong. */
-      const describe = Effect.fnUntraced(function* (owner: UserId, id: VideoId, path: string) {
-        const examined = yield* ingest.examine(path)
+      const describeNow = Effect.fnUntraced(function* (owner: UserId, id: VideoId, path: string) {
+        const { index, media } = yield* ingest.examine(path)
         const folder = yield* store.workspace
         const poster = join(folder, "poster.jpg")
-        yield* ingest.poster(path, examined.media, poster)
+        yield* ingest.poster(path, media, poster)
         yield* store.putFile(Keys.sourcePoster(owner, id), poster)
-        const index = new TextEncoder().encode(yield* Effect.orDie(encodeIndex(examined.index)))
-        yield* store.put(Keys.sourceIndex(owner, id), Stream.make(index))
-        return examined
+        const bytes = new TextEncoder().encode(yield* Effect.orDie(encodeIndex(index)))
+        yield* store.put(Keys.sourceIndex(owner, id), Stream.make(bytes))
+        return media
       }, Effect.scoped)
+      /** Index and poster of a local file, put where they belong, when there is a turn. What stays in memory is small. */
+      const describe = (owner: UserId, id: VideoId, path: string) => turns.inTurn(owner, describeNow(owner, id, path))
 
       /** Not to be interrupted: after it, the video is there. */
       const insert = Effect.fnUntraced(function* (video: {
@@ -85,10 +87,10 @@ export class VideoIntake extends Context.Service<
         readonly name: string
         readonly sha256: Digest
         readonly location: SourceLocation
-        readonly examined: Examined
+        readonly media: MediaInfo
         readonly fromExport: ExportId | null
       }) {
-        const media = yield* Effect.orDie(encodeMedia(video.examined.media))
+        const media = yield* Effect.orDie(encodeMedia(video.media))
         const location = yield* Effect.orDie(encodeLocation(video.location))
         const rows = yield* database.transaction("videos.insert", async (tx) => {
           if (video.fromExport !== null) {
@@ -122,11 +124,14 @@ export class VideoIntake extends Context.Service<
 
       /** Runs an intake; unless it ends with a video, what it put into the store is taken out again. */
       const orNothing = <A, E>(owner: UserId, id: VideoId, intake: Effect.Effect<A, E>) =>
-        Effect.onExit(intake, (exit) =>
-          // After a lost connection the row may be there all the same, and its objects must be, too.
-          Exit.isSuccess(exit) || rowMayExist(exit)
-            ? Effect.void
-            : Effect.ignore(store.removeAll(Keys.sourceFolder(owner, id)))
+        turns.admitted(
+          owner,
+          Effect.onExit(intake, (exit) =>
+            // After a lost connection the row may be there all the same, and its objects must be, too.
+            Exit.isSuccess(exit) || rowMayExist(exit)
+              ? Effect.void
+              : Effect.ignore(store.removeAll(Keys.sourceFolder(owner, id)))
+          )
         )
 
       return VideoIntake.of({
@@ -149,10 +154,10 @@ export class VideoIntake extends Context.Service<
                   })
                 )
                 yield* store.put(key, counted)
-                const examined = yield* describe(owner, id, yield* store.fetch(key))
+                const media = yield* describe(owner, id, yield* store.fetch(key))
                 const sha256 = Digest.make(hash.digest("hex"))
                 const location: SourceLocation = { _tag: "object", key }
-                return yield* insert({ id, owner, name, sha256, location, examined, fromExport: null }).pipe(
+                return yield* insert({ id, owner, name, sha256, location, media, fromExport: null }).pipe(
                   Effect.catchTag("NotFound", Effect.die)
                 )
               })
@@ -172,7 +177,7 @@ export class VideoIntake extends Context.Service<
             id,
             Effect.gen(function* () {
               const before = yield* identity
-              const examined = yield* describe(owner, id, path)
+              const media = yield* describe(owner, id, path)
               const sha256 = yield* digestOfFile(path)
               const after = yield* identity
               if (after.bytes !== before.bytes || after.modifiedMillis !== before.modifiedMillis) {
@@ -180,7 +185,7 @@ export class VideoIntake extends Context.Service<
               }
               const location: SourceLocation = { _tag: "file", path, ...after }
               const name = reference.name ?? basename(path).toWellFormed()
-              return yield* insert({ id, owner, name, sha256, location, examined, fromExport: null })
+              return yield* insert({ id, owner, name, sha256, location, media, fromExport: null })
             })
           )
         }),
@@ -218,14 +223,14 @@ export class VideoIntake extends Context.Service<
             id,
             Effect.scoped(
               Effect.gen(function* () {
-                const examined = yield* describe(owner, id, yield* store.fetch(stored.object))
+                const media = yield* describe(owner, id, yield* store.fetch(stored.object))
                 return yield* insert({
                   id,
                   owner,
                   name: stored.output.name,
                   sha256: Digest.make(stored.output.sha256),
                   location: { _tag: "object", key: stored.object },
-                  examined,
+                  media,
                   fromExport: exportId
                 })
               })

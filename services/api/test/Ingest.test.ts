@@ -444,7 +444,7 @@ describe("Ingest", () => {
   it("its tools inherit no credentials", async () => {
     const spy = clips.path("ffprobe-spy")
     await writeFile(spy, `#!/bin/sh\nenv > "${clips.path("seen")}"\nexit 1\n`, { mode: 0o755 })
-    const env = { REELAY_FFPROBE: spy, PATH: process.env["PATH"] ?? "" }
+    const env = { REELAY_SANDBOX: "off", REELAY_FFPROBE: spy, PATH: process.env["PATH"] ?? "" }
     process.env["REELAY_TEST_CREDENTIAL"] = "hunter2"
     try {
       await Effect.runPromise(

@@ -7,9 +7,9 @@ describe("packets", () => {
   const text =
     "stream_index=0|pts=-512|duration=512|pos=48|flags=KD_|\n\nstream_index=1|pts=N/A|duration=N/A|pos=N/A|flags=__\nstream_index=0|pts=7|duration=1|pos=9|flags=K_"
   const whole: ReadonlyArray<readonly [number, Packet]> = [
-    [0, { pts: -512, duration: 512, position: 48, key: true, discard: true, corrupt: false }],
-    [1, { pts: null, duration: 0, position: -1, key: false, discard: false, corrupt: false }],
-    [0, { pts: 7, duration: 1, position: 9, key: true, discard: false, corrupt: false }]
+    [0, { pts: -512, duration: 512, position: 48, key: true, discard: true }],
+    [1, { pts: null, duration: 0, position: -1, key: false, discard: false }],
+    [0, { pts: 7, duration: 1, position: 9, key: true, discard: false }]
   ]
   it("lines cut anywhere are the same lines", () => {
     fc.assert(

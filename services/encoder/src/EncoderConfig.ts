@@ -1,12 +1,12 @@
 import { Family } from "@reelay/contracts/Export"
 import { NodeId } from "@reelay/contracts/Ids"
 import { TASK_ACK_WAIT } from "@reelay/contracts/messages/Topology"
+import { mediaPrograms } from "@reelay/platform/MediaPrograms"
 import { processNotes } from "@reelay/platform/Processes"
 import { type SandboxMode, sandboxMode } from "@reelay/platform/Sandbox"
 import { Config, Context, Layer, Option, Schema } from "effect"
 import { randomBytes } from "node:crypto"
 import { availableParallelism, hostname } from "node:os"
-import { resolve } from "node:path"
 
 /** What the environment says about this encoder, decoded once. */
 export interface EncoderSettings {
@@ -47,17 +47,9 @@ const number = (schema: Schema.Codec<number, number>, name: string) =>
 const seconds = (name: string, otherwise: number) =>
   number(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)), name).pipe(Config.withDefault(otherwise))
 
-/** A name on the PATH, or a path: absolute, because it is run from other folders than ours. */
-const program = (name: string, otherwise: string) =>
-  Config.NonEmptyString(name).pipe(
-    Config.withDefault(otherwise),
-    Config.map((file) => (file.includes("/") ? resolve(file) : file))
-  )
-
 export const settingsConfig: Config.Config<EncoderSettings> = Config.all({
   nodeId: Config.schema(NodeId, "REELAY_NODE_ID").pipe(Config.withDefault(NodeId.make(freshNodeId(hostname())))),
-  ffmpeg: program("REELAY_FFMPEG", "ffmpeg"),
-  ffprobe: program("REELAY_FFPROBE", "ffprobe"),
+  programs: mediaPrograms,
   slots: orNull(number(AtLeastOne, "REELAY_SLOTS")),
   lightSlots: number(AtLeastOne, "REELAY_LIGHT_SLOTS").pipe(Config.withDefault(2)),
   families: Config.Array(trimmed(Family), "REELAY_ENCODERS").pipe(Config.withDefault(null)),
@@ -69,7 +61,14 @@ export const settingsConfig: Config.Config<EncoderSettings> = Config.all({
   ackWaitSeconds: seconds("REELAY_TASK_ACK_WAIT", TASK_ACK_WAIT),
   sandbox: sandboxMode,
   stateFolder: processNotes
-}).pipe(Config.map((settings) => ({ ...settings, host: hostname(), cores: availableParallelism() })))
+}).pipe(
+  Config.map(({ programs, ...settings }) => ({
+    ...settings,
+    ...programs,
+    host: hostname(),
+    cores: availableParallelism()
+  }))
+)
 
 export class EncoderConfig extends Context.Service<EncoderConfig, EncoderSettings>()("@reelay/encoder/EncoderConfig") {
   static readonly layer = Layer.effect(EncoderConfig, settingsConfig)

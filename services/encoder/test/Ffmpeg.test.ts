@@ -2,13 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Ffmpeg, type FfmpegRun } from "@reelay/encoder/Ffmpeg"
 import { verdictOf } from "@reelay/encoder/Failure"
 import { ownIdentity } from "@reelay/platform/ProcessIdentity"
+import { bubblewrapWorks, processesIn, programOf } from "@reelay/platform/testing/RunningProcesses"
 import { RUN } from "@reelay/render/Safety"
 import { Deferred, Effect, Fiber, Schedule } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { bubblewrapWorks, encodeArgv, ffmpegWith, processesIn, programOf, temporary } from "./support/Harness.ts"
+import { encodeArgv, ffmpegWith, temporary } from "./support/Harness.ts"
 
 /** An encode that goes on for minutes, at real speed. */
 const endless = (folder: string) => encodeArgv(join(folder, "out.mp4"), { frames: 100_000, realTime: true })

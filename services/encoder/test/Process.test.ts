@@ -4,11 +4,12 @@ import { TASKS } from "@reelay/contracts/messages/Topology"
 import { taskFolder } from "@reelay/contracts/ObjectKeys"
 import type { Task } from "@reelay/contracts/Plan"
 import { Infra } from "@reelay/platform/testing/Infra"
+import { processesIn } from "@reelay/platform/testing/RunningProcesses"
 import { Effect, Queue, Stream } from "effect"
 import { execa } from "execa"
 import { join } from "node:path"
 import { ACK_WAIT, aPlan, aSource, Farm, nextResult, nodeId, startEncoder, tasksOf, USER } from "./support/Farm.ts"
-import { processesIn, temporary } from "./support/Harness.ts"
+import { temporary } from "./support/Harness.ts"
 
 const main = join(import.meta.dirname, "..", "src", "main.ts")
 

@@ -1,5 +1,5 @@
 import type { Export } from "@reelay/contracts/Export"
-import { RateLimited } from "@reelay/contracts/Problem"
+import { RateLimited, Unavailable } from "@reelay/contracts/Problem"
 import { Effect } from "effect"
 import { HttpEffect, HttpServerResponse } from "effect/http"
 import type { Accepted } from "../Acceptance.ts"
@@ -17,6 +17,14 @@ export const created = <A extends { readonly id: string }, E, R>(collection: str
 /** An entity tag that `If-Match` takes back. */
 export const versioned = <A extends { readonly version: number }, E, R>(found: Effect.Effect<A, E, R>) =>
   Effect.tap(found, ({ version }) => withHeaders({ etag: `"${version}"` }))
+
+/** Seconds after which a call that was refused for being one too many may be worth another try. */
+const TRY_AGAIN = 10
+
+export const worthRetrying = <A, E, R>(call: Effect.Effect<A, E, R>) =>
+  Effect.tapError(call, (error) =>
+    error instanceof Unavailable ? withHeaders({ "retry-after": String(TRY_AGAIN) }) : Effect.void
+  )
 
 /** draft-ietf-httpapi-ratelimit-headers: the policy, and what is left of it. */
 const rateHeaders = ({ limit, remaining, resetSeconds }: Allowance) => ({

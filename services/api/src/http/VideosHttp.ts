@@ -11,7 +11,7 @@ import { Exports } from "../Exports.ts"
 import { told } from "../Trouble.ts"
 import { tooLarge, VideoIntake } from "../VideoIntake.ts"
 import { Videos } from "../Videos.ts"
-import { created, withAllowance } from "./Answers.ts"
+import { created, withAllowance, worthRetrying } from "./Answers.ts"
 import { fileResponse } from "./Files.ts"
 import { readerOf } from "./Guards.ts"
 import { isJson } from "./Pipeline.ts"
@@ -49,7 +49,7 @@ export const VideosHttp = HttpApiBuilder.group(
             const reference = yield* referenceOf(request)
             const named =
               query.name === undefined || "name" in reference ? reference : { ...reference, name: query.name }
-            return yield* created("/api/videos", told(intake.refer(userId, named)))
+            return yield* created("/api/videos", worthRetrying(told(intake.refer(userId, named))))
           }
           if (Number(request.headers["content-length"] ?? 0) > intake.maxUploadBytes) {
             return yield* tooLarge(intake.maxUploadBytes)
@@ -61,7 +61,7 @@ export const VideosHttp = HttpApiBuilder.group(
               orElse: () => Stream.fail(new Validation({ detail: `Nothing came for ${idleSeconds} seconds.` }))
             })
           )
-          return yield* created("/api/videos", told(intake.upload(userId, query.name ?? "video", bytes)))
+          return yield* created("/api/videos", worthRetrying(told(intake.upload(userId, query.name ?? "video", bytes))))
         })
       )
       .handle(

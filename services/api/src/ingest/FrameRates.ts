@@ -77,10 +77,10 @@ const JITTER = 0.1
 const HALF = 0.5
 
 /** Whether frames (ticks, ascending) stray from the grid of `rate` that the first one starts. */
-export const isVariable = (pts: ReadonlyArray<number>, timeBase: Rational, rate: Rational): boolean => {
+export const isVariable = (pts: ReadonlyArray<number> | Float64Array, timeBase: Rational, rate: Rational): boolean => {
   const first = pts[0]
   if (first === undefined) return false
   const ticksPerFrame = (rate.den * timeBase.den) / (rate.num * timeBase.num)
   const allowed = Math.max(Math.min(ROUNDING, HALF * ticksPerFrame), JITTER * ticksPerFrame)
-  return pts.some((at, frame) => Math.abs(at - first - frame * ticksPerFrame) > allowed)
+  return pts.some((at: number, frame: number) => Math.abs(at - first - frame * ticksPerFrame) > allowed)
 }

@@ -4,11 +4,13 @@ import { toNumber } from "@reelay/contracts/Quantity"
 import { fileUrl, mediaInput } from "@reelay/render/Safety"
 import { Context, Effect, Layer, Result } from "effect"
 import { stat } from "node:fs/promises"
+import { dirname } from "node:path"
 import * as Facts from "./MediaFacts.ts"
 import { MediaTools } from "./MediaTools.ts"
 import type { ToolError } from "./MediaTools.ts"
 import { frameReader, packetReader } from "./Packets.ts"
-import type { Frame, Packet } from "./Packets.ts"
+import type { Frame } from "./Packets.ts"
+import { PacketTable, StreamTally } from "./PacketTable.ts"
 import { decodeReport } from "./ProbeReport.ts"
 import type { ProbeReport, ProbeStream } from "./ProbeReport.ts"
 
@@ -25,7 +27,10 @@ const POSTER_TIMEOUT = 60
 
 /** Packets decoded beyond the first one that could be shown, to see what really comes first. */
 const HEAD_PACKETS = 32
-/** Picture and sound of fifteen hours at 60 frames a second. They are held in memory: half a gigabyte at the most. */
+/**
+ * Picture and sound of fifteen hours at 60 frames a second. The picture's are held in memory while a file is examined,
+ * some 60 bytes each with what is reckoned from them.
+ */
 const MAX_PACKETS = 6_000_000
 
 const POSTER_WIDTH = 640
@@ -51,7 +56,14 @@ export class Ingest extends Context.Service<
         timeoutSeconds: number,
         args: ReadonlyArray<string>,
         onText: (text: string) => void
-      ) => tools.ffprobe({ argv: ["-v", "error", ...mediaInput, ...args, "-i", fileUrl(path)], timeoutSeconds, onText })
+      ) =>
+        tools.ffprobe({
+          argv: ["-v", "error", ...mediaInput, ...args, "-i", fileUrl(path)],
+          reads: [path],
+          folder: null,
+          timeoutSeconds,
+          onText
+        })
 
       const header = Effect.fnUntraced(function* (path: string) {
         let json = ""
@@ -61,15 +73,17 @@ export class Ingest extends Context.Service<
         return yield* decodeReport(json).pipe(Effect.mapError(() => refusal("This file cannot be read as a video.")))
       })
 
-      /** Packets of all streams in one reading of the file. */
-      const packets = Effect.fnUntraced(function* (path: string) {
-        const streams = new Map<number, Array<Packet>>()
+      /** One reading of the file: the packets of its picture, and of every other stream what they come to. */
+      const packets = Effect.fnUntraced(function* (path: string, picture: ProbeStream) {
+        const found = new PacketTable()
+        const tallies = new Map<number, StreamTally>()
         let count = 0
         const reader = packetReader((stream, packet) => {
           if (++count > MAX_PACKETS) return
-          const list = streams.get(stream)
-          if (list === undefined) streams.set(stream, [packet])
-          else list.push(packet)
+          const tally = tallies.get(stream) ?? new StreamTally()
+          tallies.set(stream, tally)
+          tally.add(packet)
+          if (stream === picture.index) found.add(packet)
         })
         const entries = ["-show_entries", "packet=stream_index,pts,duration,pos,flags", "-of", "compact=p=0"]
         const stderr = yield* probe(path, PACKETS_TIMEOUT, entries, reader.push)
@@ -77,15 +91,17 @@ export class Ingest extends Context.Service<
         if (count > MAX_PACKETS) return yield* refusal("The file is too long.")
         // The demuxer of MP4 and MOV says so when samples of its table lie beyond the end of the file.
         if (stderr.includes("partial file")) return yield* refusal(Facts.TRUNCATED)
-        return streams
+        return { found, tallies }
       })
 
-      /** The first `count` packets of a stream, decoded; all of it where `count` is null. */
-      const decoded = Effect.fnUntraced(function* (path: string, stream: ProbeStream, count: number | null) {
-        const frames: Array<Frame> = []
-        const reader = frameReader((frame) => {
-          frames.push(frame)
-        })
+      /** Decodes the first `count` packets of a stream; all of it where `count` is null. */
+      const decode = Effect.fnUntraced(function* (
+        path: string,
+        stream: ProbeStream,
+        count: number | null,
+        onFrame: (frame: Frame) => void
+      ) {
+        const reader = frameReader(onFrame)
         const entries =
           "frame=best_effort_timestamp,duration,pkt_duration,pkt_pos,key_frame,interlaced_frame,nb_samples"
         const range = count === null ? [] : ["-read_intervals", `%+#${count}`]
@@ -96,28 +112,29 @@ export class Ingest extends Context.Service<
           reader.push
         )
         reader.end()
-        return frames
       })
 
       const picture = Effect.fnUntraced(function* (
         path: string,
         report: ProbeReport,
         stream: ProbeStream,
-        found: ReadonlyArray<Packet>
+        found: PacketTable,
+        tally: StreamTally | undefined
       ) {
-        if (found.length === 0) return yield* refusal("The video stream has no frames.")
-        const untimed = found.some((packet) => packet.pts === null && !packet.discard)
-        const frames = yield* decoded(path, stream, untimed ? null : headOf(found) + HEAD_PACKETS)
-        const times = frames.flatMap((frame) => (frame.pts === null ? [] : [frame.pts]))
-        if (times.length === 0) return yield* refusal("The first frames of the video cannot be decoded.")
+        if (tally === undefined) return yield* refusal("The video stream has no frames.")
+        const { head, untimed } = tally
+        const frames = new PacketTable()
+        const keep = untimed ? Facts.frameKeeper(frames) : () => {}
+        let firstShown = Infinity
+        let interlaced = false
+        yield* decode(path, stream, untimed ? null : head + HEAD_PACKETS, (frame) => {
+          keep(frame)
+          firstShown = Math.min(firstShown, frame.pts ?? Infinity)
+          interlaced ||= frame.interlaced
+        })
+        if (firstShown === Infinity) return yield* refusal("The first frames of the video cannot be decoded.")
         return yield* orRefuse(
-          Facts.pictureOf({
-            report,
-            stream,
-            packets: untimed ? Facts.packetsOfFrames(frames) : found,
-            firstShown: times.reduce((a, b) => Math.min(a, b)),
-            interlaced: frames.some((frame) => frame.interlaced)
-          })
+          Facts.pictureOf({ report, stream, packets: untimed ? frames : found, firstShown, interlaced })
         )
       })
 
@@ -125,22 +142,21 @@ export class Ingest extends Context.Service<
       const sound = Effect.fnUntraced(function* (
         path: string,
         report: ProbeReport,
-        all: ReadonlyMap<number, ReadonlyArray<Packet>>
+        tallies: ReadonlyMap<number, StreamTally>
       ) {
-        const streams = Facts.soundStreams(report).filter((stream) => (all.get(stream.index)?.length ?? 0) > 0)
-        for (const stream of streams) {
-          const frames = yield* decoded(path, stream, headOf(all.get(stream.index) ?? []) + HEAD_PACKETS)
-          const first = frames.find((frame) => frame.pts !== null && frame.samples > 0)?.pts ?? null
-          if (first === null) continue
-          const end = (all.get(stream.index) ?? []).reduce(
-            (latest, packet) => (packet.pts === null ? latest : Math.max(latest, packet.pts + packet.duration)),
-            first
-          )
-          return { stream, first, end }
+        let silent = true
+        for (const stream of Facts.soundStreams(report)) {
+          const tally = tallies.get(stream.index)
+          if (tally === undefined) continue
+          silent = false
+          let first: number | null = null
+          yield* decode(path, stream, tally.head + HEAD_PACKETS, (frame) => {
+            if (frame.samples > 0) first ??= frame.pts
+          })
+          if (first !== null) return { stream, first, end: Math.max(first, tally.end ?? first) }
         }
         // Dropping it would be a picture without the sound that belongs to it, and nobody would have said so.
-        if (streams.length > 0) return yield* refusal("The sound of this file cannot be decoded.")
-        return null
+        return silent ? null : yield* refusal("The sound of this file cannot be decoded.")
       })
 
       return Ingest.of({
@@ -149,9 +165,9 @@ export class Ingest extends Context.Service<
           if (size === 0) return yield* refusal("The file is empty.")
           const report = yield* header(path)
           const stream = yield* orRefuse(Facts.pickVideo(report))
-          const all = yield* packets(path)
+          const { found, tallies } = yield* packets(path, stream)
           const [{ index, picture: facts }, heard] = yield* Effect.all(
-            [picture(path, report, stream, all.get(stream.index) ?? []), sound(path, report, all)],
+            [picture(path, report, stream, found, tallies.get(stream.index)), sound(path, report, tallies)],
             { concurrency: 2 }
           )
           const soundInfo = heard === null ? null : Facts.soundOf(heard, facts)
@@ -195,6 +211,8 @@ export class Ingest extends Context.Service<
                   "1",
                   target
                 ],
+                reads: [path],
+                folder: dirname(target),
                 timeoutSeconds: POSTER_TIMEOUT
               })
               .pipe(
@@ -214,14 +232,6 @@ export class Ingest extends Context.Service<
     })
   )
 }
-
-/** How many packets come before the first that a decoder may show: up to a key, and what an edit list hides. */
-const headOf = (packets: ReadonlyArray<Packet>): number =>
-  Math.max(
-    0,
-    packets.findIndex((packet) => packet.key),
-    packets.findIndex((packet) => !packet.discard)
-  )
 
 const refusal = (detail: string) => new UnsupportedMedia({ detail })
 
@@ -243,6 +253,8 @@ const verdictOn = (error: ToolError): UnsupportedMedia | Unavailable => {
     case "timeout":
     case "too_much":
       return refusal("Reading this file took too long.")
+    case "memory":
+      return refusal("Reading this file takes more memory than one file is given.")
     case "failed":
       return refusal("This file cannot be read as a video.")
   }

@@ -4,7 +4,8 @@ import { Micros, ratio } from "@reelay/contracts/Quantity"
 import { MAX_PIXELS } from "@reelay/render/Safety"
 import { Result } from "effect"
 import { averageRate, isVariable } from "./FrameRates.ts"
-import type { Frame, Packet } from "./Packets.ts"
+import type { Frame } from "./Packets.ts"
+import type { PacketTable } from "./PacketTable.ts"
 import type { ProbeReport, ProbeStream } from "./ProbeReport.ts"
 
 /**
@@ -74,29 +75,53 @@ export interface PictureFacts {
   readonly report: ProbeReport
   readonly stream: ProbeStream
   /** Every packet of the stream in file order, or every decoded frame where packets have no times. */
-  readonly packets: ReadonlyArray<Packet>
+  readonly packets: PacketTable
   /** The first frame that a decoder gives. What comes before it (a cut into a group of pictures) is never shown. */
   readonly firstShown: number
   readonly interlaced: boolean
 }
 
-/** Decoded frames in place of packets that have no times. One without a time follows the one before, as in ffmpeg. */
-export const packetsOfFrames = (frames: ReadonlyArray<Frame>): ReadonlyArray<Packet> => {
+/** Takes decoded frames in place of packets that have no times. One without a time follows the one before, as in ffmpeg. */
+export const frameKeeper = (into: PacketTable): ((frame: Frame) => void) => {
   let next: number | null = null
-  return frames.map((frame) => {
-    const pts: number | null = frame.pts ?? next
-    next = pts === null ? null : pts + Math.max(1, frame.duration)
-    return { pts, duration: frame.duration, position: frame.position, key: frame.key, discard: false, corrupt: false }
-  })
+  return ({ duration, key, position, pts }) => {
+    const at = pts ?? next
+    next = at === null ? null : at + Math.max(1, duration)
+    into.add({ pts: at, duration, position, key, discard: false })
+  }
 }
 
-/** Packets that are shown, in the order in which they are. */
-const shownOf = (facts: PictureFacts) =>
-  facts.packets
-    .flatMap((packet) =>
-      packet.pts === null || packet.discard || packet.pts < facts.firstShown ? [] : [{ ...packet, pts: packet.pts }]
-    )
-    .toSorted((a, b) => a.pts - b.pts)
+interface Shown {
+  /** Ticks, ascending. */
+  readonly pts: Float64Array
+  /** Positions in `pts`, ascending, and the bytes where each begins. */
+  readonly keys: ReadonlyArray<number>
+  readonly keyBytes: ReadonlyArray<number>
+  /** Ticks; 0 where unknown. */
+  readonly lastDuration: number
+}
+
+/** Packets that are shown, in the order in which they are. Times are sorted as numbers: an object a packet would be silly. */
+const shownOf = ({ firstShown, packets }: PictureFacts): Shown => {
+  const times = new Float64Array(packets.length)
+  const keyframes: Array<{ readonly pts: number; readonly position: number }> = []
+  let count = 0
+  let last = { pts: -Infinity, duration: 0 }
+  for (const { discard, duration, key, position, pts } of packets) {
+    if (pts === null || discard || pts < firstShown) continue
+    times[count++] = pts
+    if (pts >= last.pts) last = { pts, duration }
+    if (key) keyframes.push({ pts, position })
+  }
+  const pts = times.subarray(0, count).toSorted()
+  keyframes.sort((a, b) => a.pts - b.pts)
+  let at = 0
+  const keys = keyframes.map((key) => {
+    while ((pts[at] ?? Infinity) < key.pts) at++
+    return at++
+  })
+  return { pts, keys, keyBytes: keyframes.map(({ position }) => position), lastDuration: last.duration }
+}
 
 const rotationOf = (stream: ProbeStream): PictureInfo["rotation"] => {
   const counterclockwise = stream.side_data_list.find((data) => data.rotation !== undefined)?.rotation ?? 0
@@ -118,25 +143,23 @@ export const pictureOf = (
   const timeBase = fractionOf(stream.time_base, "/")
   const [width, height, format] = [stream.width ?? 0, stream.height ?? 0, known(stream.pix_fmt)]
   if (timeBase === null || format === null) return Result.fail("The video stream does not say how it is coded.")
-  const shown = shownOf(facts)
-  const first = shown[0]
-  const last = shown.at(-1)
+  const { keyBytes, keys, lastDuration, pts } = shownOf(facts)
+  const first = pts[0]
+  const last = pts.at(-1)
   if (first === undefined || last === undefined) return Result.fail("The video stream has no frames.")
-  if (shown.length === 1 && STILL_CODECS.has(stream.codec_name ?? "")) return Result.fail("This is a still image.")
+  if (pts.length === 1 && STILL_CODECS.has(stream.codec_name ?? "")) return Result.fail("This is a still image.")
 
-  const pts = shown.map((packet) => packet.pts)
-  const span = last.pts - first.pts
+  const span = last - first
   const rate = averageRate(pts.length, span, timeBase, fractionOf(stream.r_frame_rate, "/"))
   const frameTicks = Math.max(1, Math.round((rate.den * timeBase.den) / (rate.num * timeBase.num)))
-  const end = last.pts + (last.duration > 0 ? last.duration : frameTicks)
-  const duration = microsOfTicks(end - first.pts, timeBase)
+  const end = last + (lastDuration > 0 ? lastDuration : frameTicks)
+  const duration = microsOfTicks(end - first, timeBase)
 
   const declared = microsOfText(stream.duration)
   if (declared !== null && (declared - duration) / 1e6 > SHORTFALL.seconds + (SHORTFALL.part * declared) / 1e6) {
     return Result.fail(TRUNCATED)
   }
 
-  const keys = shown.flatMap((packet, position) => (packet.key ? [position] : []))
   const sampleAspect = fractionOf(stream.sample_aspect_ratio, ":") ?? ratio(1)
   const rotation = rotationOf(stream)
   const square = Math.max(1, Math.round((width * sampleAspect.num) / sampleAspect.den))
@@ -155,7 +178,7 @@ export const pictureOf = (
       width: upright ? square : height,
       height: upright ? height : square,
       timeBase,
-      zeroPts: first.pts,
+      zeroPts: first,
       frames: pts.length,
       frameRate: rate,
       variableFrameRate: isVariable(pts, timeBase, rate),
@@ -167,23 +190,17 @@ export const pictureOf = (
       colorTransfer: known(stream.color_transfer),
       colorPrimaries: known(stream.color_primaries)
     },
-    index: {
-      v: 1,
-      timeBase,
-      pts,
-      keys,
-      keyBytes: keys.map((position) => shown[position]?.position ?? -1)
-    }
+    index: { v: 1, timeBase, pts: Array.from(pts), keys, keyBytes }
   })
 }
 
 export const TRUNCATED = "The file is incomplete: its header promises more than is there."
 
 /** Ticks. Key frames that an edit list hides count: a seek steps back to them, too. */
-const longestGop = (packets: ReadonlyArray<Packet>, end: number): number => {
-  const keys = packets
-    .flatMap((packet) => (packet.key && packet.pts !== null ? [packet.pts] : []))
-    .toSorted((a, b) => a - b)
+const longestGop = (packets: PacketTable, end: number): number => {
+  const keys: Array<number> = []
+  for (const { key, pts } of packets) if (key && pts !== null) keys.push(pts)
+  keys.sort((a, b) => a - b)
   let longest = 1
   keys.forEach((key, i) => {
     longest = Math.max(longest, (keys[i + 1] ?? end) - key)

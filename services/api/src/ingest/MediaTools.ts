@@ -1,95 +1,104 @@
-import { Config, Context, Effect, Layer, Schema } from "effect"
-import { execa } from "execa"
+import { mediaPrograms } from "@reelay/platform/MediaPrograms"
+import { type Ended, Processes, processNotes } from "@reelay/platform/Processes"
+import { Sandbox, sandboxMode } from "@reelay/platform/Sandbox"
+import { Config, Context, Deferred, Effect, Layer, Schema } from "effect"
 
-/** A tool did not do its work: it said no (`failed`, with what it said), took too long, said too much, or is not there. */
+/**
+ * A tool did not do its work: it said no (`failed`, with what it said), took too long, said too much, wanted more memory
+ * than one file is given, or cannot be run.
+ */
 export class ToolError extends Schema.TaggedError<ToolError>()("ToolError", {
-  reason: Schema.Literals(["failed", "timeout", "too_much", "missing"]),
+  reason: Schema.Literals(["failed", "timeout", "too_much", "memory", "missing"]),
   /** The end of its standard error. For logs: it names local paths. */
   stderr: Schema.String
 }) {}
 
 export interface Run {
   readonly argv: ReadonlyArray<string>
+  /** The files it may see, and the folder that it may write. Absolute. */
+  readonly reads: ReadonlyArray<string>
+  readonly folder: string | null
   readonly timeoutSeconds: number
   /** Gets standard output, piece by piece. */
   readonly onText?: (text: string) => void
 }
 
-const MAX_OUTPUT = 1024 * 1024 * 1024
-const KEPT_STDERR = 8192
+const MiB = 1024 * 1024
+const MAX_OUTPUT = 1024 * MiB
+/** A poster is less than one. */
+const MAX_FILE = 64 * MiB
+/** Address space. An 8K film of ten bits takes less than a quarter of it on two cores; each further core adds a picture or two. */
+const MEMORY_BYTES = 4096 * MiB
+
+const AtLeastOne = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThan(0))
+
+const settings = Config.all({
+  programs: mediaPrograms,
+  sandbox: sandboxMode,
+  notes: processNotes,
+  memoryBytes: Config.schema(AtLeastOne, "REELAY_INGEST_MEMORY_BYTES").pipe(Config.withDefault(MEMORY_BYTES))
+})
 
 /**
- * ffprobe and ffmpeg as child processes: argument arrays, no shell, no inherited environment (it holds credentials), no
- * input, bounded in time and output. Interrupting ends the process.
+ * ffprobe and ffmpeg as children: confined where bubblewrap works, bounded in time, memory and output, and gone when the
+ * effect is interrupted or the api dies (`libs/platform/src/Processes.ts`).
  */
 export class MediaTools extends Context.Service<
   MediaTools,
   {
-    /** Answers with the end of standard error. */
+    /** Answers with what it said on standard error. */
     ffprobe(run: Run): Effect.Effect<string, ToolError>
     ffmpeg(run: Run): Effect.Effect<string, ToolError>
   }
 >()("@reelay/api/MediaTools") {
-  static readonly layer = Layer.effect(
-    MediaTools,
+  static readonly layer = Layer.unwrap(
     Effect.gen(function* () {
-      const tools = yield* Config.all({
-        ffprobe: Config.NonEmptyString("REELAY_FFPROBE").pipe(Config.withDefault("ffprobe")),
-        ffmpeg: Config.NonEmptyString("REELAY_FFMPEG").pipe(Config.withDefault("ffmpeg")),
-        path: Config.String("PATH").pipe(Config.withDefault("/usr/local/bin:/usr/bin:/bin"))
+      const { memoryBytes, notes, programs, sandbox } = yield* settings
+      const tools = Effect.gen(function* () {
+        const processes = yield* Processes
+        const { confine } = yield* Sandbox
+        const limits = { memoryBytes, fileBytes: MAX_FILE }
+        const run = (file: string) =>
+          Effect.fn("MediaTools.run")(function* ({ argv, folder, onText, reads, timeoutSeconds }: Run) {
+            const stopped = yield* Deferred.make<"timeout" | "too_much">()
+            let heard = 0
+            const child = yield* processes
+              .start(confine({ file, args: argv, limits }, { reads, folder, devices: false }), (text) => {
+                heard += text.length
+                if (heard > MAX_OUTPUT) Deferred.doneUnsafe(stopped, Effect.succeed("too_much"))
+                else onText?.(text)
+              })
+              .pipe(Effect.mapError(({ cause }) => new ToolError({ reason: "missing", stderr: String(cause) })))
+            const why = yield* child.ended.pipe(
+              Effect.map(reasonOf(() => child.said().all)),
+              Effect.raceFirst(Deferred.await(stopped)),
+              Effect.timeoutOrElse({
+                duration: timeoutSeconds * 1000,
+                orElse: () => Effect.succeed("timeout" as const)
+              })
+            )
+            if (why === "timeout" || why === "too_much") child.kill("SIGKILL")
+            if (why !== null) return yield* new ToolError({ reason: why, stderr: child.said().tail })
+            return child.said().all
+          }, Effect.scoped)
+        return MediaTools.of({ ffprobe: run(programs.ffprobe), ffmpeg: run(programs.ffmpeg) })
       })
-      const run = (tool: string) =>
-        Effect.fn("MediaTools.run")(function* ({ argv, timeoutSeconds, onText }: Run) {
-          const ended = yield* Effect.tryPromise({
-            try: (signal) => start(tool, argv, { PATH: tools.path }, timeoutSeconds, onText, signal),
-            catch: (cause) => new ToolError({ reason: "missing", stderr: String(cause) })
-          })
-          if (ended.reason !== null) return yield* new ToolError({ reason: ended.reason, stderr: ended.stderr })
-          return ended.stderr
-        })
-      return MediaTools.of({ ffprobe: run(tools.ffprobe), ffmpeg: run(tools.ffmpeg) })
+      return Layer.effect(MediaTools, tools).pipe(
+        Layer.provide(Sandbox.layer(sandbox, [programs.ffprobe, programs.ffmpeg])),
+        Layer.provide(Processes.layer(notes))
+      )
     })
   )
 }
 
-const start = async (
-  tool: string,
-  argv: ReadonlyArray<string>,
-  env: Record<string, string>,
-  timeoutSeconds: number,
-  onText: Run["onText"],
-  signal: AbortSignal
-): Promise<{ readonly reason: ToolError["reason"] | null; readonly stderr: string }> => {
-  const child = execa(tool, argv, {
-    cancelSignal: signal,
-    timeout: timeoutSeconds * 1000,
-    forceKillAfterDelay: 2000,
-    stdin: "ignore",
-    buffer: false,
-    reject: false,
-    extendEnv: false,
-    env
-  })
-  let stderr = ""
-  let heard = 0
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr = (stderr + text).slice(-KEPT_STDERR)
-  })
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    heard += text.length
-    if (heard > MAX_OUTPUT) child.kill()
-    else onText?.(text)
-  })
-  const result = await child
-  const reason =
-    heard > MAX_OUTPUT
-      ? "too_much"
-      : result.timedOut
-        ? "timeout"
-        : result.exitCode === undefined && result.signal === undefined
-          ? "missing"
-          : result.failed
-            ? "failed"
-            : null
-  return { reason, stderr: stderr === "" ? (result.shortMessage ?? "") : stderr }
-}
+/** What a launcher says that could not start what it wraps, or could not confine it just now: not the file's fault. */
+const NOT_RUN = /^(?:bwrap|prlimit|setpriv): /m
+const NO_MEMORY = /cannot allocate memory|out of memory|memory exhausted|bad_alloc/i
+
+const reasonOf =
+  (said: () => string) =>
+  ({ exitCode, signal }: Ended): ToolError["reason"] | null => {
+    if (exitCode === 0) return null
+    if (NO_MEMORY.test(said()) || signal === "SIGKILL") return "memory"
+    return NOT_RUN.test(said()) ? "missing" : "failed"
+  }

@@ -1,6 +1,6 @@
 /**
  * ffprobe's `-of compact=p=0` lines, one a packet or frame, parsed as they come: a day of video is millions of them, and
- * none is kept as text. Pure but for its own state.
+ * none is kept as text or as an object. Pure but for its own state.
  */
 export interface Packet {
   /** Ticks of the stream's time base; null where the container does not say. */
@@ -12,7 +12,6 @@ export interface Packet {
   readonly key: boolean
   /** Decoded but not shown: an edit list cuts it off. */
   readonly discard: boolean
-  readonly corrupt: boolean
 }
 
 export interface LineReader {
@@ -37,36 +36,42 @@ const lines = (onLine: (line: string) => void): LineReader => {
   }
 }
 
-/** The fields of a line `a=1|b=2`. */
-const fields = (line: string): ReadonlyMap<string, string> => {
-  const found = new Map<string, string>()
-  for (const piece of line.split("|")) {
-    const at = piece.indexOf("=")
-    if (at > 0) found.set(piece.slice(0, at), piece.slice(at + 1).trim())
+/** Reads the value of `name` in lines `a=1|b=2`; null where there is none. */
+const field = (name: string) => {
+  const [first, later] = [`${name}=`, `|${name}=`]
+  return (line: string): string | null => {
+    const before = line.startsWith(first) ? 0 : line.indexOf(later) + 1
+    if (before === 0 && !line.startsWith(first)) return null
+    const at = before + first.length
+    const end = line.indexOf("|", at)
+    return line.slice(at, end === -1 ? line.length : end)
   }
-  return found
 }
 
-const integer = (text: string | undefined): number | null => {
-  if (text === undefined || text === "" || text === "N/A") return null
+const integer = (text: string | null): number | null => {
+  if (text === null || text === "" || text === "N/A") return null
   const value = Number(text)
   return Number.isSafeInteger(value) ? value : null
 }
 
+const streamIndex = field("stream_index")
+const pts = field("pts")
+const duration = field("duration")
+const position = field("pos")
+const flags = field("flags")
+
 /** `packet=stream_index,pts,duration,pos,flags`. Lines of side data, which have no stream, are passed over. */
 export const packetReader = (onPacket: (stream: number, packet: Packet) => void): LineReader =>
   lines((line) => {
-    const found = fields(line)
-    const stream = integer(found.get("stream_index"))
+    const stream = integer(streamIndex(line))
     if (stream === null) return
-    const flags = found.get("flags") ?? ""
+    const marks = flags(line) ?? ""
     onPacket(stream, {
-      pts: integer(found.get("pts")),
-      duration: Math.max(0, integer(found.get("duration")) ?? 0),
-      position: integer(found.get("pos")) ?? -1,
-      key: flags.includes("K"),
-      discard: flags.includes("D"),
-      corrupt: flags.includes("C")
+      pts: integer(pts(line)),
+      duration: Math.max(0, integer(duration(line)) ?? 0),
+      position: integer(position(line)) ?? -1,
+      key: marks.includes("K"),
+      discard: marks.includes("D")
     })
   })
 
@@ -80,17 +85,24 @@ export interface Frame {
   readonly samples: number
 }
 
+const keyFrame = field("key_frame")
+const bestTime = field("best_effort_timestamp")
+const packetDuration = field("pkt_duration")
+const packetPosition = field("pkt_pos")
+const interlaced = field("interlaced_frame")
+const samples = field("nb_samples")
+
 /** Decoded frames: `frame=best_effort_timestamp,duration,pkt_duration,pkt_pos,key_frame,interlaced_frame,nb_samples`. */
 export const frameReader = (onFrame: (frame: Frame) => void): LineReader =>
   lines((line) => {
-    const found = fields(line)
-    if (!found.has("key_frame")) return
+    const key = keyFrame(line)
+    if (key === null) return
     onFrame({
-      pts: integer(found.get("best_effort_timestamp")),
-      duration: Math.max(0, integer(found.get("duration")) ?? integer(found.get("pkt_duration")) ?? 0),
-      position: integer(found.get("pkt_pos")) ?? -1,
-      key: found.get("key_frame") === "1",
-      interlaced: found.get("interlaced_frame") === "1",
-      samples: integer(found.get("nb_samples")) ?? 0
+      pts: integer(bestTime(line)),
+      duration: Math.max(0, integer(duration(line)) ?? integer(packetDuration(line)) ?? 0),
+      position: integer(packetPosition(line)) ?? -1,
+      key: key === "1",
+      interlaced: interlaced(line) === "1",
+      samples: integer(samples(line)) ?? 0
     })
   })

@@ -3,46 +3,15 @@ import { EncoderConfig, type EncoderSettings, settingsConfig } from "@reelay/enc
 import { Ffmpeg } from "@reelay/encoder/Ffmpeg"
 import { RUN } from "@reelay/render/Safety"
 import { ConfigProvider, Effect, Layer } from "effect"
-import { execFileSync } from "node:child_process"
-import { readdirSync, readFileSync, readlinkSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-
-const tryBubblewrap = (): boolean => {
-  try {
-    execFileSync("bwrap", ["--unshare-all", "--ro-bind", "/", "/", "true"], { stdio: "ignore" })
-    return true
-  } catch {
-    return false
-  }
-}
-export const bubblewrapWorks = tryBubblewrap()
 
 /** A folder for the length of a scope. */
 export const temporary = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "reelay-encoder-test-"))),
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
 )
-
-/** Programs other than node whose command line names this folder. */
-export const processesIn = (folder: string): ReadonlyArray<number> =>
-  readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter(
-      (pid) =>
-        readOr(() => readFileSync(`/proc/${pid}/cmdline`, "utf8")).includes(folder) && !programOf(pid).endsWith("/node")
-    )
-
-const readOr = (read: () => string): string => {
-  try {
-    return read()
-  } catch {
-    return ""
-  }
-}
-export const programOf = (pid: number): string => readOr(() => readlinkSync(`/proc/${pid}/exe`))
 
 /** A small encode of a test picture with a clock in it. */
 export const encodeArgv = (
