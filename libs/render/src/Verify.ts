@@ -32,6 +32,8 @@ export interface DecodeCheck {
 
 /** Frames decoded after a seam. Before it, decoding begins at the key frame that a seek finds: up to two seconds. */
 const AFTER_SEAM = 12
+/** Nothing else of the export runs beside it. */
+const THREADS = 2
 /** Beyond this many seams only every second, third … is decoded: an argument has its limits. */
 const MAX_SEAMS = 2000
 
@@ -54,7 +56,7 @@ export const decodeCheck = (made: Expectation): DecodeCheck | null => {
   return {
     program: "ffprobe",
     argv: argv`
-      -v error ${ownInput} -select_streams v:0 -read_intervals ${intervals.join(",")}
+      -v error -threads ${THREADS} ${ownInput} -select_streams v:0 -read_intervals ${intervals.join(",")}
       -show_entries frame=key_frame -of csv=p=0 ${fileUrl(path)}`
   }
 }

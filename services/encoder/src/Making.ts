@@ -154,7 +154,7 @@ const makeByFfmpeg: (
     if (verdict._tag === "Busy") return yield* new EncoderBusy({ log: log(text) })
     return yield* new TaskFailure({ kind: verdict.kind, message: verdict.message, log: log(text) })
   })
-  yield* Effect.forEach(command.makes, rightOrNot, { discard: true })
+  yield* Effect.forEach(command.makes, rightOrNot, { concurrency: 2, discard: true })
   return command.makes.map(madeOf)
 })
 
