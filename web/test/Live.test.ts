@@ -105,9 +105,9 @@ describe("link", () => {
         new MessageEvent("message", { data: typeof message === "string" ? message : JSON.stringify(message) })
       )
     }
-    drops() {
+    drops(code = 1006) {
       this.readyState = 3
-      this.dispatchEvent(Object.assign(new Event("close"), { code: 1006, reason: "", wasClean: false }))
+      this.dispatchEvent(Object.assign(new Event("close"), { code, reason: "", wasClean: code !== 1006 }))
     }
   }
   const last = () => {
@@ -153,6 +153,20 @@ describe("link", () => {
     await vi.advanceTimersByTimeAsync(15_000)
     last().opens()
     assert.deepStrictEqual(last().sent[0], { type: "auth", token: "two" })
+    link.close()
+  })
+
+  it("comes back with a fresh token when the server ends it for an expired one", async () => {
+    const { link, ups } = await begin(["one", "two"])
+    last().opens()
+    last().says({ type: "ping" })
+    last().says({ type: "error", code: "token_expired", detail: "Connect again." })
+    last().drops(4401)
+    await vi.advanceTimersByTimeAsync(1500)
+    last().opens()
+    assert.deepStrictEqual(last().sent[0], { type: "auth", token: "two" })
+    last().says({ type: "ping" })
+    assert.deepStrictEqual(ups, [true, false, true])
     link.close()
   })
 

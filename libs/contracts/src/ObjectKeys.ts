@@ -1,5 +1,8 @@
 import type { ExportId, TaskKey, UserId, VideoId } from "./Ids.ts"
 
+/** Bytes of a `sub`: in base64url it is one name of a file system, which 255 bytes are the most of. */
+export const MAX_USER_BYTES = 190
+
 /**
  * Names of objects. A user's part is the base64url of the `sub`, so that no token can climb out of its folder or meet
  * another's. Sources and exports are owned; `cache/` may be evicted whenever no live plan needs it.

@@ -1,4 +1,5 @@
 import { UserId } from "@reelay/contracts/Ids"
+import { MAX_USER_BYTES } from "@reelay/contracts/ObjectKeys"
 import { Config, Context, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { createRemoteJWKSet, errors, jwtVerify, SignJWT } from "jose"
 import type { JWTPayload } from "jose"
@@ -9,6 +10,8 @@ import { secretKey } from "./SignedUrl.ts"
 export interface Caller {
   readonly userId: UserId
   readonly operator: boolean
+  /** Unix seconds from which on it is nobody's word any more; null: it does not end. */
+  readonly expires: number | null
 }
 
 /** `missing` and `invalid` are the caller's (401); `unavailable`: the issuer's keys cannot be had just now (503). */
@@ -24,6 +27,7 @@ export const LOCAL_USER = UserId.make("local")
 
 const Claims = Schema.Struct({
   sub: UserId,
+  exp: Schema.Finite,
   role: Schema.optionalKey(Schema.Unknown)
 })
 
@@ -56,14 +60,22 @@ export class Auth extends Context.Service<
         origins,
         authenticate: Effect.fn("Auth.authenticate")(function* (token) {
           if (token === null) {
-            if (mode === "local") return { userId: LOCAL_USER, operator: true }
+            if (mode === "local") return { userId: LOCAL_USER, operator: true, expires: null }
             return yield* new AuthError({ reason: "missing", detail: "No token came with the request." })
           }
           const payload = yield* Effect.tryPromise({ try: () => verify(Redacted.value(token)), catch: toAuthError })
           const claims = yield* Schema.decodeUnknownEffect(Claims)(payload).pipe(
             Effect.mapError(() => new AuthError({ reason: "invalid", detail: "The token names no user." }))
           )
-          return { userId: claims.sub, operator: claims.role === "operator" }
+          if (Buffer.byteLength(claims.sub) > MAX_USER_BYTES) {
+            const detail = `The token's subject has more than ${MAX_USER_BYTES} bytes.`
+            return yield* new AuthError({ reason: "invalid", detail })
+          }
+          return {
+            userId: claims.sub,
+            operator: claims.role === "operator",
+            expires: claims.exp + CLOCK_TOLERANCE
+          }
         }),
         admits: ({ host, origin }) => mode === "jwt" || Origin.admitsLocally({ host, origin }, origins)
       })
@@ -76,10 +88,13 @@ type Verify = (token: string) => Promise<JWTPayload>
 /** Seconds that the issuer's clock may differ from ours. */
 const CLOCK_TOLERANCE = 5
 
+/** Of every token. One that never expires is a password that nobody can change. */
+const ALWAYS = { clockTolerance: CLOCK_TOLERANCE, requiredClaims: ["exp"] }
+
 const localTokenKey = secretKey("local-token")
 
 /** A token that `REELAY_AUTH=local` accepts: for scripts on this machine that act for another user. Lives an hour. */
-export const signLocalToken = Effect.fn("signLocalToken")(function* (caller: Caller) {
+export const signLocalToken = Effect.fn("signLocalToken")(function* (caller: Omit<Caller, "expires">) {
   const key = yield* localTokenKey
   return yield* Effect.promise(() =>
     new SignJWT(caller.operator ? { role: "operator" } : {})
@@ -94,9 +109,7 @@ export const signLocalToken = Effect.fn("signLocalToken")(function* (caller: Cal
 const localVerifier = Effect.gen(function* () {
   const key = yield* localTokenKey
   return ((token) =>
-    jwtVerify(token, key, { algorithms: ["HS256"], clockTolerance: CLOCK_TOLERANCE }).then(
-      (verified) => verified.payload
-    )) satisfies Verify
+    jwtVerify(token, key, { ...ALWAYS, algorithms: ["HS256"] }).then((verified) => verified.payload)) satisfies Verify
 })
 
 /** Bytes: less than the digest's length would weaken HS256. */
@@ -108,8 +121,13 @@ const ASYMMETRIC = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 const jwtVerifier = Effect.gen(function* () {
   const issuer = yield* Config.option(Config.NonEmptyString("REELAY_JWT_ISSUER"))
   const audience = yield* Config.option(Config.NonEmptyString("REELAY_JWT_AUDIENCE"))
+  if (Option.isNone(audience)) {
+    yield* Effect.logWarning(
+      "REELAY_JWT_AUDIENCE is not set: tokens that the issuer gave out for other applications are accepted, too"
+    )
+  }
   const expected = {
-    clockTolerance: CLOCK_TOLERANCE,
+    ...ALWAYS,
     ...(Option.isSome(issuer) ? { issuer: issuer.value } : {}),
     ...(Option.isSome(audience) ? { audience: audience.value } : {})
   }
@@ -139,6 +157,9 @@ const NOT_THE_CALLERS = ["ERR_JOSE_GENERIC", "ERR_JWKS_TIMEOUT", "ERR_JWKS_INVAL
 const toAuthError = (cause: unknown): AuthError => {
   if (cause instanceof errors.JWTExpired) {
     return new AuthError({ reason: "invalid", detail: "The token has expired.", cause })
+  }
+  if (cause instanceof errors.JWTClaimValidationFailed && cause.claim === "exp" && cause.reason === "missing") {
+    return new AuthError({ reason: "invalid", detail: "The token does not say when it expires (exp).", cause })
   }
   // Anything that is not jose's is a failed fetch of the key set.
   return cause instanceof errors.JOSEError && !NOT_THE_CALLERS.includes(cause.code)

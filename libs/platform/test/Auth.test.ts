@@ -1,6 +1,6 @@
 import { UserId } from "@reelay/contracts/Ids"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, Redacted } from "effect"
+import { ConfigProvider, Effect, Layer, Logger, Redacted } from "effect"
 import { exportJWK, generateKeyPair, SignJWT } from "jose"
 import { randomBytes } from "node:crypto"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
@@ -42,17 +42,17 @@ describe("Auth, local", () => {
       const { path, secret } = yield* secretFile
       const environment = withEnv({ REELAY_SECRET_FILE: path })
       yield* Effect.gen(function* () {
-        assert.deepStrictEqual(yield* callerOf(null), { userId: LOCAL_USER, operator: true })
+        assert.deepStrictEqual(yield* callerOf(null), { userId: LOCAL_USER, operator: true, expires: null })
         const token = yield* signLocalToken({ userId: alice, operator: false })
-        assert.deepStrictEqual(yield* callerOf(token), { userId: alice, operator: false })
+        assert.deepInclude(yield* callerOf(token), { userId: alice, operator: false })
         // Signed with the bare secret, as media URLs are, it is worth nothing.
         const bare = yield* Effect.promise(() =>
-          new SignJWT({ sub: "alice" }).setProtectedHeader({ alg: "HS256" }).sign(secret)
+          new SignJWT({ sub: "alice" }).setExpirationTime("1m").setProtectedHeader({ alg: "HS256" }).sign(secret)
         )
         assert.strictEqual(yield* reasonOf(bare), "invalid")
         assert.strictEqual(yield* reasonOf("nonsense"), "invalid")
         const operator = yield* signLocalToken({ userId: alice, operator: true })
-        assert.deepStrictEqual(yield* callerOf(operator), { userId: alice, operator: true })
+        assert.deepInclude(yield* callerOf(operator), { userId: alice, operator: true })
       }).pipe(Effect.provide(environment))
     })
   )
@@ -70,10 +70,14 @@ describe("Auth, local", () => {
 describe("Auth, jwt", () => {
   it.effect("HS256: subject, role, issuer, audience, expiry, and no way round the algorithm", () =>
     Effect.gen(function* () {
-      const good = { sub: "alice", iss: "https://issuer", aud: "reelay" }
+      const exp = Math.floor(Date.now() / 1000) + 60
+      const good = { sub: "alice", iss: "https://issuer", aud: "reelay", exp }
       const token = (claims: Record<string, unknown>, key?: string) => Effect.promise(() => hs256(claims, key))
-      assert.deepStrictEqual(yield* callerOf(yield* token(good)), { userId: alice, operator: false })
-      assert.deepStrictEqual(yield* callerOf(yield* token({ ...good, role: "operator" })), {
+      const caller = yield* callerOf(yield* token(good))
+      assert.deepInclude(caller, { userId: alice, operator: false })
+      // As long as a token is taken, and no longer.
+      assert.strictEqual(caller.expires, exp + 5)
+      assert.deepInclude(yield* callerOf(yield* token({ ...good, role: "operator" })), {
         userId: alice,
         operator: true
       })
@@ -82,8 +86,12 @@ describe("Auth, jwt", () => {
       assert.strictEqual(yield* reasonOf(yield* token({ ...good, iss: "https://other" })), "invalid")
       assert.strictEqual(yield* reasonOf(yield* token({ ...good, aud: "other" })), "invalid")
       assert.strictEqual(yield* reasonOf(yield* token({ ...good, exp: 1 })), "invalid")
-      assert.strictEqual(yield* reasonOf(yield* token({ iss: good.iss, aud: good.aud })), "invalid")
+      assert.strictEqual(yield* reasonOf(yield* token({ ...good, sub: undefined })), "invalid")
       assert.strictEqual(yield* reasonOf(yield* token({ ...good, sub: "" })), "invalid")
+      const { exp: _, ...endless } = good
+      assert.match((yield* Effect.flip(callerOf(yield* token(endless)))).detail, /when it expires/)
+      assert.strictEqual(yield* reasonOf(yield* token({ ...good, sub: "é".repeat(96) })), "invalid")
+      assert.strictEqual((yield* callerOf(yield* token({ ...good, sub: "é".repeat(95) }))).userId.length, 95)
       assert.strictEqual(yield* reasonOf(yield* token(good, "another secret of thirty-two bytes or more")), "invalid")
       const none = `${btoa(JSON.stringify({ alg: "none" }))}.${btoa(JSON.stringify(good))}.`.replaceAll("=", "")
       assert.strictEqual(yield* reasonOf(none), "invalid")
@@ -122,18 +130,29 @@ describe("Auth, jwt", () => {
         )
         yield* Effect.gen(function* () {
           const token = yield* Effect.promise(() =>
-            new SignJWT({ sub: "alice" }).setProtectedHeader({ alg: "ES256", kid: "k1" }).sign(privateKey)
+            new SignJWT({ sub: "alice" })
+              .setExpirationTime("1m")
+              .setProtectedHeader({ alg: "ES256", kid: "k1" })
+              .sign(privateKey)
           )
-          assert.deepStrictEqual(yield* callerOf(token), { userId: alice, operator: false })
-          const confused = yield* Effect.promise(() => hs256({ sub: "alice" }, JSON.stringify(jwk).padEnd(64)))
+          assert.deepInclude(yield* callerOf(token), { userId: alice, operator: false })
+          const confused = yield* Effect.promise(() =>
+            hs256({ sub: "alice", exp: 1e10 }, JSON.stringify(jwk).padEnd(64))
+          )
           assert.strictEqual(yield* reasonOf(confused), "invalid")
           const stranger = yield* Effect.promise(() =>
-            new SignJWT({ sub: "alice" }).setProtectedHeader({ alg: "ES256", kid: "other" }).sign(privateKey)
+            new SignJWT({ sub: "alice" })
+              .setExpirationTime("1m")
+              .setProtectedHeader({ alg: "ES256", kid: "other" })
+              .sign(privateKey)
           )
           assert.strictEqual(yield* reasonOf(stranger), "invalid")
         }).pipe(Effect.provide(withEnv({ REELAY_AUTH: "jwt", REELAY_JWKS_URL: `http://127.0.0.1:${port}/keys` })))
         const token = yield* Effect.promise(() =>
-          new SignJWT({ sub: "alice" }).setProtectedHeader({ alg: "ES256", kid: "k1" }).sign(privateKey)
+          new SignJWT({ sub: "alice" })
+            .setExpirationTime("1m")
+            .setProtectedHeader({ alg: "ES256", kid: "k1" })
+            .sign(privateKey)
         )
         assert.strictEqual(
           yield* reasonOf(token).pipe(
@@ -142,6 +161,25 @@ describe("Auth, jwt", () => {
           "unavailable"
         )
       })
+  )
+})
+
+describe("Auth, what it says at its start", () => {
+  const saidWith = (env: Record<string, string>) =>
+    Effect.gen(function* () {
+      const said: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])
+      yield* Effect.provide(
+        Effect.void,
+        Layer.fresh(withEnv({ REELAY_AUTH: "jwt", REELAY_JWT_SECRET: HS, ...env }))
+      ).pipe(Effect.provide(logger))
+      return said.filter((line) => line.includes("REELAY_JWT_AUDIENCE"))
+    })
+  it.effect("that it takes tokens meant for others, once, where no audience is set", () =>
+    Effect.gen(function* () {
+      assert.lengthOf(yield* saidWith({}), 1)
+      assert.lengthOf(yield* saidWith({ REELAY_JWT_AUDIENCE: "reelay" }), 0)
+    })
   )
 })
 

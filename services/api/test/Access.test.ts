@@ -1,4 +1,5 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { freePort } from "@reelay/platform/embedded/FreePort"
 import { exports_ } from "@reelay/platform/Tables"
 import { sql } from "drizzle-orm"
 import { fieldsOf, isProblem, itemsOf, NOBODY, record } from "./Answers.ts"
@@ -241,6 +242,35 @@ describe("REELAY_AUTH=jwt", () => {
       fieldsOf(isProblem(await api.call("POST", "/api/projects", { name: "x", colour: 1 }, alice), 400, "validation")),
       ["colour"]
     )
+  })
+})
+
+describe("metrics, where tokens are asked for", () => {
+  it("are on a port of their own, and only there", async () => {
+    const port = String(await freePort())
+    const api = await startApi({ env: { ...JWT, REELAY_METRICS_PORT: port, REELAY_METRICS_HOST: "127.0.0.1" } })
+    try {
+      isProblem(await api.call("GET", "/metrics"), 404, "not_found")
+      const scraped = await fetch(`http://127.0.0.1:${port}/metrics`)
+      assert.match(await scraped.text(), /^reelay_http_requests_total\{/m)
+      for (const path of ["/api/exports", "/health/live", "/docs"]) {
+        assert.strictEqual((await fetch(`http://127.0.0.1:${port}${path}`)).status, 404, path)
+      }
+    } finally {
+      await api.close()
+    }
+  })
+  it("are nowhere without that port", async () => {
+    const api = await startApi({ env: JWT })
+    try {
+      isProblem(
+        await api.call("GET", "/metrics", undefined, await bearer("root", { role: "operator" })),
+        404,
+        "not_found"
+      )
+    } finally {
+      await api.close()
+    }
   })
 })
 

@@ -163,7 +163,7 @@ describe("what a browser gets", () => {
       const before = asked.length
       assert.match((await upgrade("/ws", { origin: "https://evil.example" })).head, /^HTTP\/1.1 403/)
       assert.match((await upgrade("/ws", { host: "evil.example" })).head, /^HTTP\/1.1 403/)
-      for (const path of ["/", "/wsx", "/api/exports", "/ws/deep"])
+      for (const path of ["/", "/wsx", "/api/exports", "/ws/deep", "/ws/"])
         assert.match((await upgrade(path)).head, /^HTTP\/1.1 404/)
       assert.strictEqual(asked.length, before)
     })

@@ -18,6 +18,8 @@ const AUTH_WITHIN = Duration.seconds(10)
 const HIGH_WATER = 64 * 1024
 /** A client that takes nothing for that long is let go. */
 const STUCK_AFTER = Duration.seconds(30)
+/** Milliseconds; more than three weeks would fire at once. */
+const LONGEST_TIMER = Duration.toMillis("1 day")
 const LOOK_AGAIN = Duration.millis(100)
 
 const connections = Metric.gauge("reelay_websocket_connections", { description: "Open WebSockets" })
@@ -34,6 +36,8 @@ const note = (code: string, detail: string): ServerMessage => ({ type: "error", 
 /** Ends the connection, from our side, with a code that says why. */
 class Goodbye extends Schema.TaggedError<Goodbye>()("Goodbye", {
   code: Schema.Int,
+  /** What the last message calls it. */
+  note: Schema.String,
   reason: Schema.String
 }) {}
 
@@ -59,11 +63,13 @@ export const serveConnection = Effect.fn("Connection.serve")(function* ({ caller
 
   const reader = yield* socket.reader
   const writer = yield* socket.writer
+  const renewed = yield* Queue.sliding<void>(1)
   let who = caller
   let listener: Listener | null = null
   yield* Effect.addFinalizer(() => Effect.suspend(() => (listener === null ? Effect.void : audience.leave(listener))))
 
-  const unauthorized = (detail: string) => new Goodbye({ code: CLOSE.unauthorized, reason: detail })
+  const unauthorized = (detail: string) =>
+    new Goodbye({ code: CLOSE.unauthorized, note: "unauthorized", reason: detail })
 
   const authenticate = Effect.fnUntraced(function* (token: string) {
     const result = yield* auth
@@ -79,6 +85,7 @@ export const serveConnection = Effect.fn("Connection.serve")(function* ({ caller
     const before: UserId | undefined = listener?.user
     if (before !== undefined && before !== result.userId) return yield* unauthorized("The token is another user's.")
     who = result
+    Queue.offerUnsafe(renewed, undefined)
   })
 
   const subscribe = Effect.fnUntraced(function* (message: Extract<ClientMessage, { type: "subscribe" }>) {
@@ -113,6 +120,20 @@ export const serveConnection = Effect.fn("Connection.serve")(function* ({ caller
   const strangersLeave = Effect.suspend(() => (who === null ? unauthorized("No token came.") : Effect.never)).pipe(
     Effect.delay(AUTH_WITHIN)
   )
+  /** A connection is worth no more than the token behind it. A new one may come in time, as another `auth` message. */
+  const tokenEnds = Effect.gen(function* () {
+    while (true) {
+      const left = who?.expires == null ? Infinity : who.expires * 1000 - (yield* Clock.currentTimeMillis)
+      if (left <= 0) {
+        return yield* new Goodbye({
+          code: CLOSE.unauthorized,
+          note: "token_expired",
+          reason: "The token has expired: connect again with another."
+        })
+      }
+      yield* Queue.take(renewed).pipe(Effect.timeoutOption(Math.min(left, LONGEST_TIMER)))
+    }
+  })
   const ping = say({ type: "ping" }).pipe(Effect.delay(PING_EVERY), Effect.forever)
 
   const room = Effect.gen(function* () {
@@ -125,7 +146,7 @@ export const serveConnection = Effect.fn("Connection.serve")(function* ({ caller
       if (wire.writableLength < left) taken = now
       left = wire.writableLength
       if (now - taken > Duration.toNanosUnsafe(STUCK_AFTER)) {
-        return yield* new Goodbye({ code: CLOSE.slow, reason: "The client does not read." })
+        return yield* new Goodbye({ code: CLOSE.slow, note: "slow", reason: "The client does not read." })
       }
     }
   })
@@ -149,17 +170,17 @@ export const serveConnection = Effect.fn("Connection.serve")(function* ({ caller
 
   yield* Metric.modify(connections, 1)
   yield* Effect.addFinalizer(() => Metric.modify(connections, -1))
-  yield* Effect.raceAllFirst([listen, send, ping, strangersLeave]).pipe(
+  yield* Effect.raceAllFirst([listen, send, ping, strangersLeave, tokenEnds]).pipe(
     Effect.catchTag(
       "Goodbye",
-      Effect.fnUntraced(function* ({ code, reason }) {
+      Effect.fnUntraced(function* ({ code, note: last, reason }) {
         if (code === CLOSE.slow) {
           yield* Metric.update(letGo, 1)
           // A polite end would wait in the same queue that nobody reads.
           wire.destroy()
           return
         }
-        const text = yield* Effect.orDie(encodeMessage(note("unauthorized", reason)))
+        const text = yield* Effect.orDie(encodeMessage(note(last, reason)))
         yield* writer.writeAll([text])
         yield* writer.write(new Socket.CloseEvent(code, reason))
         // Until the client agrees, or is gone.

@@ -3,7 +3,7 @@ import { Auth } from "@reelay/platform/Auth"
 import { Bus } from "@reelay/platform/Bus"
 import { Database } from "@reelay/platform/Database"
 import { LiveFarm } from "@reelay/platform/LiveFarm"
-import * as Telemetry from "@reelay/platform/Telemetry"
+import { metrics } from "@reelay/platform/Metrics"
 import { Config, Layer } from "effect"
 import { HttpMiddleware, HttpRouter } from "effect/http"
 import { createServer } from "node:http"
@@ -31,7 +31,7 @@ const services = Audience.layer.pipe(
  * The whole service. Requests are not logged: an open socket is nothing to tell, and addresses may carry tokens, which
  * is also why `/ws` is not traced.
  */
-export const notifier = HttpRouter.serve(Layer.mergeAll(socketRoute, healthRoutes, Telemetry.metricsRoute), {
+export const notifier = HttpRouter.serve(Layer.mergeAll(socketRoute, healthRoutes, metrics), {
   disableLogger: true,
   disableListenLog: true
 }).pipe(

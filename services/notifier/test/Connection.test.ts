@@ -47,7 +47,8 @@ const aConnection = Effect.fnUntraced(function* (caller: UserId | null) {
         const text = Redacted.value<string>(token)
         if (text === "away") return yield* new AuthError({ reason: "unavailable", detail: "No keys." })
         if (text === "bad") return yield* new AuthError({ reason: "invalid", detail: "Not valid." })
-        return { userId: UserId.make(text), operator: false }
+        const [user = "", seconds] = text.split(" until ")
+        return { userId: UserId.make(user), operator: false, expires: seconds === undefined ? null : Number(seconds) }
       })
     }),
     Layer.succeed(Audience, {
@@ -63,7 +64,7 @@ const aConnection = Effect.fnUntraced(function* (caller: UserId | null) {
   const serving = yield* serveConnection({
     socket,
     wire,
-    caller: caller === null ? null : { userId: caller, operator: false }
+    caller: caller === null ? null : { userId: caller, operator: false, expires: null }
   }).pipe(Effect.provide(services), Effect.forkChild)
   yield* Effect.yieldNow
   return {
@@ -95,6 +96,26 @@ describe("a connection", () => {
       yield* leaves
       yield* Fiber.join(serving)
       assert.deepStrictEqual(left, [listener])
+    })
+  )
+
+  it.effect("ends when its token does, unless a new one comes in time", () =>
+    Effect.gen(function* () {
+      const { closed, leaves, says, sent, serving } = yield* aConnection(null)
+      yield* says({ type: "auth", token: "ann until 60" })
+      yield* settled
+      yield* TestClock.adjust("59 seconds")
+      yield* says({ type: "auth", token: "ann until 100" })
+      yield* settled
+      yield* TestClock.adjust("40 seconds")
+      assert.deepStrictEqual(closed, [])
+      yield* TestClock.adjust("1 second")
+      const last = (yield* Queue.takeAll(sent)).at(-1)
+      // Not `unauthorized`: a client that has fresh tokens comes back by itself, nobody is asked.
+      assert.isTrue(last?.type === "error" && last.code === "token_expired", JSON.stringify(last))
+      assert.deepStrictEqual(closed, [CLOSE.unauthorized])
+      yield* leaves
+      yield* Fiber.join(serving)
     })
   )
 

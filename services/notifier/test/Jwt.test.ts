@@ -15,7 +15,7 @@ const tokenOf = (sub: string, secret = SECRET, seconds = 60) => {
 }
 
 const ALL = { type: "subscribe", exports: "all" }
-const [ann, bob] = [UserId.make("ann"), UserId.make("bob")]
+const [ann, bob, eve] = [UserId.make("ann"), UserId.make("bob"), UserId.make("eve")]
 
 layer(Lab.layerWith({ REELAY_AUTH: "jwt", REELAY_JWT_SECRET: SECRET }), { excludeTestServices: true })(
   "with tokens",
@@ -65,6 +65,24 @@ layer(Lab.layerWith({ REELAY_AUTH: "jwt", REELAY_JWT_SECRET: SECRET }), { exclud
           assert.strictEqual((yield* next(client, "error")).code, "unauthorized")
           assert.strictEqual(yield* Effect.promise(() => client.ended), CLOSE.unauthorized)
         }
+      })
+    )
+
+    it.effect("a connection ends with its token; a fresh one goes on where it was", () =>
+      Effect.gen(function* () {
+        const lab = yield* Lab
+        const mine = yield* lab.anExport(eve)
+        // Five seconds that clocks may differ: this one has half a second left.
+        const first = yield* connectTo(`${lab.url}?token=${tokenOf(eve, SECRET, -4)}`)
+        first.send(ALL)
+        const { cursor } = yield* next(first, "snapshot")
+        assert.strictEqual((yield* next(first, "error")).code, "token_expired")
+        assert.strictEqual(yield* Effect.promise(() => first.ended), CLOSE.unauthorized)
+        yield* lab.happen(eve, mine, "processing")
+        const second = yield* connectTo(lab.url)
+        second.send({ type: "auth", token: tokenOf(eve) })
+        second.send({ ...ALL, since: cursor })
+        assert.deepStrictEqual(stateOf(yield* next(second, "state")), [mine, "processing", 1])
       })
     )
 

@@ -1,8 +1,8 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { Api } from "@reelay/contracts/api/Api"
 import { Auth, AuthError } from "@reelay/platform/Auth"
+import { metrics } from "@reelay/platform/Metrics"
 import { isLoopback } from "@reelay/platform/Origin"
-import * as Telemetry from "@reelay/platform/Telemetry"
 import { Config, Effect, Layer, Schema } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
@@ -22,7 +22,7 @@ const api = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
   Layer.provide(guards)
 )
 
-const routes = Layer.mergeAll(api, docs, Telemetry.metricsRoute, webApp, pipeline)
+const routes = Layer.mergeAll(api, docs, metrics, webApp, pipeline)
 
 /** 0: whichever is free. */
 const Port = Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 65_535 }))

@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream"
  * WebSocket has to be understood, and nothing is lost, on the way.
  */
 
-const isSocketPath = (url: string | undefined): boolean => /^\/ws\/?(\?|$)/.test(url ?? "")
+const isSocketPath = (url: string | undefined): boolean => /^\/ws(\?|$)/.test(url ?? "")
 
 const refuse = (client: Duplex, status: number, title: string, code: string): void => {
   const body = JSON.stringify({ type: `urn:reelay:problem:${code}`, title, status, code })
