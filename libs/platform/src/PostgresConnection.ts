@@ -22,6 +22,8 @@ export type SessionSettings = Readonly<Record<string, string | number>>
 
 /** Seconds. */
 const CONNECT_TIMEOUT = 3
+/** Statements that a connection keeps prepared. Each costs the server some memory for as long as the connection lives. */
+const PREPARED = 250
 
 class ConnectionClosed extends Error {
   readonly code = "CONNECTION_CLOSED"
@@ -79,13 +81,25 @@ export const makeConnection = (url: string, settings: SessionSettings): Postgres
     const name = `s${savepoints++}`
     return bracket(`savepoint ${name}`, `release ${name}`, `rollback to ${name}`)(run)
   }
+  /**
+   * What drizzle sends. Unprepared, the driver asks the server for the types of the parameters first: two round trips
+   * each time, and the server parses and plans each time. A pooler that knows no prepared statements is said in the
+   * URL: `?prepare=false`.
+   */
+  const prepared = new Set<string>()
+  const unsafe: typeof client.unsafe = (text, parameters, options) => {
+    if (isClosed()) return refuse()
+    if (parameters === undefined || parameters.length === 0) return client.unsafe(text, parameters, options)
+    if (prepared.size < PREPARED) prepared.add(text)
+    return client.unsafe(text, parameters, { ...options, prepare: prepared.has(text) })
+  }
   const sql: postgres.Sql = new Proxy(client, {
     apply: (target, self, args) => (isClosed() ? refuse() : Reflect.apply(target, self, args)),
     get: (target, name) => {
       // drizzle's transactions and nested ones.
       if (name === "begin") return begin
       if (name === "savepoint") return savepoint
-      if (name === "unsafe" && isClosed()) return refuse
+      if (name === "unsafe") return unsafe
       return Reflect.get(target, name)
     }
   })

@@ -177,7 +177,8 @@ export const exports_ = pgTable(
   },
   (t) => [
     uniqueIndex("exports_idempotency").on(t.userId, t.idempotencyKey),
-    index("exports_by_user").on(t.userId, t.id),
+    // Lists, newest first; how many were accepted within the hour.
+    index("exports_by_user").on(t.userId, t.createdAt, t.id),
     unique("exports_tenant").on(t.id, t.userId),
     index("exports_by_project").on(t.projectId, t.id),
     index("exports_by_video").on(t.videoId, t.id),

@@ -3,27 +3,27 @@ import type { Export } from "@reelay/contracts/Export"
 import { ExportRequest } from "@reelay/contracts/Export"
 import { ExportId, newId } from "@reelay/contracts/Ids"
 import type { UserId } from "@reelay/contracts/Ids"
-import { IdempotencyMismatch, RateLimited, VideoNotFound } from "@reelay/contracts/Problem"
-import type { NotFound } from "@reelay/contracts/Problem"
+import { IdempotencyMismatch, NotFound, RateLimited, VideoNotFound } from "@reelay/contracts/Problem"
 import { secondsOf } from "@reelay/contracts/Quantity"
 import { RenderSpec } from "@reelay/contracts/RenderSpec"
 import type { Auth } from "@reelay/platform/Auth"
 import { Database } from "@reelay/platform/Database"
-import type { Transaction } from "@reelay/platform/Database"
+import type { DatabaseError } from "@reelay/platform/DatabaseError"
 import { LiveFarm } from "@reelay/platform/LiveFarm"
-import { exportColumns, exportOf, NOT_LIVE } from "@reelay/platform/Rows"
-import type { ExportRow } from "@reelay/platform/Rows"
-import { exports_, videos } from "@reelay/platform/Tables"
+import { exportOf, NOT_LIVE } from "@reelay/platform/Rows"
+import { exports_ } from "@reelay/platform/Tables"
 import { estimateBytes } from "@reelay/render/Estimate"
-import { and, count, desc, eq, inArray, sql } from "drizzle-orm"
+import { count, eq } from "drizzle-orm"
 import { Context, Effect, Layer, Metric, Schema } from "effect"
 import type { Config } from "effect"
 import { requestDigest } from "./Digest.ts"
 import { Doorbell } from "./Doorbell.ts"
-import { loadMaterial } from "./ExportMaterial.ts"
+import { makeMaterials } from "./ExportMaterial.ts"
 import { freeze } from "./Freeze.ts"
 import type { Frozen, Refusal } from "./Freeze.ts"
-import { afterOne, allowanceOf, exportsPerHour } from "./RateLimit.ts"
+import { makeKeys, makeNewExports } from "./NewExports.ts"
+import type { NewExport } from "./NewExports.ts"
+import { exportsPerHour } from "./RateLimit.ts"
 import type { Allowance } from "./RateLimit.ts"
 import { secondsFor } from "./RenderTimes.ts"
 import type { Trouble } from "./Trouble.ts"
@@ -62,82 +62,58 @@ export class Acceptance extends Context.Service<
         const doorbell = yield* Doorbell
         const limit = yield* exportsPerHour
 
-        const frozenOf = Effect.fnUntraced(
-          function* (owner: UserId, request: ExportRequest) {
-            const material = yield* loadMaterial(owner, request)
-            return yield* Effect.fromResult(freeze(request, owner, material))
-          },
-          Effect.provideService(Database, database)
-        )
+        const materialOf = yield* makeMaterials
+        const insert = yield* makeNewExports(limit)
+        const byKey = yield* makeKeys
 
-        const earlier = (owner: UserId, key: string) =>
-          database
-            .query("exports.byKey", (db) => db.select(withDigest).from(exports_).where(byKey(owner, key)))
-            .pipe(Effect.map(([row]) => row ?? null))
+        const frozenOf = (owner: UserId, request: ExportRequest) =>
+          Effect.flatMap(materialOf(owner, request), (material) => Effect.fromResult(freeze(request, owner, material)))
 
-        /** The export that the key stands for, if the request is the one it was used for. */
-        const repeated = Effect.fnUntraced(function* ({ requestDigest: digest, ...row }: KeyedRow, wanted: string) {
-          if (digest !== wanted)
+        /** The export that the key stands for, if the request is the one it was used for; null when it is new. */
+        const repeated = Effect.fnUntraced(function* (userId: UserId, key: string, digest: string) {
+          const row = yield* byKey({ userId, key })
+          if (row === null) return null
+          if (row.requestDigest !== digest)
             return yield* new IdempotencyMismatch({ detail: "Another request came with this key." })
           return yield* exportOf(row, yield* live.liveOf(ExportId.make(row.id)))
         })
 
-        return Acceptance.of({
-          accept: Effect.fn("Acceptance.accept")(function* (owner, request, key) {
-            const digest = requestDigest(request)
-            const known = key === null ? null : yield* earlier(owner, key)
-            if (known !== null) return { export: yield* repeated(known, digest), allowance: null }
+        const accept: Acceptance["Service"]["accept"] = Effect.fn("Acceptance.accept")(function* (owner, request, key) {
+          const asked = encodeRequest(request)
+          const digest = requestDigest(asked)
+          const known = key === null ? null : yield* repeated(owner, key, digest)
+          if (known !== null) return { export: known, allowance: null }
 
-            const frozen = yield* frozenOf(owner, request)
-            const values = rowOf(owner, request, frozen, key, digest)
-            const outcome = yield* database.transaction("exports.accept", async (tx): Promise<Outcome> => {
-              const allowance = limit === null ? null : await countedAlone(tx, owner, limit)
-              if (key !== null && limit !== null) {
-                const [twin] = await tx.select(withDigest).from(exports_).where(byKey(owner, key))
-                if (twin !== undefined) return { _tag: "repeated", row: twin }
+          const frozen = yield* frozenOf(owner, request)
+          const row = rowOf(owner, request, asked, frozen, key, digest)
+          const outcome = yield* insert(row).pipe(
+            Effect.catchIf(isProjectGone, () => new NotFound({ detail: "The project was deleted meanwhile." }))
+          )
+          switch (outcome._tag) {
+            case "accepted": {
+              const { allowance, createdAt } = outcome
+              yield* doorbell.ring(owner, row.id)
+              yield* Metric.update(accepted, 1)
+              return {
+                export: yield* exportOf({ ...row, ...NEW, createdAt, updatedAt: createdAt }, NOT_LIVE),
+                allowance
               }
-              if (allowance !== null && allowance.remaining === 0) return { _tag: "limited", allowance }
-              // Held against deletion until the row that needs them is there.
-              const ids = frozen.spec.sources.map((source) => source.videoId)
-              const held = await tx
-                .select({ id: videos.id })
-                .from(videos)
-                .where(and(inArray(videos.id, ids), eq(videos.userId, owner)))
-                .for("key share")
-              if (held.length !== ids.length) return { _tag: "gone" }
-              const [row] = await tx
-                .insert(exports_)
-                .values(values)
-                .onConflictDoNothing({ target: [exports_.userId, exports_.idempotencyKey] })
-                .returning(exportColumns)
-              if (row !== undefined) return { _tag: "accepted", row, allowance }
-              const [twin] = await tx
-                .select(withDigest)
-                .from(exports_)
-                .where(byKey(owner, key ?? ""))
-              return twin === undefined ? { _tag: "gone" } : { _tag: "repeated", row: twin }
-            })
-            switch (outcome._tag) {
-              case "accepted": {
-                yield* doorbell.ring(owner, values.id)
-                yield* Metric.update(accepted, 1)
-                const allowance = outcome.allowance
-                return {
-                  export: yield* exportOf(outcome.row, NOT_LIVE),
-                  allowance: allowance === null ? null : afterOne(allowance)
-                }
-              }
-              case "repeated":
-                return { export: yield* repeated(outcome.row, digest), allowance: null }
-              case "gone":
-                return yield* new VideoNotFound({ detail: "A video of this export was deleted meanwhile." })
-              case "limited":
-                return yield* new RateLimited({
-                  detail: `${outcome.allowance.limit} exports an hour is the most.`,
-                  retryAfterSeconds: outcome.allowance.resetSeconds
-                })
             }
-          }),
+            case "repeated":
+              // It came with the same key at the same moment, and is known by now.
+              return yield* accept(owner, request, key)
+            case "gone":
+              return yield* new VideoNotFound({ detail: "A video of this export was deleted meanwhile." })
+            case "limited":
+              return yield* new RateLimited({
+                detail: `${outcome.allowance.limit} exports an hour is the most.`,
+                retryAfterSeconds: outcome.allowance.resetSeconds
+              })
+          }
+        })
+
+        return Acceptance.of({
+          accept,
 
           estimate: Effect.fn("Acceptance.estimate")(function* (owner, request) {
             const frozen = yield* frozenOf(owner, request)
@@ -163,51 +139,47 @@ export class Acceptance extends Context.Service<
 
 const accepted = Metric.counter("reelay_exports_accepted_total", { description: "Exports whose row was written" })
 
-type KeyedRow = ExportRow & { readonly requestDigest: string }
-const withDigest = { ...exportColumns, requestDigest: exports_.requestDigest }
-const byKey = (owner: UserId, key: string) => and(eq(exports_.userId, owner), eq(exports_.idempotencyKey, key))
+/** The constraint that refuses an export of a project that was deleted since its material was read. */
+const PROJECT = "exports_project_id_projects_id_fk"
+const isProjectGone = (error: DatabaseError): boolean => error.constraint === PROJECT
 
-type Outcome =
-  | { readonly _tag: "accepted"; readonly row: ExportRow; readonly allowance: Allowance | null }
-  | { readonly _tag: "repeated"; readonly row: KeyedRow }
-  | { readonly _tag: "limited"; readonly allowance: Allowance }
-  | { readonly _tag: "gone" }
-
-/** The user's allowance, counted by one request at a time, so that a burst gets no more than its due. */
-const countedAlone = async (tx: Transaction, owner: UserId, limit: number): Promise<Allowance> => {
-  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`accept:${owner}`}, 0))`)
-  const latest = await tx
-    .select({ age: sql<number>`extract(epoch from now() - ${exports_.createdAt})`.mapWith(Number) })
-    .from(exports_)
-    .where(eq(exports_.userId, owner))
-    .orderBy(desc(exports_.id))
-    .limit(limit)
-  return allowanceOf(
-    limit,
-    latest.map((row) => row.age)
-  )
-}
+/** What every export begins with, by the table's defaults and triggers. */
+const NEW = {
+  epoch: 0,
+  status: "pending",
+  encoder: null,
+  outputs: [],
+  bytes: 0,
+  error: null,
+  startedAt: null,
+  completedAt: null
+} as const
 
 const encodeSpec = Schema.encodeSync(RenderSpec)
 const encodeRequest = Schema.encodeSync(ExportRequest)
 
-const rowOf = (owner: UserId, request: ExportRequest, frozen: Frozen, key: string | null, digest: string) => {
-  const { settings = {} } = encodeRequest(request)
-  return {
-    id: newId(ExportId),
-    userId: owner,
-    projectId: request.projectId ?? null,
-    videoId: request.videoId ?? null,
-    segments: request.segments ?? null,
-    type: request.type,
-    delivery: request.delivery,
-    settings: { ...settings, aspect: frozen.aspect },
-    priority: request.priority,
-    nodeLabels: request.nodeLabels,
-    idempotencyKey: key,
-    requestDigest: digest,
-    spec: encodeSpec(frozen.spec),
-    frames: frozen.frames,
-    durationMicros: frozen.duration
-  }
-}
+const rowOf = (
+  owner: UserId,
+  request: ExportRequest,
+  { settings = {} }: typeof ExportRequest.Encoded,
+  frozen: Frozen,
+  key: string | null,
+  digest: string
+): NewExport => ({
+  id: newId(ExportId),
+  userId: owner,
+  projectId: request.projectId ?? null,
+  videoId: request.videoId ?? null,
+  segments: request.segments ?? null,
+  type: request.type,
+  delivery: request.delivery,
+  settings: { ...settings, aspect: frozen.aspect },
+  priority: request.priority,
+  nodeLabels: request.nodeLabels,
+  idempotencyKey: key,
+  requestDigest: digest,
+  spec: encodeSpec(frozen.spec),
+  frames: frozen.frames,
+  durationMicros: frozen.duration,
+  sources: frozen.spec.sources.map((source) => source.videoId)
+})

@@ -20,7 +20,12 @@ export const encodeCursor = (sort: string, cursor: Cursor): string =>
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-export const decodeCursor = Effect.fnUntraced(function* (sort: string, text: string | undefined) {
+/** `isKey`: whether a row's sort key can be like that. */
+export const decodeCursor = Effect.fnUntraced(function* (
+  sort: string,
+  text: string | undefined,
+  isKey: (key: number | string) => boolean = () => true
+) {
   if (text === undefined) return null
   const refusal = new Validation({
     detail: "The cursor is not one that this list gave.",
@@ -28,7 +33,7 @@ export const decodeCursor = Effect.fnUntraced(function* (sort: string, text: str
   })
   const json = yield* Effect.fromResult(Result.mapError(Base64Url.decodeString(text), () => refusal))
   const [made, key, id] = yield* Schema.decodeUnknownEffect(Position)(json).pipe(Effect.mapError(() => refusal))
-  if (made !== sort || !UUID.test(id)) return yield* refusal
+  if (made !== sort || !UUID.test(id) || !isKey(key)) return yield* refusal
   return { key, id }
 })
 

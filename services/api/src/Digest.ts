@@ -1,8 +1,5 @@
-import { ExportRequest } from "@reelay/contracts/Export"
-import { Schema } from "effect"
-import { createHash } from "node:crypto"
-
-const encode = Schema.encodeSync(ExportRequest)
+import type { ExportRequest } from "@reelay/contracts/Export"
+import { hash } from "node:crypto"
 
 /** JSON with the members of every object in alphabetical order: equal values are equal texts. */
 const canonical = (value: unknown): string => {
@@ -14,8 +11,5 @@ const canonical = (value: unknown): string => {
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`
 }
 
-/** Identity of a request: of what it means with its defaults filled in, however its JSON was written. */
-export const requestDigest = (request: ExportRequest): string =>
-  createHash("sha256")
-    .update(canonical(encode(request)))
-    .digest("hex")
+/** Identity of an (encoded) request: of what it means with its defaults filled in, however its JSON was written. */
+export const requestDigest = (request: typeof ExportRequest.Encoded): string => hash("sha256", canonical(request))

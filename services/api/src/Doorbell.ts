@@ -21,15 +21,8 @@ export class Doorbell extends Context.Service<
     Effect.gen(function* () {
       const bus = yield* Bus
       return Doorbell.of({
-        ring: (userId, exportId) =>
-          bus.publish(exportRequested, { v: 1, exportId, userId }).pipe(
-            Effect.catchTag("BusError", () =>
-              Effect.logInfo("the doorbell did not ring; the scheduler will find the export by itself")
-            ),
-            Effect.annotateLogs({ exportId }),
-            Effect.forkDetach,
-            Effect.asVoid
-          ),
+        // Without the server's confirmation, which nobody would wait for.
+        ring: (userId, exportId) => bus.broadcast(exportRequested, { v: 1, exportId, userId }),
         announce: (message) => bus.broadcast(control, message).pipe(Effect.forkDetach, Effect.asVoid)
       })
     })

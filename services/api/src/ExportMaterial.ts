@@ -1,24 +1,41 @@
 import type { ExportRequest } from "@reelay/contracts/Export"
 import { Digest, VideoId } from "@reelay/contracts/Ids"
-import type { ProjectId, UserId } from "@reelay/contracts/Ids"
+import type { UserId } from "@reelay/contracts/Ids"
 import { NotFound, Validation, VideoNotFound } from "@reelay/contracts/Problem"
 import { Aspect } from "@reelay/contracts/Project"
 import type { SpecSource } from "@reelay/contracts/RenderSpec"
+import { makeBatch } from "@reelay/platform/Batch"
 import { Database } from "@reelay/platform/Database"
+import type { Db } from "@reelay/platform/Database"
+import type { DatabaseError } from "@reelay/platform/DatabaseError"
 import { clipColumns, clipOf, clipVersionHolds, locationOf, mediaOf, RowError } from "@reelay/platform/Rows"
-import type { VideoRow } from "@reelay/platform/Rows"
 import { clips, clipVersions, projects, videos } from "@reelay/platform/Tables"
-import { and, asc, eq, getTableColumns } from "drizzle-orm"
-import { Effect, Schema } from "effect"
+import { asc, eq, sql } from "drizzle-orm"
+import { Effect, Exit, Schema } from "effect"
 import { clipsOfVideo } from "./Freeze.ts"
 import type { Material } from "./Freeze.ts"
 
-/** What a request names, read as it is stored now. */
-export const loadMaterial = Effect.fn("loadMaterial")(function* (owner: UserId, request: ExportRequest) {
-  const subject = yield* subjectOf(request)
-  return "projectId" in subject
-    ? yield* loadProject(owner, subject.projectId)
-    : yield* loadVideo(owner, subject.videoId, request)
+/** Reads what a request names, as it is stored now. */
+export const makeMaterials = Effect.gen(function* () {
+  const video = yield* makeLookUp("material.videos", readVideos, ([row]) => storedVideo(row))
+  const project = yield* makeLookUp("material.projects", readProjects, storedProject)
+
+  return Effect.fn("material")(function* (userId: UserId, request: ExportRequest) {
+    const subject = yield* subjectOf(request)
+    if ("projectId" in subject) {
+      const found = yield* project({ id: subject.projectId, userId })
+      return found ?? (yield* new NotFound({ detail: "There is no such project." }))
+    }
+    const found = yield* video({ id: subject.videoId, userId })
+    if (found === null) return yield* new VideoNotFound({ detail: "There is no such video." })
+    const material: Material = {
+      name: found.name,
+      aspect: "source",
+      clips: clipsOfVideo(subject.videoId, found.name, request.segments),
+      sources: new Map([[subject.videoId, found.source]])
+    }
+    return material
+  })
 })
 
 const subjectOf = Effect.fnUntraced(function* ({ projectId, segments, videoId }: ExportRequest) {
@@ -34,6 +51,80 @@ const subjectOf = Effect.fnUntraced(function* ({ projectId, segments, videoId }:
   return yield* refuse("projectId", "or videoId is needed")
 })
 
+interface Owned {
+  readonly id: string
+  readonly userId: string
+}
+type Found<Row> = readonly [Row, ...ReadonlyArray<Row>]
+
+/** Asked for in one statement. */
+const MOST = 64
+
+/**
+ * Looks a user's things up; null for what is not there, or not theirs. Those who ask at the same time share a statement,
+ * and what they ask for in common is decoded once.
+ */
+const makeLookUp = Effect.fnUntraced(function* <Row extends Owned, A>(
+  name: string,
+  read: (db: Db, asked: ReadonlyArray<Owned>) => Promise<ReadonlyArray<Row>>,
+  decode: (rows: Found<Row>) => Effect.Effect<A, RowError>
+) {
+  const database = yield* Database
+  return makeBatch<Owned, A | null, DatabaseError | RowError>({
+    most: MOST,
+    isForAll: (error) => error._tag === "DatabaseError" && error.reason === "unavailable",
+    run: Effect.fnUntraced(function* (asked) {
+      const rows = yield* database.query(name, (db) => read(db, asked))
+      const answers = new Map<string, { readonly userId: string; readonly answer: Exit.Exit<A, RowError> }>()
+      for (const [id, [first, ...rest]] of Map.groupBy(rows, (row) => row.id)) {
+        if (first === undefined) continue
+        answers.set(id, { userId: first.userId, answer: yield* Effect.exit(decode([first, ...rest])) })
+      }
+      return asked.map(({ id, userId }) => {
+        const found = answers.get(id)
+        return found?.userId === userId ? found.answer : Exit.succeed(null)
+      })
+    })
+  })
+})
+
+const isAsked = (table: typeof videos | typeof projects, asked: ReadonlyArray<Owned>) =>
+  sql`(${table.id}, ${table.userId}) in (
+    select id, "userId" from jsonb_to_recordset(${JSON.stringify(asked)}::text::jsonb) as asked (id uuid, "userId" text)
+  )`
+
+const videoColumns = {
+  id: videos.id,
+  userId: videos.userId,
+  name: videos.name,
+  sha256: videos.sha256,
+  location: videos.location,
+  indexKey: videos.indexKey,
+  media: videos.media
+}
+const readVideos = (db: Db, asked: ReadonlyArray<Owned>) =>
+  db.select(videoColumns).from(videos).where(isAsked(videos, asked))
+type VideoRow = Awaited<ReturnType<typeof readVideos>>[number]
+
+/** One statement: clips and videos as they were at one moment. */
+const readProjects = (db: Db, asked: ReadonlyArray<Owned>) =>
+  db
+    .select({
+      id: projects.id,
+      userId: projects.userId,
+      name: projects.name,
+      aspect: projects.aspect,
+      clip: clipColumns,
+      video: videoColumns
+    })
+    .from(projects)
+    .leftJoin(clips, eq(clips.projectId, projects.id))
+    .leftJoin(clipVersions, clipVersionHolds)
+    .leftJoin(videos, eq(videos.id, clips.videoId))
+    .where(isAsked(projects, asked))
+    .orderBy(asc(projects.id), asc(clips.position), asc(clips.id))
+type ProjectRow = Awaited<ReturnType<typeof readProjects>>[number]
+
 const sourceOf = Effect.fnUntraced(function* (row: VideoRow) {
   const source: SpecSource = {
     videoId: VideoId.make(row.id),
@@ -45,46 +136,10 @@ const sourceOf = Effect.fnUntraced(function* (row: VideoRow) {
   return source
 })
 
-const loadVideo = Effect.fnUntraced(function* (owner: UserId, id: VideoId, request: ExportRequest) {
-  const [row] = yield* Database.use((database) =>
-    database.query("material.video", (db) =>
-      db
-        .select()
-        .from(videos)
-        .where(and(eq(videos.id, id), eq(videos.userId, owner)))
-    )
-  )
-  if (row === undefined) return yield* new VideoNotFound({ detail: "There is no such video." })
-  const material: Material = {
-    name: row.name,
-    aspect: "source",
-    clips: clipsOfVideo(id, row.name, request.segments),
-    sources: new Map([[id, yield* sourceOf(row)]])
-  }
-  return material
-})
+const storedVideo = (row: VideoRow) => Effect.map(sourceOf(row), (source) => ({ name: row.name, source }))
 
-const loadProject = Effect.fnUntraced(function* (owner: UserId, id: ProjectId) {
-  const rows = yield* Database.use((database) =>
-    // One statement: clips and videos as they were at one moment.
-    database.query("material.project", (db) =>
-      db
-        .select({
-          name: projects.name,
-          aspect: projects.aspect,
-          clip: clipColumns,
-          video: getTableColumns(videos)
-        })
-        .from(projects)
-        .leftJoin(clips, eq(clips.projectId, projects.id))
-        .leftJoin(clipVersions, clipVersionHolds)
-        .leftJoin(videos, eq(videos.id, clips.videoId))
-        .where(and(eq(projects.id, id), eq(projects.userId, owner)))
-        .orderBy(asc(clips.position), asc(clips.id))
-    )
-  )
-  const [first] = rows
-  if (first === undefined) return yield* new NotFound({ detail: "There is no such project." })
+const storedProject = Effect.fnUntraced(function* (rows: Found<ProjectRow>) {
+  const [{ aspect: stored, id, name }] = rows
   const sources = new Map<VideoId, SpecSource>()
   const found: Array<Material["clips"][number]> = []
   for (const { clip, video } of rows) {
@@ -102,9 +157,9 @@ const loadProject = Effect.fnUntraced(function* (owner: UserId, id: ProjectId) {
     found.push(yield* clipOf({ edits, id: clipId, position, projectId, version, videoId }))
     if (!sources.has(VideoId.make(video.id))) sources.set(VideoId.make(video.id), yield* sourceOf(video))
   }
-  const aspect = yield* Schema.decodeUnknownEffect(Aspect)(first.aspect).pipe(
+  const aspect = yield* Schema.decodeUnknownEffect(Aspect)(stored).pipe(
     Effect.mapError((cause) => new RowError({ table: "projects", id, cause }))
   )
-  const material: Material = { name: first.name, aspect, clips: found, sources }
+  const material: Material = { name, aspect, clips: found, sources }
   return material
 })

@@ -80,8 +80,8 @@ export class Exports extends Context.Service<
 
       return Exports.of({
         list: Effect.fn("Exports.list")(function* (owner, filter, sort, page) {
-          const after = yield* decodeCursor(sort, page.cursor)
           const order = ORDERS[sort]
+          const after = yield* decodeCursor(sort, page.cursor, order.isKey)
           const matches = matching(owner, filter)
           const [rows, total] = yield* database.query("exports.list", (db) =>
             Promise.all([
@@ -104,7 +104,7 @@ export class Exports extends Context.Service<
               .select(exportColumns)
               .from(exports_)
               .where(and(matching(owner, { projectId }), inArray(exports_.status, ["pending", "processing"])))
-              .orderBy(asc(exports_.id))
+              .orderBy(...ORDERS.createdAt.by)
               .limit(SHORT_LIST)
           )
           return yield* Effect.forEach(rows, shown)
@@ -131,7 +131,8 @@ export class Exports extends Context.Service<
 
         progress: Effect.fn("Exports.progress")(function* (owner, id) {
           const found = yield* shown(yield* find(owner, id))
-          return found.progress ?? (yield* restingProgress(found))
+          // What waits is told from its place in the queue: the scheduler says the order once for all.
+          return found.progress === null || found.status === "pending" ? yield* restingProgress(found) : found.progress
         }),
 
         attempts: Effect.fn("Exports.attempts")(function* (owner, id, operator) {
@@ -178,7 +179,7 @@ export class Exports extends Context.Service<
   )
 }
 
-/** What can be said from the row alone: before anything moves, after all is over, or while nothing is heard from the farm. */
+/** What the row and the queue say: before anything moves, after all is over, or while nothing is heard from the farm. */
 const restingProgress = Effect.fnUntraced(function* (found: Export) {
   const now = yield* DateTime.now
   const end = found.completedAt ?? now

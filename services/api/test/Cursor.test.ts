@@ -35,8 +35,8 @@ describe("cursors", () => {
 
 describe("allowance", () => {
   it("counts what is within the hour and says when the next is free", () => {
-    assert.deepStrictEqual(allowanceOf(3, []), { limit: 3, remaining: 3, resetSeconds: 0 })
-    assert.deepStrictEqual(allowanceOf(3, [10, 3000, 4000]), { limit: 3, remaining: 1, resetSeconds: 600 })
-    assert.deepStrictEqual(allowanceOf(3, [1, 2, 3599.5]), { limit: 3, remaining: 0, resetSeconds: 1 })
+    assert.deepStrictEqual(allowanceOf(3, { count: 0, oldest: null }), { limit: 3, remaining: 3, resetSeconds: 0 })
+    assert.deepStrictEqual(allowanceOf(3, { count: 2, oldest: 3000 }), { limit: 3, remaining: 1, resetSeconds: 600 })
+    assert.deepStrictEqual(allowanceOf(3, { count: 3, oldest: 3599.5 }), { limit: 3, remaining: 0, resetSeconds: 1 })
   })
 })

@@ -1,10 +1,11 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { exportRequested } from "@reelay/contracts/messages/Messages"
+import { ExportId } from "@reelay/contracts/Ids"
 import { requestsConsumer } from "@reelay/contracts/messages/Topology"
 import { Effect } from "effect"
 import { access, readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { isProblem, itemsOf, record, until } from "./Answers.ts"
+import { isProblem, itemsOf, NOBODY, record, until } from "./Answers.ts"
 import { startApi } from "./ApiUnderTest.ts"
 import type { ApiUnderTest } from "./ApiUnderTest.ts"
 import { complete, fail, process } from "./FarmWork.ts"
@@ -58,6 +59,8 @@ describe("exports", () => {
       codec: "auto",
       loudness: null
     })
+    // What is answered is what is stored.
+    assert.deepStrictEqual(record((await api.call("GET", `/api/exports/${String(body["id"])}`)).body), body)
     await api.run(api.bus.ensureConsumer(requestsConsumer))
     const heard = await api.run(
       Effect.gen(function* () {
@@ -86,6 +89,14 @@ describe("exports", () => {
     isProblem(await api.call("POST", "/api/exports", { projectId: project.id }), 400, "no_clips")
     const row = record((await api.call("GET", `/api/exports/${made.id}`)).body)
     assert.strictEqual(row["frames"], 30)
+  })
+
+  it("settings read back as they were given, a rate as text or as a number", async () => {
+    for (const frameRate of ["source", "30", "29.97", 30, 29.97]) {
+      const made = record((await api.call("POST", "/api/exports", { videoId, settings: { frameRate } })).body)
+      const read = record((await api.call("GET", `/api/exports/${String(made["id"])}`)).body)
+      for (const { settings } of [made, read]) assert.strictEqual(record(settings)["frameRate"], frameRate)
+    }
   })
 
   describe("Idempotency-Key", () => {
@@ -233,6 +244,48 @@ describe("exports", () => {
       framesDone: 50,
       etaSeconds: 0
     })
+  })
+
+  it("progress: what waits is told its place in the queue as it is now", async () => {
+    const made = await api.start({ videoId })
+    const { exportProgress, queueOrder } = await import("@reelay/contracts/messages/Messages")
+    const place = async (queuePosition: number, message: string) => {
+      const waiting = [...Array.from({ length: queuePosition - 1 }, () => ExportId.make(NOBODY)), made.id]
+      const progress = await until(`place ${queuePosition}`, async () => {
+        await api.run(api.bus.broadcast(queueOrder, { v: 1, waiting }))
+        const told = record((await api.call("GET", `/api/exports/${made.id}/progress`)).body)
+        return told["queuePosition"] === queuePosition && told
+      })
+      assert.deepInclude(progress, { status: "pending", stage: "queued", percent: 0, message })
+    }
+    await place(3, "Number 3 in the queue")
+    // The scheduler said it once, when it was another.
+    await api.run(
+      api.bus.broadcast(exportProgress, {
+        v: 1,
+        exportId: made.id,
+        userId: made.userId,
+        progress: {
+          epoch: 0,
+          status: "pending",
+          percent: 0,
+          stage: "queued",
+          message: "Waiting",
+          queuePosition: null,
+          framesDone: 0,
+          framesTotal: 50,
+          speed: null,
+          elapsedSeconds: 0,
+          etaSeconds: null
+        }
+      })
+    )
+    await until("what the scheduler said", async () => {
+      const { progress } = record((await api.call("GET", `/api/exports/${made.id}`)).body)
+      return progress !== null
+    })
+    await place(2, "Number 2 in the queue")
+    await place(1, "Next in the queue")
   })
 
   it("progress: from NATS, of this epoch only", async () => {

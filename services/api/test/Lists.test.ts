@@ -2,7 +2,8 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import type { Export } from "@reelay/contracts/Export"
 import { exports_ } from "@reelay/platform/Tables"
 import { eq, sql } from "drizzle-orm"
-import { isProblem, itemsOf, record } from "./Answers.ts"
+import { encodeCursor } from "../src/Cursor.ts"
+import { isProblem, itemsOf, NOBODY, record } from "./Answers.ts"
 import { startApi } from "./ApiUnderTest.ts"
 import type { ApiUnderTest } from "./ApiUnderTest.ts"
 import { complete, fail, process } from "./FarmWork.ts"
@@ -90,6 +91,32 @@ describe("lists of exports", () => {
     assert.deepStrictEqual(byStatus, [0, 0, 0, 1, 2, 2, 2, 3])
   })
 
+  it("by when they were made, by Postgres' clock, whatever the ids say", async () => {
+    // As two processes with different clocks make them, two of them at the same instant.
+    const offset = [40, 10, 30, 30, 0, 20, 55, 50]
+    const rewrite = (createdAt: ReadonlyArray<readonly [string, string]>) =>
+      api.run(
+        api.database.query("test", async (db) => {
+          await db.execute(sql`alter table exports disable trigger user`)
+          for (const [id, at] of createdAt) await db.update(exports_).set({ createdAt: at }).where(eq(exports_.id, id))
+          await db.execute(sql`alter table exports enable trigger user`)
+        })
+      )
+    const before = (await walk("", 100)).map((row) => [String(row["id"]), String(row["createdAt"])] as const)
+    await rewrite(ids().map((id, n) => [id, `2026-01-01 00:00:${offset[n] ?? 0}.5+00`]))
+    const [a, b, c, d, e, f, g, h] = ids()
+    const inTime = [e, b, f, c, d, a, h, g]
+    for (const limit of [1, 3, 100]) {
+      const up = (await walk("&sort=createdAt", limit)).map((row) => row["id"])
+      assert.deepStrictEqual(up, inTime)
+      assert.deepStrictEqual(
+        (await walk("&sort=-createdAt", limit)).map((row) => row["id"]),
+        up.toReversed()
+      )
+    }
+    await rewrite(before)
+  })
+
   it("filters, and totals that are of them", async () => {
     const total = async (query: string) =>
       record((await api.call("GET", `/api/exports?limit=1&${query}`)).body)["total"]
@@ -108,6 +135,18 @@ describe("lists of exports", () => {
   it("a cursor is of the order that it was given for", async () => {
     const cursor = String(record((await api.call("GET", "/api/exports?limit=2&sort=bytes")).body)["nextCursor"])
     isProblem(await api.call("GET", `/api/exports?sort=-bytes&cursor=${cursor}`), 400, "validation")
+    // Nor can a key be what no row's is.
+    for (const [sort, key] of [
+      ["createdAt", ""],
+      ["createdAt", "2026-02-30 00:00:00+00"],
+      ["-createdAt", "now"],
+      ["bytes", "many"],
+      ["bytes", 1.5],
+      ["status", "gone"]
+    ] as const) {
+      const made = encodeCursor(sort, { key, id: NOBODY })
+      isProblem(await api.call("GET", `/api/exports?sort=${sort}&cursor=${made}`), 400, "validation")
+    }
   })
 
   it("pages stay whole while exports come and go", async () => {
