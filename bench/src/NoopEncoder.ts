@@ -4,12 +4,13 @@ import { Digest, NodeId } from "@reelay/contracts/Ids"
 import { poolConsumer } from "@reelay/contracts/messages/Topology"
 import { type TaskMessage, taskMessage, taskResult } from "@reelay/contracts/messages/Messages"
 import type { Advertisement } from "@reelay/contracts/Node"
-import { taskFolder, taskManifest } from "@reelay/contracts/ObjectKeys"
-import { Build, lightPool, Manifest, type PoolName, videoPool } from "@reelay/contracts/Plan"
+import { taskFolder } from "@reelay/contracts/ObjectKeys"
+import { Build, lightPool, type Manifest, type PoolName, videoPool } from "@reelay/contracts/Plan"
 import { Bus, type Delivery } from "@reelay/platform/Bus"
+import { putManifest } from "@reelay/platform/Manifests"
 import * as ObjectStoreDirectory from "@reelay/platform/ObjectStoreDirectory"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
-import { Console, DateTime, Effect, Layer, Schema, Stream } from "effect"
+import { DateTime, Effect, Layer, Stream } from "effect"
 
 /**
  * An encoder that encodes nothing: it claims tasks, writes their manifests and reports them, so that what is left to
@@ -18,7 +19,17 @@ import { Console, DateTime, Effect, Layer, Schema, Stream } from "effect"
 const SLOTS = 64
 const BUILD = Build.make("000000000000")
 const POOLS: ReadonlyArray<PoolName> = [videoPool("software", "h264", BUILD), lightPool(BUILD)]
-const encodeManifest = Schema.encodeSync(Schema.fromJsonString(Manifest))
+/** Lines that are not out yet: one write for all that arrive together. */
+let said = ""
+const say = (exportId: string): void => {
+  if (said === "") {
+    setImmediate(() => {
+      process.stdout.write(said)
+      said = ""
+    })
+  }
+  said += `${exportId} ${performance.timeOrigin + performance.now()}\n`
+}
 const EMPTY = Digest.make("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 
 const main = Effect.gen(function* () {
@@ -55,7 +66,7 @@ const main = Effect.gen(function* () {
 
   const run = Effect.fnUntraced(function* (delivery: Delivery<TaskMessage>) {
     const { body } = delivery
-    if (body.pool === POOLS[0]) yield* Console.log(`${body.exportId} ${performance.timeOrigin + performance.now()}`)
+    if (body.pool === POOLS[0]) say(body.exportId)
     const object = yield* standIn(body.userId, body.task)
     const manifest: Manifest = {
       v: 1,
@@ -79,7 +90,7 @@ const main = Effect.gen(function* () {
       seconds: 0,
       madeAt: yield* DateTime.now
     }
-    yield* store.putIfAbsent(taskManifest(body.userId, body.task), new TextEncoder().encode(encodeManifest(manifest)))
+    yield* putManifest(store, body.userId, manifest)
     yield* bus.publish(taskResult, {
       v: 1,
       exportId: body.exportId,

@@ -3,7 +3,7 @@ import type { Advertisement } from "@reelay/contracts/Node"
 import type { Message } from "@reelay/contracts/messages/Message"
 import type { ConsumerDeclaration } from "@reelay/contracts/messages/Topology"
 import { Context, Layer } from "effect"
-import type { Effect, Stream } from "effect"
+import type { Effect, Exit, Stream } from "effect"
 import type { BusError } from "./BusError.ts"
 import { makeBus } from "./BusNats.ts"
 
@@ -17,6 +17,8 @@ export interface Delivery<A> {
   readonly deliveries: number
   /** Acknowledged and known to be so. */
   readonly ack: Effect.Effect<void, BusError>
+  /** Acknowledged without waiting for the server's word: when that is lost, it comes again after the ack wait. */
+  readonly settle: () => void
   /** Back into the queue, after a delay (milliseconds). */
   readonly giveBack: (delayMillis?: number) => Effect.Effect<void>
   /** Restarts the ack wait. */
@@ -43,6 +45,11 @@ export class Bus extends Context.Service<
       message: Message<A, I>,
       body: NoInfer<A>
     ): Effect.Effect<void, BusError>
+    /** The same for many at once, which costs one wait for all; what became of each, in order. */
+    publishAll<A extends { readonly v: number }, I>(
+      message: Message<A, I>,
+      bodies: ReadonlyArray<NoInfer<A>>
+    ): Effect.Effect<ReadonlyArray<Exit.Exit<void, BusError>>>
     /** On core NATS: to whoever listens (and into a stream without confirmation, where one covers the subject). */
     broadcast<A extends { readonly v: number }, I>(message: Message<A, I>, body: NoInfer<A>): Effect.Effect<void>
     /** What is broadcast from now on. */

@@ -3,63 +3,77 @@ import type { ConsumerDeclaration } from "@reelay/contracts/messages/Topology"
 import { Effect, Option, Pull, Queue, Random, Stream } from "effect"
 import type { Msg, NatsConnection } from "nats"
 import type { Delivery } from "./Bus.ts"
-import { acknowledge, deliveriesOf, giveBack, openPull, terminate, working } from "./BusPull.ts"
-import type { OpenPull } from "./BusPull.ts"
-import { readerOf } from "./BusWire.ts"
-import type { Read } from "./BusWire.ts"
+import { acknowledge, acknowledgeOnly, deliveriesOf, giveBack, openPull, terminate, working } from "./BusPull.ts"
+import { countRejected, readerOf } from "./BusWire.ts"
+import type { Rejected } from "./BusWire.ts"
 import type { NatsLink } from "./NatsLink.ts"
 
 const ACK_TIMEOUT_MILLIS = 5000
 const CONSUME_EXPIRES_MILLIS = 30_000
 const RETRY_MILLIS = 250
+/** While most places are taken: how long to wait for more of them to become free. */
+const GATHER_MILLIS = 5
 /** A message of a newer version waits for a process that knows it: somebody else, or this one after its upgrade. */
 const NEWER_DELAY_MILLIS = { from: 5000, to: 10_000 }
 
-type Reader<A> = (data: Uint8Array) => Effect.Effect<Read<A>>
+class Held<A> implements Delivery<A> {
+  readonly body: A
+  readonly #link: NatsLink
+  readonly #raw: Msg
+  #settled: (() => void) | null
 
-/** A delivery of what can be read; what cannot is settled here (null). `settled` runs once, at the first settling. */
-const receive = Effect.fnUntraced(function* <A>(
-  link: NatsLink,
-  nc: NatsConnection,
-  raw: Msg,
-  read: Reader<A>,
-  settled: Effect.Effect<void>
-) {
-  const result = yield* read(raw.data)
-  if (result._tag === "Rejected") {
-    if (result.reason === "newer") {
-      giveBack(nc, raw, Math.round(yield* Random.nextBetween(NEWER_DELAY_MILLIS.from, NEWER_DELAY_MILLIS.to)))
-    } else terminate(nc, raw)
-    yield* settled
-    return null
+  /** `settled` is called once, at the first settling. */
+  constructor(body: A, link: NatsLink, raw: Msg, settled: () => void) {
+    this.body = body
+    this.#link = link
+    this.#raw = raw
+    this.#settled = settled
   }
-  let open = true
-  const once = Effect.suspend(() => {
-    if (!open) return Effect.void
-    open = false
-    return settled
-  })
+
+  get subject() {
+    return this.#raw.subject
+  }
+  get deliveries() {
+    return deliveriesOf(this.#raw)
+  }
   // The connection the message came by may be gone by the time it is settled: any will do.
-  const delivery: Delivery<A> = {
-    body: result.body,
-    subject: raw.subject,
-    deliveries: deliveriesOf(raw),
-    ack: link.current("ack").pipe(
-      Effect.flatMap((nc) => acknowledge(nc, raw, ACK_TIMEOUT_MILLIS)),
-      Effect.ensuring(once)
-    ),
-    giveBack: (delayMillis = 0) =>
-      link.current("ack").pipe(
-        Effect.map((nc) => giveBack(nc, raw, delayMillis)),
-        Effect.ignore,
-        Effect.ensuring(once)
-      ),
-    working: link.current("ack").pipe(
-      Effect.map((nc) => working(nc, raw)),
-      Effect.ignore
+  get ack() {
+    return this.#link.current("ack").pipe(
+      Effect.flatMap((nc) => acknowledge(nc, this.#link.newInbox, this.#raw, ACK_TIMEOUT_MILLIS)),
+      Effect.ensuring(Effect.sync(() => this.#once()))
     )
   }
-  return delivery
+  readonly settle = (): void => {
+    const nc = this.#link.present()
+    if (nc !== null) acknowledgeOnly(nc, this.#raw)
+    this.#once()
+  }
+  readonly giveBack = (delayMillis = 0) =>
+    Effect.sync(() => {
+      const nc = this.#link.present()
+      if (nc !== null) giveBack(nc, this.#raw, delayMillis)
+      this.#once()
+    })
+  get working() {
+    return Effect.sync(() => {
+      const nc = this.#link.present()
+      if (nc !== null) working(nc, this.#raw)
+    })
+  }
+
+  #once() {
+    const settled = this.#settled
+    this.#settled = null
+    settled?.()
+  }
+}
+
+/** What cannot be read is settled here. */
+const reject = Effect.fnUntraced(function* (nc: NatsConnection, raw: Msg, name: string, rejected: Rejected) {
+  yield* countRejected(name, rejected)
+  if (rejected.reason === "newer") {
+    giveBack(nc, raw, Math.round(yield* Random.nextBetween(NEWER_DELAY_MILLIS.from, NEWER_DELAY_MILLIS.to)))
+  } else terminate(nc, raw)
 })
 
 /** See Bus.pull. */
@@ -82,12 +96,14 @@ export const pullFrom = Effect.fnUntraced(function* <A extends { readonly v: num
           const raw = yield* restore(Queue.take(pull.messages)).pipe(Pull.catchDone(() => Effect.succeed(null)))
           if (raw === null) return null
           pull.claim(raw)
-          return { delivery: yield* receive(link, nc, raw, read, Effect.void) }
+          const result = read(raw.data)
+          if (result._tag === "Ok") return new Held(result.body, link, raw, () => {})
+          yield* reject(nc, raw, message.name, result)
+          return result
         })
       )
     )
-    if (delivery === null) return null
-    if (delivery.delivery !== null) return delivery.delivery
+    if (delivery === null || delivery instanceof Held) return delivery
   }
 })
 
@@ -109,32 +125,35 @@ export const consumeFrom = <A extends { readonly v: number }, I>(
     const deliveries = Stream.callback<Delivery<A>>(
       Effect.fnUntraced(function* (out) {
         const roomAgain = yield* Queue.sliding<void>(1)
+        const settleNow = Effect.runSyncWith(yield* Effect.context())
         let inFlight = 0
-        const settled = Effect.suspend(() => {
+        const settled = (): void => {
           inFlight -= 1
-          return Queue.offer(roomAgain, undefined)
-        })
+          Queue.offerUnsafe(roomAgain, undefined)
+        }
         yield* Effect.addFinalizer(() => Effect.forEach(waiting, (delivery) => delivery.giveBack(), { discard: true }))
 
-        const take = Effect.fnUntraced(function* (nc: NatsConnection, pull: OpenPull) {
-          const raw = yield* Queue.take(pull.messages)
-          yield* Effect.uninterruptible(
-            Effect.gen(function* () {
-              pull.claim(raw)
-              inFlight += 1
-              const delivery = yield* receive(link, nc, raw, read, settled)
-              if (delivery === null) return
-              waiting.add(delivery)
-              yield* Queue.offer(out, delivery)
-            })
-          )
-        })
+        // Called by the connection, without a fiber for each message.
+        const take = (nc: NatsConnection) => (raw: Msg) => {
+          inFlight += 1
+          const result = read(raw.data)
+          if (result._tag === "Rejected") {
+            settleNow(reject(nc, raw, message.name, result))
+            return settled()
+          }
+          const delivery = new Held(result.body, link, raw, settled)
+          waiting.add(delivery)
+          Queue.offerUnsafe(out, delivery)
+        }
 
         const request = Effect.gen(function* () {
+          // A request for each place that becomes free would cost more than what it brings.
+          if (inFlight * 2 > maxInFlight) yield* Effect.sleep(GATHER_MILLIS)
           while (inFlight >= maxInFlight) yield* Queue.take(roomAgain)
           const nc = yield* firstConnection(link)
-          const pull = yield* openPull(nc, link.newInbox(), consumer, maxInFlight - inFlight, CONSUME_EXPIRES_MILLIS)
-          yield* Effect.forever(take(nc, pull))
+          const batch = maxInFlight - inFlight
+          const pull = yield* openPull(nc, link.newInbox(), consumer, batch, CONSUME_EXPIRES_MILLIS, take(nc))
+          yield* Queue.take(pull.messages)
         }).pipe(
           Effect.scoped,
           Pull.catchDone(() => Effect.void),

@@ -2,7 +2,6 @@ import {
   AckPolicy,
   DeliverPolicy,
   DiscardPolicy,
-  jetstream,
   JetStreamApiError,
   RetentionPolicy,
   StorageType
@@ -15,16 +14,17 @@ import type { Message } from "@reelay/contracts/messages/Message"
 import { nodeAdvertisement } from "@reelay/contracts/messages/Messages"
 import { NODE_TTL, NODES_BUCKET, NODES_STREAM, nodeSubject, STREAMS } from "@reelay/contracts/messages/Topology"
 import type { ConsumerDeclaration, StreamDeclaration } from "@reelay/contracts/messages/Topology"
-import { Config, Effect, Option, Stream } from "effect"
+import { Config, Effect, Exit, Option, Schema, Stream } from "effect"
 import { headers } from "nats"
 import type { Msg, NatsConnection } from "nats"
 import type { Bus } from "./Bus.ts"
 import { BusError } from "./BusError.ts"
 import { consumeFrom, pullFrom } from "./BusConsume.ts"
 import { managerOf, perConnection, readStream, streamState } from "./BusRead.ts"
-import { encode, readerOf } from "./BusWire.ts"
+import { bodyReaderOf, encode } from "./BusWire.ts"
 import { makeNatsLink } from "./NatsLink.ts"
-import { attempt } from "./NatsRequest.ts"
+import { askAll, attempt } from "./NatsRequest.ts"
+import type { Question } from "./NatsRequest.ts"
 
 const PUBLISH_TIMEOUT_MILLIS = 5000
 const NANOS = 1_000_000_000
@@ -33,6 +33,15 @@ const STREAM_NAME_IN_USE = 10058
 /** JetStream's "consumer already exists". */
 const CONSUMER_EXISTS = 10148
 const KV_OPERATION = "KV-Operation"
+const MESSAGE_ID = "Nats-Msg-Id"
+
+const decodeStored = Schema.decodeUnknownExit(Schema.fromJsonString(Schema.Struct({ stream: Schema.NonEmptyString })))
+
+/** Whether the server has stored what was published; else what it says instead. */
+const stored = (answer: Msg): Exit.Exit<void, BusError> =>
+  Exit.isSuccess(decodeStored(answer.string()))
+    ? Exit.void
+    : Exit.fail(new BusError({ operation: "publish", cause: new Error(answer.string()) }))
 
 const streamConfig = (stream: StreamDeclaration, replicas: number) => ({
   name: stream.name,
@@ -95,20 +104,32 @@ export const makeBus = Effect.gen(function* () {
     )
   })
 
-  const publish = Effect.fn("Bus.publish")(function* <A extends { readonly v: number }, I>(
-    message: Message<A, I>,
-    body: A
-  ) {
-    const nc = yield* link.current("publish")
-    const msgID = message.dedupeId?.(body)
-    yield* attempt(nc, "publish", () =>
-      jetstream(nc, { timeout: PUBLISH_TIMEOUT_MILLIS }).publish(
-        message.subject(body),
-        encode(message, body),
-        msgID === undefined ? {} : { msgID }
-      )
+  const questionOf = <A extends { readonly v: number }, I>(message: Message<A, I>, body: A): Question => {
+    const question = { subject: message.subject(body), payload: encode(message, body) }
+    const id = message.dedupeId?.(body)
+    if (id === undefined) return question
+    const withId = headers()
+    withId.set(MESSAGE_ID, id)
+    return { ...question, headers: withId }
+  }
+  const store = (questions: ReadonlyArray<Question>): Effect.Effect<ReadonlyArray<Exit.Exit<void, BusError>>> =>
+    link.current("publish").pipe(
+      Effect.flatMap((nc) => askAll(nc, link.newInbox, "publish", questions, PUBLISH_TIMEOUT_MILLIS)),
+      Effect.map((answers) =>
+        answers.map((answer) => (Exit.isSuccess(answer) ? stored(answer.value) : Exit.asVoid(answer)))
+      ),
+      Effect.catch((error) => Effect.succeed(questions.map(() => Exit.fail(error))))
     )
+  const publishAll: Bus["Service"]["publishAll"] = Effect.fn("Bus.publishAll")((message, bodies) =>
+    Effect.suspend(() => store(bodies.map((body) => questionOf(message, body))))
+  )
+  const publishOne = Effect.fnUntraced(function* (question: Question) {
+    const [outcome] = yield* store([question])
+    if (outcome !== undefined) yield* outcome
   })
+  const publish = Effect.fn("Bus.publish")(<A extends { readonly v: number }, I>(message: Message<A, I>, body: A) =>
+    Effect.suspend(() => publishOne(questionOf(message, body)))
+  )
 
   const send = <A extends { readonly v: number }, I>(nc: NatsConnection, message: Message<A, I>, body: A) =>
     Effect.try({
@@ -126,29 +147,27 @@ export const makeBus = Effect.gen(function* () {
   })
 
   const withdraw = Effect.fn("Bus.withdraw")(function* (id: NodeId) {
-    const nc = yield* link.current("publish")
     const deletion = headers()
     deletion.set(KV_OPERATION, "DEL")
-    yield* attempt(nc, "publish", () =>
-      jetstream(nc, { timeout: PUBLISH_TIMEOUT_MILLIS }).publish(nodeSubject(id), "", { headers: deletion })
-    )
+    yield* publishOne({ subject: nodeSubject(id), payload: "", headers: deletion })
   })
 
   const subscribe = <A extends { readonly v: number }, I>(message: Message<A, I>): Stream.Stream<A> => {
-    const read = readerOf(message)
+    const read = bodyReaderOf(message)
     return perConnection(link, (nc) => coreMessages(nc, message.filter)).pipe(
       Stream.mapEffect((raw) => read(raw.data)),
-      Stream.flatMap((result) => (result._tag === "Ok" ? Stream.succeed(result.body) : Stream.empty))
+      Stream.map(Option.toArray),
+      Stream.flattenIterable
     )
   }
 
   const watch: Bus["Service"]["watch"] = (stream, message) => {
-    const read = readerOf(message)
+    const read = bodyReaderOf(message)
     return perConnection(link, (nc) => readStream(nc, stream, message.filter, { _tag: "LastPerSubject" })).pipe(
       Stream.mapEffect(
         Effect.fnUntraced(function* ({ caughtUp, message: raw, snapshot }) {
-          const result = yield* read(raw.data)
-          return result._tag === "Ok" ? [{ body: result.body, sequence: raw.seq, snapshot, caughtUp }] : []
+          const body = yield* read(raw.data)
+          return Option.isSome(body) ? [{ body: body.value, sequence: raw.seq, snapshot, caughtUp }] : []
         })
       ),
       Stream.flattenIterable
@@ -157,7 +176,7 @@ export const makeBus = Effect.gen(function* () {
 
   const follow: Bus["Service"]["follow"] = (stream, message, afterSequence) =>
     Stream.suspend(() => {
-      const read = readerOf(message)
+      const read = bodyReaderOf(message)
       let position = { incarnation: "", sequence: afterSequence }
       return perConnection(link, (nc) =>
         Stream.unwrap(
@@ -180,9 +199,9 @@ export const makeBus = Effect.gen(function* () {
       ).pipe(
         Stream.mapEffect(
           Effect.fnUntraced(function* ({ incarnation, raw }) {
-            const result = yield* read(raw.data)
-            return result._tag === "Ok"
-              ? [{ body: result.body, sequence: raw.seq, incarnation, storedMillis: raw.time.getTime() }]
+            const body = yield* read(raw.data)
+            return Option.isSome(body)
+              ? [{ body: body.value, sequence: raw.seq, incarnation, storedMillis: raw.time.getTime() }]
               : []
           })
         ),
@@ -190,16 +209,14 @@ export const makeBus = Effect.gen(function* () {
       )
     })
 
-  const readNode = readerOf(nodeAdvertisement)
+  const readNode = bodyReaderOf(nodeAdvertisement)
   const nodeOf = Effect.fnUntraced(function* (message: JsMsg) {
     if (message.headers?.has(KV_OPERATION) === true) {
       const id = NodeId.makeOption(message.subject.slice(message.subject.lastIndexOf(".") + 1))
       return Option.map(id, (id): NodeNews => ({ id, advertisement: null }))
     }
-    const result = yield* readNode(message.data)
-    return result._tag === "Ok"
-      ? Option.some<NodeNews>({ id: result.body.id, advertisement: result.body })
-      : Option.none<NodeNews>()
+    const body = yield* readNode(message.data)
+    return Option.map(body, (advertisement): NodeNews => ({ id: advertisement.id, advertisement }))
   })
   const nodes = perConnection(link, (nc) =>
     readStream(nc, NODES_STREAM, nodeAdvertisement.filter, { _tag: "LastPerSubject" })
@@ -214,6 +231,7 @@ export const makeBus = Effect.gen(function* () {
     ensureTopology: ensureTopology(),
     ensureConsumer,
     publish,
+    publishAll,
     broadcast,
     subscribe,
     consume: (consumer, message, { maxInFlight }) => consumeFrom(link, consumer, message, maxInFlight),

@@ -4,14 +4,14 @@ import type { Scope } from "effect"
 import type { Msg, NatsConnection } from "nats"
 import { BusError } from "./BusError.ts"
 import { managerOf } from "./BusRead.ts"
-import { attempt } from "./NatsRequest.ts"
+import { askAll, attempt } from "./NatsRequest.ts"
 
 /**
  * One pull request to a durable consumer, at the protocol's level, because the client's own `fetch` drops what comes
  * while it is being stopped: such a message would lie idle until its ack wait is over. Here it goes back at once.
  */
 export interface OpenPull {
-  /** Each message as it comes; ends when the request expired or is filled. */
+  /** Each message as it comes, unless `take` was given; ends when the request expired or is filled. */
   readonly messages: Queue.Dequeue<Msg, BusError | Cause.Done>
   /** The message is now in the hands of the caller and will not be given back by this pull. */
   readonly claim: (message: Msg) => void
@@ -38,11 +38,20 @@ export const giveBack = (nc: NatsConnection, message: Msg, delayMillis: number):
 export const terminate = (nc: NatsConnection, message: Msg): void => settle(nc, message, TERM)
 export const working = (nc: NatsConnection, message: Msg): void => settle(nc, message, WORKING)
 
+/** Without waiting for the server's word. */
+export const acknowledgeOnly = (nc: NatsConnection, message: Msg): void => settle(nc, message, ACK)
+
 /** Double ack: returns when the server has it. Any connection will do, the message's own may be gone. */
-export const acknowledge = Effect.fnUntraced(function* (nc: NatsConnection, message: Msg, timeoutMillis: number) {
-  const reply = message.reply
-  if (reply === undefined) return
-  yield* attempt(nc, "ack", () => nc.request(reply, ACK, { timeout: timeoutMillis }))
+export const acknowledge = Effect.fnUntraced(function* (
+  nc: NatsConnection,
+  newInbox: () => string,
+  message: Msg,
+  timeoutMillis: number
+) {
+  if (message.reply === undefined) return
+  const question = { subject: message.reply, payload: ACK }
+  const [answer] = yield* askAll(nc, newInbox, "ack", [question], timeoutMillis)
+  if (answer !== undefined) yield* answer
 })
 
 /** How often it was delivered: a token of the ack subject, whose form differs between servers. */
@@ -68,15 +77,17 @@ const checkConsumer = Effect.fnUntraced(function* (nc: NatsConnection, { durable
 })
 
 /**
- * Asks, with `inbox` (fresh for each call) as the place to answer to, for up to `batch` messages within `expiresMillis`. Closing the scope withdraws the request; what came unclaimed
- * is given back. Fails when the consumer or the connection is gone.
+ * Asks, with `inbox` (fresh for each call) as the place to answer to, for up to `batch` messages within
+ * `expiresMillis`. Closing the scope withdraws the request; what came unclaimed is given back. Fails when the consumer
+ * or the connection is gone. `take`: claims each message as it comes.
  */
 export const openPull = (
   nc: NatsConnection,
   inbox: string,
   consumer: ConsumerDeclaration,
   batch: number,
-  expiresMillis: number
+  expiresMillis: number,
+  take?: (message: Msg) => void
 ): Effect.Effect<OpenPull, BusError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.gen(function* () {
@@ -119,8 +130,10 @@ export const openPull = (
                 return onStatus(message.headers?.code ?? 503, message.headers?.description ?? "no such consumer")
               }
               received += 1
-              unclaimed.add(message)
-              Queue.offerUnsafe(messages, message)
+              if (take === undefined) {
+                unclaimed.add(message)
+                Queue.offerUnsafe(messages, message)
+              } else take(message)
               if (received >= batch) end()
             }
           })

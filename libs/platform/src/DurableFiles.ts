@@ -19,14 +19,49 @@ export const sync = async (path: string): Promise<void> => {
   await handle.sync().finally(() => handle.close())
 }
 
-/** A folder that is gone again needs no syncing. */
-const syncFolder = (path: string): Promise<void> =>
-  sync(path).catch((cause: unknown) => {
+interface Syncing {
+  readonly now: Promise<void>
+  next: Promise<void> | null
+}
+const syncings = new Map<string, Syncing>()
+
+const beginSync = (path: string): Promise<void> => {
+  // A folder that is gone again needs no syncing.
+  const now = sync(path).catch((cause: unknown) => {
     if (!isMissing(cause)) throw cause
   })
+  const syncing: Syncing = { now, next: null }
+  syncings.set(path, syncing)
+  const over = () => {
+    if (syncing.next === null) syncings.delete(path)
+  }
+  now.then(over, over)
+  return now
+}
 
-/** Makes the folder of `target`, has something appear there by `move` (a rename or a link), and has both on the disk. */
-export const place = async (target: string, move: () => Promise<void>): Promise<void> => {
+/** One sync serves all who asked for it before it began: a folder that many things appear in is synced once for many. */
+const syncFolder = (path: string): Promise<void> => {
+  const syncing = syncings.get(path)
+  if (syncing === undefined) return beginSync(path)
+  const again = () => beginSync(path)
+  syncing.next ??= syncing.now.then(again, again)
+  return syncing.next
+}
+
+/** `made`: the uppermost folder that was made for it. */
+const syncFolders = async (folder: string, made: string | undefined): Promise<void> => {
+  const folders = [folder]
+  if (made !== undefined) {
+    for (let above = folder; above.length >= made.length; above = dirname(above)) folders.push(dirname(above))
+  }
+  await Promise.all(folders.map(syncFolder))
+}
+
+/**
+ * Makes the folder of `target`, has something appear there by `move` (a rename or a link), and, unless it need not be
+ * `durable`, has both on the disk.
+ */
+export const place = async (target: string, move: () => Promise<void>, durable = true): Promise<void> => {
   const folder = dirname(target)
   for (let attempt = 1; ; attempt++) {
     let made: string | undefined
@@ -37,17 +72,13 @@ export const place = async (target: string, move: () => Promise<void>): Promise<
       if (isMissing(cause) && attempt < PLACE_ATTEMPTS) continue
       throw cause
     }
-    await syncFolder(folder)
-    if (made !== undefined) {
-      for (let above = folder; above.length >= made.length; above = dirname(above)) await syncFolder(dirname(above))
-    }
-    return
+    return durable ? syncFolders(folder, made) : undefined
   }
 }
 
 /** A second name for the file; false, and nothing changed, when the target was there already. */
-export const linkIfAbsent = (path: string, target: string): Promise<boolean> =>
-  place(target, () => link(path, target)).then(
+export const linkIfAbsent = (path: string, target: string, durable = true): Promise<boolean> =>
+  place(target, () => link(path, target), durable).then(
     () => true,
     (cause: unknown) => {
       if (codeOf(cause) === "EEXIST") return false

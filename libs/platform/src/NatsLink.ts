@@ -12,7 +12,9 @@ import { isUsable, markBroken } from "./NatsRequest.ts"
  */
 export interface NatsLink {
   readonly connected: Effect.Effect<boolean>
-  /** The present connection, or BusError. */
+  /** The present connection, if there is one. */
+  readonly present: () => NatsConnection | null
+  /** The same, or BusError. */
   current(operation: BusError["operation"]): Effect.Effect<NatsConnection, BusError>
   /** The present connection and each later one. */
   readonly connections: Stream.Stream<NatsConnection>
@@ -124,14 +126,20 @@ export const makeNatsLink = Effect.gen(function* () {
     }
   }).pipe(Effect.forkScoped)
 
+  const usable = (): NatsConnection | null => {
+    const nc = SubscriptionRef.getUnsafe(present)
+    return live(nc) ? nc : null
+  }
+
   const link: NatsLink = {
-    connected: Effect.sync(() => live(SubscriptionRef.getUnsafe(present))),
+    connected: Effect.sync(() => usable() !== null),
+    present: usable,
     current: (operation) =>
       Effect.suspend(() => {
-        const nc = SubscriptionRef.getUnsafe(present)
-        return live(nc)
-          ? Effect.succeed(nc)
-          : Effect.fail(new BusError({ operation, cause: new Error("not connected to NATS") }))
+        const nc = usable()
+        return nc === null
+          ? Effect.fail(new BusError({ operation, cause: new Error("not connected to NATS") }))
+          : Effect.succeed(nc)
       }),
     connections: SubscriptionRef.changes(present).pipe(Stream.filter(live)),
     newInbox: () => createInbox(prefix)

@@ -33,13 +33,23 @@ export class ObjectStore extends Context.Service<
     get(key: string, range?: ByteRange): Stream.Stream<Uint8Array, ObjectStoreError>
     /** For small objects: plans, manifests, indexes. */
     getBytes(key: string): Effect.Effect<Uint8Array, ObjectStoreError>
+    /** The same; null when there is no such object. */
+    find(key: string): Effect.Effect<Uint8Array | null, ObjectStoreError>
     /** Visible only when whole; replaces. Returns the bytes written. */
     put<E>(key: string, bytes: Stream.Stream<Uint8Array, E>): Effect.Effect<number, ObjectStoreError | E>
-    /** Conditional put: false (and nothing changed) when the key exists already. */
-    putIfAbsent(key: string, bytes: Uint8Array): Effect.Effect<boolean, ObjectStoreError>
+    /**
+     * Conditional put: false (and nothing changed) when the key exists already. `durable` unless told otherwise: it
+     * outlives a power cut. One that need not may be gone or cut short after it, so its reader must be able to tell;
+     * nobody sees it half-written while the machine lives.
+     */
+    putIfAbsent(
+      key: string,
+      bytes: Uint8Array,
+      options?: { readonly durable?: boolean }
+    ): Effect.Effect<boolean, ObjectStoreError>
     /** Moves a finished local file in, whole or not at all; replaces. A rename where the file is on the store's file system. */
     putFile(key: string, path: string): Effect.Effect<void, ObjectStoreError>
-    /** The same bytes under another name: a hard link, or a copy in the store. Does nothing when `to` exists. */
+    /** The same bytes under another name, durably: a hard link, or a copy in the store. Does nothing when `to` exists. */
     link(from: string, to: string): Effect.Effect<void, ObjectStoreError>
     remove(key: string): Effect.Effect<void, ObjectStoreError>
     /** Every object whose key starts with `prefix` (which ends in `/`). */

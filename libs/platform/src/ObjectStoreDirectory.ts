@@ -2,7 +2,7 @@ import { NodeStream } from "@effect/platform-node"
 import { Config, Effect, Layer, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { mkdir, open, opendir, readFile, realpath, rename, rm, stat, statfs, unlink } from "node:fs/promises"
+import { mkdir, open, opendir, readFile, realpath, rename, rm, stat, statfs, unlink, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import {
   codeOf,
@@ -25,7 +25,11 @@ import { ownIdentity } from "./ProcessIdentity.ts"
  * same file system, named after the process that writes it, which is how a later process knows what it may sweep.
  */
 const LOOK_BYTES = 32 * 1024 * 1024
+/** What file systems say that cannot or may not give a file another name. */
+const UNLINKABLE = ["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP"]
 const READ_BYTES = 256 * 1024
+/** How long it holds that there is space for small objects. */
+const SPACE_MILLIS = 100
 const DEFAULT_RESERVE = 256 * 1024 * 1024
 
 const failed =
@@ -76,8 +80,13 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
             reason: "no_space",
             cause: new Error(`less than ${reserve} bytes are free`)
           })
-      )
+      ),
+      Effect.tap(() => Effect.sync(() => void (spaceSeen = performance.now())))
     )
+  let spaceSeen = Number.NEGATIVE_INFINITY
+  /** Before each write. Thousands of small ones a second need not look each; large ones look again as they grow. */
+  const expectSpace = (operation: string, key: string) =>
+    Effect.suspend(() => (performance.now() - spaceSeen < SPACE_MILLIS ? Effect.void : requireSpace(operation, key)))
 
   const infoOf = (key: string) =>
     stat(pathOf(key)).then(
@@ -89,6 +98,14 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
       }
     )
   const head = (key: string) => at("head", key, () => infoOf(key))
+
+  const find = (operation: string, key: string) =>
+    at(operation, key, (path) =>
+      readFile(path).catch((cause: unknown) => {
+        if (isMissing(cause) || codeOf(cause) === "EISDIR") return null
+        throw cause
+      })
+    )
 
   const found = (operation: string, key: string) =>
     head(key).pipe(
@@ -102,7 +119,7 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
   /** A file of one's own under `.tmp`, gone afterwards unless it was moved. */
   const withTemporary = <A, E>(operation: string, key: string, use: (path: string) => Effect.Effect<A, E>) =>
     checkKey(operation, key).pipe(
-      Effect.andThen(requireSpace(operation, key)),
+      Effect.andThen(expectSpace(operation, key)),
       Effect.andThen(
         Effect.acquireUseRelease(Effect.sync(temporary), use, (path) => Effect.promise(() => rm(path, { force: true })))
       )
@@ -172,8 +189,15 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
         Stream.unwrap
       ),
     getBytes: Effect.fn("ObjectStore.getBytes")((key: string) =>
-      found("getBytes", key).pipe(Effect.andThen(at("getBytes", key, (path) => readFile(path))))
+      find("getBytes", key).pipe(
+        Effect.flatMap((bytes) =>
+          bytes === null
+            ? Effect.fail(new ObjectStoreError({ operation: "getBytes", key, reason: "not_found" }))
+            : Effect.succeed(bytes)
+        )
+      )
     ),
+    find: (key) => find("find", key),
     put: Effect.fn("ObjectStore.put")(<E>(key: string, bytes: Stream.Stream<Uint8Array, E>) =>
       withTemporary("put", key, (path) =>
         write("put", key, path, bytes).pipe(
@@ -181,19 +205,26 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
         )
       )
     ),
-    putIfAbsent: Effect.fn("ObjectStore.putIfAbsent")((key: string, bytes: Uint8Array) =>
-      head(key).pipe(
-        Effect.flatMap((present) =>
-          present !== null
-            ? Effect.succeed(false)
-            : withTemporary("putIfAbsent", key, (path) =>
-                write("putIfAbsent", key, path, Stream.make(bytes)).pipe(
-                  Effect.andThen(at("putIfAbsent", key, (target) => linkIfAbsent(path, target)))
-                )
-              )
+    putIfAbsent: Effect.fn("ObjectStore.putIfAbsent")((key, bytes, options) => {
+      const durable = options?.durable ?? true
+      return checkKey("putIfAbsent", key).pipe(
+        Effect.andThen(expectSpace("putIfAbsent", key)),
+        Effect.andThen(
+          // Small, and soon over: what is interrupted has either happened or not.
+          Effect.uninterruptible(
+            at("putIfAbsent", key, async (target) => {
+              const path = temporary()
+              try {
+                await writeFile(path, bytes, { flag: "wx", flush: durable })
+                return await linkIfAbsent(path, target, durable)
+              } finally {
+                await rm(path, { force: true })
+              }
+            })
+          )
         )
       )
-    ),
+    }),
     putFile: Effect.fn("ObjectStore.putFile")((key: string, file: string) =>
       at("putFile", key, async (target) => {
         await sync(file)
@@ -219,28 +250,32 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
       )
     ),
     link: Effect.fn("ObjectStore.link")((from: string, to: string) =>
-      found("link", from).pipe(
+      checkKey("link", from).pipe(
         Effect.andThen(
-          at("link", to, (target) =>
-            linkIfAbsent(pathOf(from), target).then(
-              () => true,
-              (cause) => {
-                if (["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP"].includes(codeOf(cause))) return false
-                throw cause
-              }
-            )
-          )
+          at("link", to, async (target) => {
+            // Before folders are made for what cannot come.
+            if ((await infoOf(from)) === null) return "missing"
+            try {
+              await linkIfAbsent(pathOf(from), target)
+              return "linked"
+            } catch (cause) {
+              if (UNLINKABLE.includes(codeOf(cause))) return "unlinkable"
+              throw cause
+            }
+          })
         ),
-        Effect.flatMap((linked) =>
-          linked
-            ? Effect.void
-            : withTemporary("link", to, (path) =>
-                at("link", to, async (target) => {
-                  await copyDurably(pathOf(from), path)
-                  await linkIfAbsent(path, target)
-                })
-              )
-        )
+        Effect.flatMap((answer) => {
+          if (answer === "linked") return Effect.void
+          if (answer === "missing") {
+            return Effect.fail(new ObjectStoreError({ operation: "link", key: from, reason: "not_found" }))
+          }
+          return withTemporary("link", to, (path) =>
+            at("link", to, async (target) => {
+              await copyDurably(pathOf(from), path)
+              await linkIfAbsent(path, target)
+            })
+          )
+        })
       )
     ),
     remove: Effect.fn("ObjectStore.remove")((key: string) =>

@@ -1,9 +1,9 @@
-import { Manifest } from "@reelay/contracts/Plan"
 import { Database } from "@reelay/platform/Database"
+import { readManifestAt } from "@reelay/platform/Manifests"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { exports_, videos } from "@reelay/platform/Tables"
 import { inArray } from "drizzle-orm"
-import { Clock, Duration, Effect, Layer, Schedule, Schema, Stream } from "effect"
+import { Clock, Duration, Effect, Layer, Schedule, Stream } from "effect"
 
 /**
  * Objects come before their row (or manifest) and go after it, so a crash in between leaves some that nothing names.
@@ -45,8 +45,6 @@ const foldersUnder = Effect.fnUntraced(function* (prefix: string) {
   return folders
 })
 
-const decodeManifest = Schema.decodeUnknownEffect(Schema.fromJsonString(Manifest))
-
 /** `cache/<tenant>/<task>/<maker>/<file>`: the manifest that names it, if it holds. */
 const manifestFor = (key: string): string | null => {
   const [cache, tenant, task, , file] = key.split("/")
@@ -54,16 +52,10 @@ const manifestFor = (key: string): string | null => {
 }
 
 /** What a manifest names; nothing where there is none; null where it cannot be read (by this version). */
-const namedBy = Effect.fnUntraced(function* (manifest: string) {
-  const store = yield* ObjectStore
-  return yield* store.getBytes(manifest).pipe(
-    Effect.flatMap((bytes) => decodeManifest(new TextDecoder().decode(bytes))),
-    Effect.map(({ files }) => new Set<string>(files.map((file) => file.object))),
-    Effect.catchTag("ObjectStoreError", (error) =>
-      error.reason === "not_found" ? Effect.succeed(new Set<string>()) : Effect.fail(error)
-    ),
-    Effect.catchTag("SchemaError", () => Effect.succeed(null))
-  )
+const namedBy = Effect.fnUntraced(function* (key: string) {
+  const reading = yield* readManifestAt(yield* ObjectStore, key)
+  if (reading._tag === "None") return new Set<string>()
+  return reading._tag === "Done" ? new Set<string>(reading.manifest.files.map((file) => file.object)) : null
 })
 
 /** Removes what encoders made that were killed before its manifest was written; answers with the keys. */

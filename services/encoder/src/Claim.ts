@@ -45,7 +45,7 @@ const settledTasks = Metric.counter("reelay_tasks_total", {
 const nothing = <A>(stream: Stream.Stream<A>): Stream.Stream<void> => Stream.map(stream, () => undefined)
 
 const PULL_MILLIS = 20_000
-/** For a task that failed here: time for another node to take it, before it is offered to this one again. */
+/** For a task that failed here, or wants other labels: time for another node to take it, before it is offered to this one again. */
 const EXCLUDED_MILLIS = { from: 500, to: 1000 }
 const RETRY_PULL = { first: 100, longest: 2000 }
 const UNTIL_TAKEN = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")])
@@ -140,7 +140,8 @@ export class Claim extends Context.Service<
       }, Effect.scoped)
 
       const receive = Effect.fnUntraced(function* (delivery: Delivery<TaskMessage>, lane: Lane) {
-        if (delivery.body.excludes.includes(settings.nodeId)) {
+        const { excludes, labels = [] } = delivery.body
+        if (excludes.includes(settings.nodeId) || !labels.every((label) => settings.labels.includes(label))) {
           return yield* delivery.giveBack(
             Math.round(yield* Random.nextBetween(EXCLUDED_MILLIS.from, EXCLUDED_MILLIS.to))
           )

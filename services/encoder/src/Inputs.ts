@@ -7,6 +7,7 @@ import { stat } from "node:fs/promises"
 import { dirname } from "node:path"
 import { TaskFailure } from "./Failure.ts"
 import { Manifests } from "./Manifests.ts"
+import type { NewerPlan } from "./Plans.ts"
 import { systemCode } from "./Zip.ts"
 
 /** What a task reads, as local files for the scope's length. */
@@ -89,46 +90,49 @@ export const neededBy = ({ work }: Task): ReadonlyArray<TaskKey> => {
 export const inputsOf: (
   plan: Plan,
   task: Task
-) => Effect.Effect<Inputs, TaskFailure | ObjectStoreError, ObjectStore | Manifests | Scope.Scope> = Effect.fn(
-  "Inputs.inputsOf"
-)(function* (plan: Plan, task: Task) {
-  const store = yield* ObjectStore
-  const manifests = yield* Manifests
+) => Effect.Effect<Inputs, TaskFailure | ObjectStoreError | NewerPlan, ObjectStore | Manifests | Scope.Scope> =
+  Effect.fn("Inputs.inputsOf")(function* (plan: Plan, task: Task) {
+    const store = yield* ObjectStore
+    const manifests = yield* Manifests
 
-  const sources = new Map<number, string>()
-  const checks: Array<Inputs["unchanged"]> = []
-  let bytes = 0
-  for (const position of sourcesOf(plan, task)) {
-    const source = plan.spec.sources[position]
-    if (source === undefined) continue
-    bytes += source.media.bytes
-    const { location } = source
-    if (location._tag === "file") {
-      const check = checkFile(location)
-      yield* check
-      checks.push(check)
-      sources.set(position, location.path)
-    } else {
-      const path = yield* store
-        .fetch(location.key)
-        .pipe(Effect.mapError((error) => (error.reason === "not_found" ? gone("not_found") : error)))
-      sources.set(position, path)
-    }
-  }
-  const unchanged = Effect.all(checks, { discard: true })
-
-  const fetched = yield* Effect.forEach(
-    neededBy(task),
-    Effect.fnUntraced(function* (key: TaskKey) {
-      const manifest = yield* manifests.find(plan.spec.tenant, key)
-      const media = manifest?.files.find((file) => file.role === "media")
-      if (manifest === null || media === undefined) {
-        return yield* new TaskFailure({ kind: "storage", message: "An intermediate file is gone.", log: `task ${key}` })
+    const sources = new Map<number, string>()
+    const checks: Array<Inputs["unchanged"]> = []
+    let bytes = 0
+    for (const position of sourcesOf(plan, task)) {
+      const source = plan.spec.sources[position]
+      if (source === undefined) continue
+      bytes += source.media.bytes
+      const { location } = source
+      if (location._tag === "file") {
+        const check = checkFile(location)
+        yield* check
+        checks.push(check)
+        sources.set(position, location.path)
+      } else {
+        const path = yield* store
+          .fetch(location.key)
+          .pipe(Effect.mapError((error) => (error.reason === "not_found" ? gone("not_found") : error)))
+        sources.set(position, path)
       }
-      return [key, { path: yield* store.fetch(media.object), manifest, size: media.bytes }] as const
-    }),
-    { concurrency: 8 }
-  )
-  for (const [, { size }] of fetched) bytes += size
-  return { sources, made: new Map(fetched), bytes, unchanged }
-})
+    }
+    const unchanged = Effect.all(checks, { discard: true })
+
+    const fetched = yield* Effect.forEach(
+      neededBy(task),
+      Effect.fnUntraced(function* (key: TaskKey) {
+        const manifest = yield* manifests.find(plan.spec.tenant, key)
+        const media = manifest?.files.find((file) => file.role === "media")
+        if (manifest === null || media === undefined) {
+          return yield* new TaskFailure({
+            kind: "storage",
+            message: "An intermediate file is gone.",
+            log: `task ${key}`
+          })
+        }
+        return [key, { path: yield* store.fetch(media.object), manifest, size: media.bytes }] as const
+      }),
+      { concurrency: 8 }
+    )
+    for (const [, { size }] of fetched) bytes += size
+    return { sources, made: new Map(fetched), bytes, unchanged }
+  })

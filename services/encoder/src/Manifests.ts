@@ -1,14 +1,14 @@
 import type { TaskKey, UserId } from "@reelay/contracts/Ids"
 import { taskManifest } from "@reelay/contracts/ObjectKeys"
-import { Manifest } from "@reelay/contracts/Plan"
+import type { Manifest } from "@reelay/contracts/Plan"
+import { findManifest, putManifest, readManifestAt } from "@reelay/platform/Manifests"
 import { ObjectStore, type ObjectStoreError } from "@reelay/platform/ObjectStore"
-import { Context, Effect, Layer, Option, Result, Schema } from "effect"
+import { Context, Effect, Layer, Result } from "effect"
+import { NewerPlan } from "./Plans.ts"
 
 const won: Put = { _tag: "Won" }
 const lost = (manifest: Manifest): Put => ({ _tag: "Lost", manifest })
 const failed = (perhaps: boolean): Put => ({ _tag: "Failed", perhaps })
-
-const ManifestJson = Schema.fromJsonString(Schema.toCodecJson(Manifest))
 
 export type Put =
   /** Ours holds. */
@@ -22,8 +22,11 @@ export type Put =
 export class Manifests extends Context.Service<
   Manifests,
   {
-    /** The manifest of a task that is done; null when it is not, or when what was made is no longer all there. */
-    find(user: UserId, key: TaskKey): Effect.Effect<Manifest | null, ObjectStoreError>
+    /**
+     * The manifest of a task that is done; null when it is not, or when what was made is no longer all there. Fails where
+     * a newer Reelay has done it: that is for another node to say, or for this one after its upgrade.
+     */
+    find(user: UserId, key: TaskKey): Effect.Effect<Manifest | null, ObjectStoreError | NewerPlan>
     /** Conditional: the first worker wins. */
     put(user: UserId, manifest: Manifest): Effect.Effect<Put>
   }
@@ -33,30 +36,13 @@ export class Manifests extends Context.Service<
     Effect.gen(function* () {
       const store = yield* ObjectStore
 
-      const read = Effect.fnUntraced(function* (user: UserId, key: TaskKey) {
-        const bytes = yield* store.getBytes(taskManifest(user, key)).pipe(
-          Effect.map(Option.some),
-          Effect.catchIf(
-            (error) => error.reason === "not_found",
-            () => Effect.succeedNone
-          )
-        )
-        if (Option.isNone(bytes)) return { there: false, manifest: null }
-        const manifest = yield* Schema.decodeUnknownEffect(ManifestJson)(new TextDecoder().decode(bytes.value)).pipe(
-          Effect.option
-        )
-        return { there: true, manifest: Option.getOrNull(manifest) }
-      })
-
       const find = Effect.fn("Manifests.find")(function* (user: UserId, key: TaskKey) {
-        const { manifest, there } = yield* read(user, key)
-        if (!there) return null
-        const infos =
-          manifest === null
-            ? []
-            : yield* Effect.forEach(manifest.files, (file) => store.head(file.object), { concurrency: 4 })
-        const whole = manifest !== null && manifest.files.every((file, i) => infos[i]?.size === file.bytes)
-        if (whole) return manifest
+        const reading = yield* findManifest(store, user, key)
+        if (reading._tag === "Newer") return yield* new NewerPlan({ version: reading.version })
+        if (reading._tag !== "Done") return null
+        const { manifest } = reading
+        const infos = yield* Effect.forEach(manifest.files, (file) => store.head(file.object), { concurrency: 4 })
+        if (manifest.files.every((file, i) => infos[i]?.size === file.bytes)) return manifest
         // A manifest that promises what is not there would fail every export that needs the task, for ever.
         yield* Effect.logWarning("A manifest did not hold and was removed", { task: key })
         yield* store.remove(taskManifest(user, key))
@@ -64,15 +50,15 @@ export class Manifests extends Context.Service<
       })
 
       const put = Effect.fn("Manifests.put")(function* (user: UserId, manifest: Manifest) {
-        const bytes = new TextEncoder().encode(yield* Schema.encodeEffect(ManifestJson)(manifest).pipe(Effect.orDie))
-        const written = yield* Effect.result(store.putIfAbsent(taskManifest(user, manifest.key), bytes))
+        const written = yield* Effect.result(putManifest(store, user, manifest))
         if (Result.isSuccess(written) && written.success) return won
         // Somebody was first, or the answer was lost on its way: what is there now decides.
-        const found = yield* Effect.result(read(user, manifest.key))
+        const found = yield* Effect.result(readManifestAt(store, taskManifest(user, manifest.key)))
         if (Result.isFailure(found)) return failed(true)
-        const holds = found.success.manifest
-        if (holds === null) return failed(found.success.there)
-        return holds.files[0]?.object === manifest.files[0]?.object ? won : lost(holds)
+        const reading = found.success
+        if (reading._tag !== "Done") return failed(reading._tag === "Broken")
+        const { files } = reading.manifest
+        return files[0]?.object === manifest.files[0]?.object ? won : lost(reading.manifest)
       })
 
       return Manifests.of({ find, put })

@@ -26,8 +26,8 @@ const damaged = () => new TaskFailure({ kind: "internal", message: "The plan of 
 export class Plans extends Context.Service<
   Plans,
   {
-    /** By object key. A plan object never changes. */
-    load(key: string): Effect.Effect<LoadedPlan, TaskFailure | NewerPlan>
+    /** By object key. A plan object never changes. `inline`: the plan itself, where it came with the task. */
+    load(key: string, inline?: string): Effect.Effect<LoadedPlan, TaskFailure | NewerPlan>
   }
 >()("@reelay/encoder/Plans") {
   static readonly layer = Layer.effect(
@@ -45,7 +45,9 @@ export class Plans extends Context.Service<
               })
           )
         )
-        const text = new TextDecoder().decode(bytes)
+        return yield* decode(new TextDecoder().decode(bytes))
+      })
+      const decode = Effect.fnUntraced(function* (text: string) {
         const { v } = yield* Schema.decodeUnknownEffect(Versioned)(text).pipe(Effect.mapError(damaged))
         if (v > VERSION) return yield* new NewerPlan({ version: v })
         const plan = yield* Schema.decodeUnknownEffect(PlanJson)(text).pipe(Effect.mapError(damaged))
@@ -56,7 +58,11 @@ export class Plans extends Context.Service<
         capacity: KEPT,
         timeToLive: (exit) => (Exit.isSuccess(exit) ? "1 hour" : 0)
       })
-      return Plans.of({ load: Effect.fn("Plans.load")((key: string) => Cache.get(cache, key)) })
+      return Plans.of({
+        load: Effect.fn("Plans.load")((key: string, inline?: string) =>
+          inline === undefined ? Cache.get(cache, key) : decode(inline)
+        )
+      })
     })
   )
 }

@@ -97,7 +97,7 @@ export class Worker extends Context.Service<
 
       const perform = Effect.fn("Worker.perform")(function* (message: TaskMessage, grow: Grow) {
         const since = yield* Clock.monotonicTimeNanos
-        const { plan, tasks } = yield* plans.load(message.plan)
+        const { plan, tasks } = yield* plans.load(message.plan, message.inline)
         const task = tasks.get(message.task)
         if (task === undefined || plan.exportId !== message.exportId) {
           return yield* new TaskFailure({ kind: "internal", message: "The task is not in its plan.", log: "" })

@@ -102,7 +102,7 @@ describe("Manifests", () => {
       assert.deepStrictEqual(yield* refuses.manifests.put(USER, by("one")), { _tag: "Failed", perhaps: false })
       const away = yield* manifestsIn(() => ({
         putIfAbsent: () => Effect.fail(failure("putIfAbsent")),
-        getBytes: () => Effect.fail(failure("getBytes"))
+        find: () => Effect.fail(failure("find"))
       }))
       assert.deepStrictEqual(yield* away.manifests.put(USER, by("one")), { _tag: "Failed", perhaps: true })
     })

@@ -3,6 +3,7 @@ import { exportEvent } from "@reelay/contracts/messages/Messages"
 import { EVENTS } from "@reelay/contracts/messages/Topology"
 import { Bus } from "@reelay/platform/Bus"
 import { Effect, Schedule, Stream } from "effect"
+import { makeBatch } from "./Batch.ts"
 import type { Command } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
 import { makeLines } from "./Lines.ts"
@@ -13,6 +14,8 @@ type Announce = Pick<Extract<Command, { readonly _tag: "Announce" }>, "id" | "us
 const TAIL = 5000
 /** How long it waits for them before it begins without. */
 const TAIL_WAIT = "3 seconds"
+/** Words of one publish. */
+const TOGETHER = 256
 /** Milliseconds by which the clocks of NATS and Postgres may differ. Whoever is told twice reads the same row twice. */
 const SKEW = 60_000
 
@@ -39,6 +42,26 @@ const readTail = Effect.gen(function* () {
   return { told, since }
 })
 
+/** Those that did not get out are said again before anything else. */
+const sayAll = Effect.fnUntraced(function* (news: ReadonlyArray<Announce>) {
+  const bus = yield* Bus
+  let left = news
+  yield* Effect.suspend(() =>
+    bus.publishAll(
+      exportEvent,
+      left.map(({ epoch, id, status, user }) => ({ v: 1, exportId: id, userId: user, epoch, status }))
+    )
+  ).pipe(
+    Effect.flatMap((outcomes) => {
+      left = left.filter((_, position) => outcomes[position]?._tag !== "Success")
+      return left.length === 0 ? Effect.void : Effect.fail("unsaid")
+    }),
+    Effect.retry(untilSaid),
+    Effect.orDie
+  )
+  return news.map(() => undefined)
+})
+
 /**
  * Says every change of state on the stream of events, in order for each export, and keeps at it while NATS is away;
  * nothing else waits for that. A new leader says nothing twice, and says what its forerunner wrote or the api cancelled
@@ -55,17 +78,16 @@ export const makeAnnouncements = Effect.gen(function* () {
     Effect.catch(() => Effect.succeed(nothing))
   )
 
+  const saying = yield* makeBatch(
+    lines,
+    (news: ReadonlyArray<Announce>) => Effect.provideService(sayAll(news), Bus, bus),
+    TOGETHER
+  )
+
   const say = (news: Announce): void => {
     const known = told.get(news.id)
     told.delete(news.id)
-    if (known === wordOf(news)) return
-    const { epoch, id, status, user } = news
-    lines.add(
-      id,
-      bus
-        .publish(exportEvent, { v: 1, exportId: id, userId: user, epoch, status })
-        .pipe(Effect.retry(untilSaid), Effect.orDie)
-    )
+    if (known !== wordOf(news)) lines.add(news.id, (done) => saying(news, done))
   }
 
   const catchUp = Effect.gen(function* () {

@@ -67,6 +67,8 @@ export type Event =
       readonly id: ExportId
       readonly token: number
       readonly plan: Plan
+      /** The plan's text, where it travels with its only task. */
+      readonly inline: string | null
       readonly found: Found
     }
   | {
@@ -83,6 +85,7 @@ export type Event =
       readonly id: ExportId
       readonly token: number
       readonly plan: Plan
+      readonly inline: string | null
       readonly found: Found
       readonly attempts: ReadonlyArray<PastAttempt>
       readonly runningSeconds: number
@@ -114,8 +117,15 @@ export type Event =
       readonly user: UserId
       readonly outputs: ReadonlyArray<StoredOutput>
     }
-  /** `vanished`: a made file is no longer there. */
-  | { readonly _tag: "LinkFailed"; readonly id: ExportId; readonly token: number; readonly vanished: boolean }
+  /** Some of them may be in place. `vanished`: a made file is no longer there. */
+  | {
+      readonly _tag: "LinkFailed"
+      readonly id: ExportId
+      readonly token: number
+      readonly epoch: number
+      readonly user: UserId
+      readonly vanished: boolean
+    }
   /** The terminal state is written; or it was not for us to write. */
   | {
       readonly _tag: "Ended"

@@ -2,22 +2,28 @@ import type { ExportId } from "@reelay/contracts/Ids"
 import { control, exportProgress, queueOrder, taskMessage } from "@reelay/contracts/messages/Messages"
 import { poolConsumer, TASKS } from "@reelay/contracts/messages/Topology"
 import { Bus } from "@reelay/platform/Bus"
+import { findManifest } from "@reelay/platform/Manifests"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { Effect, Metric, Queue, Schedule, Semaphore } from "effect"
 import { makeAnnouncements } from "./Announcements.ts"
+import { makeBatch } from "./Batch.ts"
 import type { Command, Event } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
-import type { Lines } from "./Lines.ts"
-import { disown, linkOutputs, readManifest, unlinkOutputs } from "./Manifests.ts"
-import { load, makeSources, plan } from "./Planner.ts"
+import type { Lines, Work } from "./Lines.ts"
+import { disown, linkOutputs, unlinkOutputs } from "./Outputs.ts"
+import { load, makePlanner } from "./Planner.ts"
 import type { AsOf, Post } from "./Post.ts"
 import { SchedulerConfig } from "./SchedulerConfig.ts"
 import { makeWrites } from "./Writes.ts"
 
-/** Plans made, plans read, outputs linked at once: each holds a plan or a manifest in memory. */
+type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
+
+/** Plans read, outputs linked at once: each holds a plan or a manifest in memory. */
 const HEAVY = 16
 /** Rows of one read. */
 const READ = 500
+/** Tasks of one publish. */
+const TOGETHER = 256
 
 const dispatches = Metric.counter("reelay_scheduler_dispatches_total", { description: "Tasks sent out" })
 const redispatches = Metric.counter("reelay_scheduler_redispatches_total", {
@@ -39,10 +45,24 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
   const store = yield* ObjectStore
   const ledger = yield* Ledger
   const { ackWait } = yield* SchedulerConfig
-  const writes = yield* makeWrites(lines)
-  const sources = yield* makeSources(lines)
+  const writes = yield* makeWrites(lines, post)
   const announcements = yield* makeAnnouncements
   const heavy = yield* Semaphore.make(HEAVY)
+  const plan = yield* makePlanner(lines, post)
+  const send = yield* makeBatch(
+    lines,
+    Effect.fnUntraced(function* (sent: ReadonlyArray<Of<"Dispatch">>) {
+      const again = sent.filter((command) => command.again).length
+      yield* Metric.update(dispatches, sent.length - again)
+      yield* Metric.update(redispatches, again)
+      return yield* bus.publishAll(
+        taskMessage,
+        sent.map(({ message }) => message)
+      )
+    }),
+    TOGETHER
+  )
+  const reports = yield* Queue.unbounded<Of<"Report">>()
   const inspections = yield* Queue.unbounded<ExportId>()
   let asked = 0
   /**
@@ -80,8 +100,12 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
 
   const look = Effect.fnUntraced(function* (command: Extract<Command, { readonly _tag: "Look" }>) {
     const { epoch, id, task, user } = command
-    return yield* readManifest(store, user, task).pipe(
-      Effect.map((manifest): Event => ({ _tag: "Looked", id, epoch, task, manifest, failed: false })),
+    return yield* findManifest(store, user, task).pipe(
+      Effect.map((reading): Event => {
+        const manifest = reading._tag === "Done" ? reading.manifest : null
+        // A newer encoder's: its word will be read by a newer scheduler.
+        return { _tag: "Looked", id, epoch, task, manifest, failed: reading._tag === "Newer" }
+      }),
       Effect.catch((error) =>
         Effect.logWarning("the store does not say whether a task is done", error).pipe(
           Effect.as<Event>({ _tag: "Looked", id, epoch, task, manifest: null, failed: true })
@@ -97,56 +121,55 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
       Effect.catch((error) =>
         Effect.logWarning("outputs cannot be put in place", error).pipe(
           Effect.annotateLogs({ exportId: id }),
-          Effect.as<Event>({ _tag: "LinkFailed", id, token, vanished: error.reason === "not_found" })
+          Effect.as<Event>({ _tag: "LinkFailed", id, token, epoch, user, vanished: error.reason === "not_found" })
         )
       )
     )
   })
 
-  const inLine = (command: Command): Effect.Effect<void> | null => {
+  const saying = Effect.gen(function* () {
+    for (const { id, progress, user } of yield* Queue.takeAll(reports)) {
+      yield* bus.broadcast(exportProgress, { v: 1, exportId: id, userId: user, progress })
+    }
+  })
+  lines.beside(Effect.forever(saying))
+
+  const inLine = (command: Command): Work | null => {
     switch (command._tag) {
       case "Start":
       case "Complete":
       case "Fail":
-        return answered(writes.answer(command))
+        return writes.write(command)
       case "RecordAttempt":
-        return writes.recordAttempt(command)
+        return lines.work(writes.recordAttempt(command))
       case "Dispatch": {
-        const { again, message } = command
+        const { message } = command
         const task = `${message.exportId}.${message.task}`
         latest.set(task, message.dispatch)
-        return Effect.suspend(() => {
-          if (latest.get(task) !== message.dispatch) return Effect.void
-          return bus.publish(taskMessage, message).pipe(
-            Effect.andThen(Metric.update(again ? redispatches : dispatches, 1)),
-            Effect.ignore,
-            Effect.andThen(
-              Effect.sync(() => {
-                if (latest.get(task) === message.dispatch) latest.delete(task)
-              })
-            )
-          )
-        })
+        return (done) => {
+          if (latest.get(task) !== message.dispatch) return done()
+          send(command, () => {
+            if (latest.get(task) === message.dispatch) latest.delete(task)
+            done()
+          })
+        }
       }
       case "Purge":
-        return bus.purge(TASKS, command.subject).pipe(Effect.ignore)
+        return lines.work(bus.purge(TASKS, command.subject).pipe(Effect.ignore))
       case "Stop":
-        return bus.broadcast(control, { _tag: "Cancel", v: 1, exportId: command.id, epoch: command.epoch })
-      case "Report":
-        return bus.broadcast(exportProgress, {
-          v: 1,
-          exportId: command.id,
-          userId: command.user,
-          progress: command.progress
-        })
+        return lines.work(bus.broadcast(control, { _tag: "Cancel", v: 1, exportId: command.id, epoch: command.epoch }))
       case "Unlink":
-        return unlinkOutputs(store, command).pipe(
-          Effect.retry(aWhile),
-          Effect.catch((error) => Effect.logWarning("links that nobody needs stay", error))
+        return lines.work(
+          unlinkOutputs(store, command).pipe(
+            Effect.retry(aWhile),
+            Effect.catch((error) => Effect.logWarning("links that nobody needs stay", error))
+          )
         )
       case "Disown":
-        return disown(store, command.user, command.task).pipe(
-          Effect.catch((error) => Effect.logWarning("a broken manifest stays", error))
+        return lines.work(
+          disown(store, command.user, command.task).pipe(
+            Effect.catch((error) => Effect.logWarning("a broken manifest stays", error))
+          )
         )
       default:
         return null
@@ -164,10 +187,10 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
         return lookAround()
       case "Announce":
         return announcements.say(command)
+      case "Report":
+        return void Queue.offerUnsafe(reports, command)
       case "Plan":
-        return aside(
-          plan(command, sources).pipe(Effect.provideService(ObjectStore, store), Effect.provideService(Ledger, ledger))
-        )
+        return plan(command)
       case "Load":
         return aside(
           load(command).pipe(Effect.provideService(ObjectStore, store), Effect.provideService(Ledger, ledger))

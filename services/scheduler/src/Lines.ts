@@ -1,22 +1,30 @@
 import type { ExportId } from "@reelay/contracts/Ids"
 import { Effect, FiberSet } from "effect"
 
+/** Something to do, which says when it is done: once, perhaps at once. */
+export type Work = (done: () => void) => void
+
 /**
  * A line for each export: what is added is done in order, one after the other; lines do not wait for each other. An
- * export that nothing is done for has no line. All of it ends with the scope.
+ * export that nothing is done for has no line. A line is no fiber: most of what waits in it is one item of a batch.
+ * All of it ends with the scope.
  */
 export const makeLines = Effect.gen(function* () {
   const fibers = yield* FiberSet.make<void>()
   const run = yield* FiberSet.runtime(fibers)()
-  const lines = new Map<ExportId, Array<Effect.Effect<void>>>()
+  const lines = new Map<ExportId, Array<Work>>()
 
-  const serve = Effect.fnUntraced(function* (id: ExportId, line: Array<Effect.Effect<void>>) {
-    for (let next = line.shift(); next !== undefined; next = line.shift()) yield* next
-    lines.delete(id)
-  })
+  const serve = (id: ExportId, line: Array<Work>): void => {
+    const [work] = line
+    if (work === undefined) return void lines.delete(id)
+    work(() => {
+      line.shift()
+      serve(id, line)
+    })
+  }
 
   return {
-    add: (id: ExportId, work: Effect.Effect<void>): void => {
+    add: (id: ExportId, work: Work): void => {
       const line = lines.get(id)
       if (line !== undefined) {
         line.push(work)
@@ -24,10 +32,15 @@ export const makeLines = Effect.gen(function* () {
       }
       const fresh = [work]
       lines.set(id, fresh)
-      run(serve(id, fresh))
+      serve(id, fresh)
     },
+    /** For a line. */
+    work:
+      (effect: Effect.Effect<void>): Work =>
+      (done) =>
+        void run(Effect.andThen(effect, Effect.sync(done))),
     /** What need not wait for anything. */
-    beside: (work: Effect.Effect<void>): void => void run(work),
+    beside: (effect: Effect.Effect<void>): void => void run(effect),
     /**
      * Ends, with its cause, when anything of all this has died. What is added has no errors, so that is a mistake of
      * ours; to go on without it would be a line that nobody serves, for ever and in silence.

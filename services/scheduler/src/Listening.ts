@@ -51,18 +51,15 @@ export const listen = Effect.fnUntraced(function* (post: Post, connected: () => 
 
   // The row is the request: a doorbell has done its part once it was heard.
   const doorbells = bus.consume(requestsConsumer, exportRequested, { maxInFlight: DOORBELLS }).pipe(
-    Stream.mapEffect(
-      ({ ack, body }) => {
-        post({ _tag: "Rang", id: body.exportId })
-        return Effect.ignore(ack)
-      },
-      { concurrency: DOORBELLS, unordered: true }
-    )
+    Stream.map(({ body, settle }) => {
+      post({ _tag: "Rang", id: body.exportId })
+      settle()
+    })
   )
 
   const results = Stream.fromEffect(informed.pipe(Effect.timeoutOption(INFORMED_WAIT))).pipe(
     Stream.flatMap(() => bus.consume(resultsConsumer, taskResult, { maxInFlight: RESULTS })),
-    Stream.map(({ ack, body }) => post({ _tag: "Result", result: body }, Effect.ignore(ack)))
+    Stream.map(({ body, settle }) => post({ _tag: "Result", result: body }, settle))
   )
 
   const controls = bus.subscribe(control).pipe(

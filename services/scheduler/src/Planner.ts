@@ -1,4 +1,3 @@
-import type { ExportId } from "@reelay/contracts/Ids"
 import { FrameIndex } from "@reelay/contracts/Media"
 import type { FailureKind } from "@reelay/contracts/messages/Messages"
 import { planObject } from "@reelay/contracts/ObjectKeys"
@@ -7,13 +6,14 @@ import type { RenderSpec } from "@reelay/contracts/RenderSpec"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import type { ObjectStoreError } from "@reelay/platform/ObjectStore"
 import { compile } from "@reelay/render/Compile"
-import { Cache, Cause, Duration, Effect, Exit, Schema, Stream } from "effect"
+import { Cache, Cause, Duration, Effect, Exit, Schema, Semaphore, Stream } from "effect"
 import { makeBatch } from "./Batch.ts"
 import type { Command, Event } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Lines } from "./Lines.ts"
-import { readManifest } from "./Manifests.ts"
 import { findDone } from "./Needs.ts"
+import { manifestOf } from "./Outputs.ts"
+import type { Post } from "./Post.ts"
 
 type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
 
@@ -28,6 +28,16 @@ const decodeIndex = Schema.decodeUnknownEffect(Schema.fromJsonString(FrameIndex)
 const encodePlan = Schema.encodeSync(Schema.fromJsonString(Plan))
 const utf8 = new TextEncoder()
 
+/** Characters of a plan that travels with its only task: beyond that, an object costs less. */
+const INLINE = 16_384
+
+/** What the message of a plan's only task carries (decision 10); null: the plan becomes an object. */
+const inlineOf = (plan: Plan): string | null => {
+  if (plan.tasks.length > 1) return null
+  const text = encodePlan(plan)
+  return text.length <= INLINE ? text : null
+}
+
 const ofStore = (missing: string) => (error: ObjectStoreError) =>
   error.reason === "not_found"
     ? new Unplannable({ kind: "input", message: missing, cause: error })
@@ -36,12 +46,36 @@ const ofStore = (missing: string) => (error: ObjectStoreError) =>
 /** Frame indexes kept: an hour at 60 frames a second is a few megabytes. They never change under their key. */
 const INDEXES = 16
 /** Specs in one read. */
-const SPECS = 50
+const SPECS = 100
+/** Exports whose indexes and manifests are looked up at once. */
+const CONCURRENCY = 16
 
-/** What planning reads: specs by the batch, and the indexes of videos that are exported again and again but once. */
-export const makeSources = Effect.fnUntraced(function* (lines: Lines) {
+type Spec = Effect.Success<ReturnType<Ledger["Service"]["specs"]>>[number]
+
+const specOf = (read: Spec | undefined): Effect.Effect<RenderSpec, Unplannable> => {
+  if (read === undefined) return Effect.die("a spec that was not answered for")
+  return Effect.flatMap(read, (spec) =>
+    spec === null
+      ? Effect.fail(new Unplannable({ kind: "internal", message: "The export is no longer there." }))
+      : Effect.succeed(spec)
+  ).pipe(
+    Effect.catchTag("RowError", (cause) =>
+      Effect.fail(new Unplannable({ kind: "internal", message: "The stored request cannot be read.", cause }))
+    ),
+    Effect.catchTag("DatabaseError", (cause) =>
+      Effect.fail(new Unplannable({ kind: "storage", message: "The database did not answer.", cause }))
+    )
+  )
+}
+
+/**
+ * Spec → plan, and what of it is done already: posts one event for each command. Specs are read by the batch; the
+ * indexes of videos that are exported again and again are read once.
+ */
+export const makePlanner = Effect.fnUntraced(function* (lines: Lines, post: Post) {
   const store = yield* ObjectStore
   const ledger = yield* Ledger
+  const busy = yield* Semaphore.make(CONCURRENCY)
   const indexes = yield* Cache.makeWith(
     (key: string) =>
       store.getBytes(key).pipe(
@@ -57,59 +91,47 @@ export const makeSources = Effect.fnUntraced(function* (lines: Lines) {
     // A store that did not answer may do so the next time.
     { capacity: INDEXES, timeToLive: (exit) => (Exit.isSuccess(exit) ? Duration.infinity : Duration.zero) }
   )
-  const spec = yield* makeBatch(lines, (ids: ReadonlyArray<ExportId>) => ledger.specs(ids), SPECS)
-  return { spec, index: (key: string) => Cache.get(indexes, key) }
-})
-export type Sources = Effect.Success<ReturnType<typeof makeSources>>
 
-const readIndexes = Effect.fnUntraced(function* (spec: RenderSpec, sources: Sources) {
-  const keys = [...new Set(spec.sources.map((source) => source.indexKey))]
-  const found = yield* Effect.forEach(keys, (key) => Effect.map(sources.index(key), (index) => [key, index] as const), {
-    concurrency: 4
-  })
-  return new Map<string, FrameIndex>(found)
-})
-
-const readSpec = Effect.fnUntraced(function* (id: ExportId, sources: Sources) {
-  const spec = yield* sources.spec(id).pipe(
-    Effect.catchTag("RowError", (cause) =>
-      Effect.fail(new Unplannable({ kind: "internal", message: "The stored request cannot be read.", cause }))
-    ),
-    Effect.catchTag("DatabaseError", (cause) =>
-      Effect.fail(new Unplannable({ kind: "storage", message: "The database did not answer.", cause }))
+  const planOne = Effect.fn("Planner.plan")(function* (command: Of<"Plan">, read: Spec | undefined) {
+    const { build, epoch, family, id, token, user } = command
+    const refused = (kind: FailureKind, message: string): Event => ({ _tag: "PlanFailed", id, token, kind, message })
+    return yield* Effect.gen(function* () {
+      const spec = yield* specOf(read)
+      const needed = new Map<string, FrameIndex>()
+      for (const { indexKey } of spec.sources) needed.set(indexKey, yield* Cache.get(indexes, indexKey))
+      const plan = compile({ exportId: id, spec, family, build, indexes: needed })
+      const found = yield* findDone(plan, (task) => manifestOf(store, user, task)).pipe(
+        Effect.mapError(ofStore("A finished piece vanished."))
+      )
+      const inline = inlineOf(plan)
+      if (inline === null) {
+        yield* store
+          .put(planObject(user, id, epoch), Stream.make(utf8.encode(encodePlan(plan))))
+          .pipe(Effect.mapError(ofStore("The plan could not be stored.")))
+      }
+      return { _tag: "Planned", id, token, plan, inline, found } satisfies Event
+    }).pipe(
+      Effect.catchTag("Unplannable", (error) =>
+        Effect.logWarning("an export cannot be planned", error).pipe(Effect.as(refused(error.kind, error.message)))
+      ),
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.failCause(cause)
+          : Effect.logError("planning failed", cause).pipe(
+              Effect.as(refused("internal", "The edit cannot be planned."))
+            )
+      ),
+      Effect.annotateLogs({ exportId: id })
     )
-  )
-  return spec ?? (yield* new Unplannable({ kind: "internal", message: "The export is no longer there." }))
-})
-
-/** Spec → plan, stored as an object for the encoders, and what of it is done already. Always answers. */
-export const plan = Effect.fn("Planner.plan")(function* (command: Of<"Plan">, sources: Sources) {
-  const { build, epoch, family, id, token, user } = command
-  const planned = Effect.gen(function* () {
-    const store = yield* ObjectStore
-    const spec = yield* readSpec(id, sources)
-    const indexes = yield* readIndexes(spec, sources)
-    const plan = compile({ exportId: id, spec, family, build, indexes })
-    const found = yield* findDone(plan, (task) => readManifest(store, user, task)).pipe(
-      Effect.mapError(ofStore("A finished piece vanished."))
-    )
-    yield* store
-      .put(planObject(user, id, epoch), Stream.make(utf8.encode(encodePlan(plan))))
-      .pipe(Effect.mapError(ofStore("The plan could not be stored.")))
-    return { _tag: "Planned", id, token, plan, found } satisfies Event
   })
-  const refused = (kind: FailureKind, message: string): Event => ({ _tag: "PlanFailed", id, token, kind, message })
-  return yield* planned.pipe(
-    Effect.catchTag("Unplannable", (error) =>
-      Effect.logWarning("an export cannot be planned", error).pipe(Effect.as(refused(error.kind, error.message)))
-    ),
-    Effect.catchCause((cause) =>
-      Cause.hasInterruptsOnly(cause)
-        ? Effect.failCause(cause)
-        : Effect.logError("planning failed", cause).pipe(Effect.as(refused("internal", "The edit cannot be planned.")))
-    ),
-    Effect.annotateLogs({ exportId: id })
+
+  const plan = yield* makeBatch(
+    lines,
+    (commands: ReadonlyArray<Of<"Plan">>) => ledger.specs(commands.map(({ id }) => id)),
+    SPECS
   )
+  return (command: Of<"Plan">): void =>
+    plan(command, (spec) => lines.beside(busy.withPermit(Effect.map(planOne(command, spec), (event) => post(event)))))
 })
 
 /** The stored plan of an export that runs already. Always answers. */
@@ -120,8 +142,8 @@ export const load = Effect.fn("Planner.load")(function* (command: Of<"Load">) {
   return yield* Effect.gen(function* () {
     const running = yield* ledger.running(id)
     if (running === null) return { _tag: "LoadFailed", id, token, unreadable: false } satisfies Event
-    const found = yield* findDone(running.plan, (task) => readManifest(store, user, task))
-    return { _tag: "Loaded", id, token, ...running, found } satisfies Event
+    const found = yield* findDone(running.plan, (task) => manifestOf(store, user, task))
+    return { _tag: "Loaded", id, token, ...running, inline: inlineOf(running.plan), found } satisfies Event
   }).pipe(
     Effect.catch((error) =>
       Effect.logWarning("a running export cannot be taken up yet", error).pipe(

@@ -55,7 +55,7 @@ export const planFailed = (turn: Turn, event: Of<"PlanFailed">): void => {
 export const started = (turn: Turn, event: Of<"Started">): void => {
   const job = awaited(turn, event, "starting")
   if (job === null || job.prepared === null) return
-  const { found, plan } = job.prepared
+  const { prepared } = job
   job.prepared = null
   if (!event.won) return doubt(turn, job, job.epoch)
   if (job.status === "pending") job.startedAt = turn.now
@@ -63,7 +63,7 @@ export const started = (turn: Turn, event: Of<"Started">): void => {
   job.epoch++
   expectNothing(job)
   enter(turn, job, "running")
-  const run = openRun(turn, job, plan, job.epoch, found, false)
+  const run = openRun(turn, job, prepared, false)
   announce(turn, job, job.epoch, "processing")
   if (job.doubtful) emit(turn, { _tag: "Inspect", id: job.id })
   job.doubtful = false
@@ -78,7 +78,7 @@ export const loaded = (turn: Turn, event: Of<"Loaded">): void => {
   job.startedAt = turn.now - event.runningSeconds * 1000
   job.tries = 0
   enter(turn, job, "running")
-  const run = openRun(turn, job, plan, job.epoch, event.found, true)
+  const run = openRun(turn, job, event, true)
   const video = [...run.lineups.values()].find(({ channel }) => !isLight(channel.pool.name))?.channel
   if (video !== undefined) {
     const light = channelFor(turn.state, lightPool(plan.build), job.lane.labels, turn.now)
@@ -211,7 +211,7 @@ export const linked = (turn: Turn, event: Of<"Linked">): void => {
 }
 
 /** It was cancelled meanwhile, or planned anew: nobody will ever see these links. */
-const linkedInVain = (turn: Turn, event: Of<"Linked">): void => {
+const linkedInVain = (turn: Turn, event: Of<"Linked"> | Of<"LinkFailed">): void => {
   const job = turn.state.jobs.get(event.id)
   if (job === undefined) {
     turn.state.unsure.set(event.id, event)
@@ -223,7 +223,7 @@ const linkedInVain = (turn: Turn, event: Of<"Linked">): void => {
 
 export const linkFailed = (turn: Turn, event: Of<"LinkFailed">): void => {
   const job = awaited(turn, event, "linking")
-  if (job === null || job.run === null) return
+  if (job === null || job.run === null) return linkedInVain(turn, event)
   job.tries++
   if (job.tries >= STORAGE_TRIES) {
     return fail(turn, job, exportError("storage_error", "The finished files could not be put in place."))

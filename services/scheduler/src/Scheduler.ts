@@ -28,7 +28,7 @@ const wanted = Metric.gauge("reelay_scheduler_slots_wanted", {
 
 interface Letter {
   readonly event: Event
-  readonly settled: Effect.Effect<void> | null
+  readonly settled: (() => void) | null
 }
 
 const measure = Effect.fnUntraced(function* (state: State) {
@@ -88,15 +88,19 @@ export const term = Effect.gen(function* () {
         ;[state, commands] = decide(state, event, performance.now())
       } catch (mistake) {
         // It would be delivered to the next term, too. Without it, streams and store tell what is to be done.
-        if (settled !== null) yield* settled
+        settled?.()
         return yield* Effect.die(mistake)
       }
       for (const command of commands) execute(command)
       surveyed ||= event._tag === "Surveyed"
       const line = lineOf(event)
       if (settled === null) continue
-      if (line === null) lines.beside(settled)
-      else lines.add(line, settled)
+      if (line === null) settled()
+      else
+        lines.add(line, (done) => {
+          settled()
+          done()
+        })
     }
     if (!informed.isOpen() && isInformed()) informed.openUnsafe()
   }).pipe(Effect.forever)

@@ -137,7 +137,7 @@ export interface Job extends Waiting {
   /** Failed tries of planning or linking in a row. */
   tries: number
   /** What `starting` will open. */
-  prepared: { readonly plan: Plan; readonly found: Found } | null
+  prepared: { readonly plan: Plan; readonly inline: string | null; readonly found: Found } | null
   run: Run | null
   /** Since when, on this leader's clock, it runs (as if it had been there from the start). */
   startedAt: number
@@ -151,6 +151,8 @@ export interface Job extends Waiting {
 /** The task graph of one epoch. */
 export interface Run {
   readonly plan: Plan
+  /** The plan's text, where it travels with its only task. */
+  readonly inline: string | null
   readonly epoch: number
   readonly tasks: Map<TaskKey, TaskEntry>
   readonly lineups: Map<PoolName, Lineup>

@@ -16,7 +16,12 @@ const finishes = (work: Work): boolean => work._tag === "soundtrack" || work._ta
  * Lays a plan's tasks out. `presumed`: an earlier leader dispatched them, so what could run is taken to be outstanding
  * until the streams say otherwise.
  */
-export const openRun = (turn: Turn, job: Job, plan: Plan, epoch: number, found: Found, presumed: boolean): Run => {
+export const openRun = (
+  turn: Turn,
+  job: Job,
+  { found, inline, plan }: { readonly plan: Plan; readonly inline: string | null; readonly found: Found },
+  presumed: boolean
+): Run => {
   const tasks = new Map<TaskKey, TaskEntry>()
   const lineups = new Map<PoolName, Lineup>()
   let framesTotal = 0
@@ -49,7 +54,8 @@ export const openRun = (turn: Turn, job: Job, plan: Plan, epoch: number, found: 
   }
   const run: Run = {
     plan,
-    epoch,
+    inline,
+    epoch: job.epoch,
     tasks,
     lineups,
     framesTotal,
@@ -221,7 +227,7 @@ const dispatch = (turn: Turn, entry: TaskEntry, run: Run): void => {
     _tag: "Dispatch",
     again,
     message: {
-      v: 1,
+      v: run.inline === null ? 1 : 2,
       exportId: job.id,
       userId: job.user,
       epoch: run.epoch,
@@ -229,7 +235,9 @@ const dispatch = (turn: Turn, entry: TaskEntry, run: Run): void => {
       task: task.key,
       dispatch: id,
       plan: planObject(job.user, job.id, run.epoch),
-      excludes: excludesOf(entry)
+      ...(run.inline === null ? {} : { inline: run.inline }),
+      excludes: excludesOf(entry),
+      ...(job.lane.labels.length === 0 ? {} : { labels: job.lane.labels })
     }
   })
 }

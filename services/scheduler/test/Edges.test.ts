@@ -16,7 +16,7 @@ import { makeExecutor } from "../src/Executor.ts"
 import { exportError } from "../src/Failures.ts"
 import { Ledger } from "../src/Ledger.ts"
 import { makeLines } from "../src/Lines.ts"
-import { linkOutputs } from "../src/Manifests.ts"
+import { linkOutputs } from "../src/Outputs.ts"
 import { SchedulerConfig } from "../src/SchedulerConfig.ts"
 import { anEncoder, anExport, aScheduler, lab, until } from "./Lab.ts"
 
@@ -26,7 +26,7 @@ describe("Lines", () => {
   it.effect("a mistake of ours is heard of, and not a line that nobody serves", () =>
     Effect.gen(function* () {
       const lines = yield* makeLines
-      lines.add(newId(ExportId), Effect.die("a bug"))
+      lines.add(newId(ExportId), lines.work(Effect.die("a bug")))
       const exit = yield* Effect.exit(lines.broken.pipe(Effect.timeout("5 seconds")))
       assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) === "a bug")
     }).pipe(Effect.scoped)
@@ -40,9 +40,9 @@ describe("Lines", () => {
       const done = yield* Deferred.make<void>()
       const order: Array<string> = []
       const say = (word: string) => Effect.sync(() => void order.push(word))
-      lines.add(one, Deferred.await(gate).pipe(Effect.andThen(say("first"))))
-      lines.add(one, say("second").pipe(Effect.andThen(Deferred.succeed(done, undefined)), Effect.asVoid))
-      lines.add(other, say("other").pipe(Effect.andThen(Deferred.succeed(gate, undefined)), Effect.asVoid))
+      lines.add(one, lines.work(Deferred.await(gate).pipe(Effect.andThen(say("first")))))
+      lines.add(one, lines.work(say("second").pipe(Effect.andThen(Deferred.succeed(done, undefined)), Effect.asVoid)))
+      lines.add(other, lines.work(say("other").pipe(Effect.andThen(Deferred.succeed(gate, undefined)), Effect.asVoid)))
       yield* Deferred.await(done)
       assert.deepStrictEqual(order, ["other", "first", "second"])
     }).pipe(Effect.scoped)
@@ -58,7 +58,11 @@ describe("Executor", () => {
       const services = Layer.mergeAll(
         Layer.mock(Bus)({
           streamState: () => Effect.succeed({ incarnation: "none", first: 1, last: 0 }),
-          publish: (_message, body) => Effect.sync(() => void sent.push(Reflect.get(body, "dispatch"))),
+          publishAll: (_message, bodies) =>
+            Effect.sync(() => {
+              for (const body of bodies) sent.push(Reflect.get(body, "dispatch"))
+              return bodies.map(() => Exit.void)
+            }),
           purge: () => Effect.asVoid(Deferred.succeed(done, undefined))
         }),
         Layer.mock(ObjectStore)({}),

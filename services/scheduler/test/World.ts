@@ -486,7 +486,7 @@ export class World {
         const spec = specOf({ user: row.user, content: row.content, chunks: row.chunks })
         const plan = planOf({ id, spec, chunks: row.chunks, family, build })
         this.asyncs.push(() =>
-          this.mailbox.push({ _tag: "Planned", id, token, plan, found: this.#found(plan, row.user) })
+          this.mailbox.push({ _tag: "Planned", id, token, plan, inline: null, found: this.#found(plan, row.user) })
         )
         return
       }
@@ -501,6 +501,7 @@ export class World {
               id,
               token,
               plan: row.plan,
+              inline: null,
               found: this.#found(row.plan, row.user),
               runningSeconds: 5,
               attempts: row.attempts.map(({ attempt, epoch, error, family, kind, nodeId, task }) => ({

@@ -132,7 +132,7 @@ export const planOf = (options: {
   const chunks = Array.from({ length: options.chunks }, (_, i) =>
     task(
       key(`chunk${i}`, true),
-      { _tag: "chunk", clip: 0, from: i * 30, to: (i + 1) * 30, seek: null, hold: 0 },
+      { _tag: "chunk", clip: 0, section: 0, from: i * 30, to: (i + 1) * 30, seek: null, hold: 0 },
       [],
       30
     )

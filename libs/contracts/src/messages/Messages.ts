@@ -42,9 +42,12 @@ export const control = Message.make({
   dedupeId: null
 })
 
-/** A claimable task. Small: what is to be done stands in the plan object. */
+/**
+ * A claimable task. Small: what is to be done stands in the plan object; or, since version 2, in the message itself, where
+ * the task is the plan's only one.
+ */
 export const TaskMessage = Schema.Struct({
-  v: V1,
+  v: Schema.Literals([1, 2]),
   exportId: ExportId,
   userId: UserId,
   epoch: Positive,
@@ -54,13 +57,17 @@ export const TaskMessage = Schema.Struct({
   dispatch: Schema.NonEmptyString,
   /** Object key of the Plan. */
   plan: Schema.NonEmptyString,
+  /** The Plan as JSON text: there is no object. Version 2, so that a node that would look for one gives it back. */
+  inline: Schema.optionalKey(Schema.NonEmptyString),
   /** Nodes on which this task failed: they give it back. */
-  excludes: Schema.Array(NodeId)
+  excludes: Schema.Array(NodeId),
+  /** What a node must be labelled with; one that is not gives it back. Absent: nothing. */
+  labels: Schema.optionalKey(Schema.Array(Schema.String))
 })
 export type TaskMessage = typeof TaskMessage.Type
 export const taskMessage = Message.make({
   name: "Task",
-  version: 1,
+  version: 2,
   schema: TaskMessage,
   filter: "tasks.>",
   subject: (m) => `tasks.${m.pool}.${m.exportId}.${m.task}`,

@@ -1,38 +1,23 @@
 import type { TaskKey, UserId } from "@reelay/contracts/Ids"
 import { exportFile, exportFolder, taskManifest } from "@reelay/contracts/ObjectKeys"
-import { Manifest } from "@reelay/contracts/Plan"
-import type { MadeFile } from "@reelay/contracts/Plan"
+import type { MadeFile, Manifest } from "@reelay/contracts/Plan"
+import { findManifest } from "@reelay/platform/Manifests"
 import type { ObjectStore } from "@reelay/platform/ObjectStore"
 import type { ObjectStoreError } from "@reelay/platform/ObjectStore"
 import type { StoredOutput } from "@reelay/platform/Tables"
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import type { Command } from "./Events.ts"
 
 type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
 type Store = ObjectStore["Service"]
 
-const decodeManifest = Schema.decodeUnknownEffect(Schema.fromJsonString(Manifest))
-
-/** Null: the task is not done. One that does not decode counts as none: it is removed, so that the work can be done. */
-export const readManifest = Effect.fn("Manifests.read")(function* (store: Store, user: UserId, task: TaskKey) {
-  const key = taskManifest(user, task)
-  const bytes = yield* store.getBytes(key).pipe(
-    Effect.catchIf(
-      (error) => error.reason === "not_found",
-      () => Effect.succeed(null)
-    )
-  )
-  if (bytes === null) return null
-  return yield* decodeManifest(new TextDecoder().decode(bytes)).pipe(
-    Effect.catch((error) =>
-      Effect.logError("a manifest does not decode and is removed", error.message).pipe(
-        Effect.annotateLogs({ key }),
-        Effect.andThen(store.remove(key)),
-        Effect.as(null)
-      )
-    )
-  )
-})
+/** The manifest of a task that is done. Null: it is not; or a newer Reelay did it, which a newer encoder will say. */
+export const manifestOf = (
+  store: Store,
+  user: UserId,
+  task: TaskKey
+): Effect.Effect<Manifest | null, ObjectStoreError> =>
+  Effect.map(findManifest(store, user, task), (reading) => (reading._tag === "Done" ? reading.manifest : null))
 
 export const disown = (store: Store, user: UserId, task: TaskKey): Effect.Effect<void, ObjectStoreError> =>
   store.remove(taskManifest(user, task))
@@ -61,7 +46,7 @@ const clearEarlier = (store: Store, { epoch, id, user }: Of<"Link">) => {
 }
 
 /** The final task's files under the export's own names, and nothing else there. Doing it twice is doing it once. */
-export const linkOutputs = Effect.fn("Manifests.link")(function* (store: Store, command: Of<"Link">) {
+export const linkOutputs = Effect.fn("Outputs.link")(function* (store: Store, command: Of<"Link">) {
   const { epoch, id, manifest, user } = command
   if (epoch > 1) yield* clearEarlier(store, command)
   const posterFile = manifest.files.find((file) => file.role === "poster")
