@@ -18,19 +18,16 @@ export class MediaRoots extends Context.Service<
   {
     /** The real path of a regular file under one of the roots. */
     admit(path: string): Effect.Effect<string, Forbidden | NotFound | UnsupportedMedia | Validation>
-    admitUrl(url: string): Effect.Effect<never, Forbidden | Validation>
   }
 >()("@reelay/api/MediaRoots") {
   static readonly layer = Layer.effect(
     MediaRoots,
     Effect.gen(function* () {
       const listed = yield* Config.Array(Schema.String, "REELAY_MEDIA_ROOTS").pipe(Config.withDefault([]))
-      const hosts = yield* Config.Array(Schema.String, "REELAY_MEDIA_HOSTS").pipe(Config.withDefault([]))
       const roots = listed
         .map((root) => root.trim())
         .filter((root) => root !== "")
         .map((root) => resolve(root))
-      const allowsHosts = hosts.some((host) => host.trim() !== "")
 
       return MediaRoots.of({
         admit: Effect.fn("MediaRoots.admit")(function* (path) {
@@ -54,10 +51,6 @@ export class MediaRoots extends Context.Service<
           )
           if (!isFile) return yield* new UnsupportedMedia({ detail: "This path is no file." })
           return found
-        }),
-        admitUrl: Effect.fn("MediaRoots.admitUrl")(function* () {
-          if (!allowsHosts) return yield* new Forbidden({ detail: "No host of footage is shared with Reelay." })
-          return yield* invalid("url", "footage by URL does not work yet: upload the file, or name its path")
         })
       })
     })

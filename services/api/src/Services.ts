@@ -12,6 +12,7 @@ import { MediaRoots } from "./MediaRoots.ts"
 import { Migration } from "./Migration.ts"
 import { Projects } from "./Projects.ts"
 import { Readiness } from "./Readiness.ts"
+import { RemoteMedia } from "./RemoteMedia.ts"
 import { sweeper } from "./Sweeper.ts"
 import { VideoIntake } from "./VideoIntake.ts"
 import { Videos } from "./Videos.ts"
@@ -29,6 +30,13 @@ export const services = Layer.mergeAll(
   Videos.layer,
   sweeper
 ).pipe(
-  Layer.provide([Doorbell.layer, Ingest.layer, IngestTurns.layer, MediaRoots.layer, Migration.layer]),
+  Layer.provide([
+    Doorbell.layer,
+    Ingest.layer,
+    IngestTurns.layer,
+    MediaRoots.layer,
+    Migration.layer,
+    RemoteMedia.layer
+  ]),
   Layer.provide(MediaTools.layer)
 )

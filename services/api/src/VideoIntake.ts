@@ -6,6 +6,7 @@ import type { Video } from "@reelay/contracts/Media"
 import * as Keys from "@reelay/contracts/ObjectKeys"
 import { NotCompleted, NotFound, TooLarge, UnsupportedMedia } from "@reelay/contracts/Problem"
 import type { Forbidden, Unavailable, Validation } from "@reelay/contracts/Problem"
+import { Name } from "@reelay/contracts/Project"
 import { Database } from "@reelay/platform/Database"
 import { DatabaseError } from "@reelay/platform/DatabaseError"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
@@ -13,7 +14,7 @@ import { outputsOf, videoOf } from "@reelay/platform/Rows"
 import { SignedUrl } from "@reelay/platform/SignedUrl"
 import { exports_, videos } from "@reelay/platform/Tables"
 import { and, eq } from "drizzle-orm"
-import { Config, Context, Effect, Exit, Layer, Metric, Schema, Stream } from "effect"
+import { Config, Context, Effect, Exit, Layer, Metric, Option, Schema, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
@@ -23,6 +24,7 @@ import { Ingest } from "./ingest/Ingest.ts"
 import { IngestTurns } from "./ingest/IngestTurns.ts"
 import { MediaRoots } from "./MediaRoots.ts"
 import { mediaSigner } from "./MediaUrls.ts"
+import { RemoteMedia } from "./RemoteMedia.ts"
 import type { Trouble } from "./Trouble.ts"
 
 type IntakeError = UnsupportedMedia | Unavailable | Trouble
@@ -44,11 +46,14 @@ export class VideoIntake extends Context.Service<
       name: string,
       bytes: Stream.Stream<Uint8Array, E>
     ): Effect.Effect<Video, IntakeError | TooLarge | E>
-    /** Footage used where it lies. */
+    /**
+     * Footage used where it lies on a disk, or copied from a host: what a host serves may be other bytes tomorrow, and a frame
+     * that was chosen today must be that frame then.
+     */
     refer(
       owner: UserId,
       reference: VideoReference
-    ): Effect.Effect<Video, IntakeError | Forbidden | NotFound | Validation>
+    ): Effect.Effect<Video, IntakeError | Forbidden | NotFound | TooLarge | Validation>
     /** The finished file of an export, once: asking again answers with the same video. No copy is made. */
     ofExport(owner: UserId, id: ExportId): Effect.Effect<Video, IntakeError | NotFound | NotCompleted>
     readonly maxUploadBytes: number
@@ -62,6 +67,7 @@ export class VideoIntake extends Context.Service<
       const ingest = yield* Ingest
       const turns = yield* IngestTurns
       const roots = yield* MediaRoots
+      const remote = yield* RemoteMedia
       const urls = yield* SignedUrl
       const maxUploadBytes = yield* Config.schema(Bytes, "REELAY_MAX_UPLOAD_BYTES").pipe(
         Config.withDefault(DEFAULT_MAX_UPLOAD)
@@ -134,39 +140,48 @@ export class VideoIntake extends Context.Service<
           )
         )
 
+      const upload = Effect.fn("VideoIntake.upload")(function* <E>(
+        owner: UserId,
+        name: string,
+        bytes: Stream.Stream<Uint8Array, E>
+      ) {
+        const id = newId(VideoId)
+        const key = Keys.sourceMedia(owner, id)
+        return yield* orNothing(
+          owner,
+          id,
+          Effect.scoped(
+            Effect.gen(function* () {
+              const hash = createHash("sha256")
+              let size = 0
+              const counted = Stream.mapEffect(bytes, (chunk) =>
+                Effect.suspend(() => {
+                  size += chunk.byteLength
+                  hash.update(chunk)
+                  return size > maxUploadBytes ? Effect.fail(tooLarge(maxUploadBytes)) : Effect.succeed(chunk)
+                })
+              )
+              yield* store.put(key, counted)
+              const media = yield* describe(owner, id, yield* store.fetch(key))
+              const sha256 = Digest.make(hash.digest("hex"))
+              const location: SourceLocation = { _tag: "object", key }
+              return yield* insert({ id, owner, name, sha256, location, media, fromExport: null }).pipe(
+                Effect.catchTag("NotFound", Effect.die)
+              )
+            })
+          )
+        )
+      })
+
       return VideoIntake.of({
         maxUploadBytes,
-        upload: Effect.fn("VideoIntake.upload")(function* (owner, name, bytes) {
-          const id = newId(VideoId)
-          const key = Keys.sourceMedia(owner, id)
-          return yield* orNothing(
-            owner,
-            id,
-            Effect.scoped(
-              Effect.gen(function* () {
-                const hash = createHash("sha256")
-                let size = 0
-                const counted = Stream.mapEffect(bytes, (chunk) =>
-                  Effect.suspend(() => {
-                    size += chunk.byteLength
-                    hash.update(chunk)
-                    return size > maxUploadBytes ? Effect.fail(tooLarge(maxUploadBytes)) : Effect.succeed(chunk)
-                  })
-                )
-                yield* store.put(key, counted)
-                const media = yield* describe(owner, id, yield* store.fetch(key))
-                const sha256 = Digest.make(hash.digest("hex"))
-                const location: SourceLocation = { _tag: "object", key }
-                return yield* insert({ id, owner, name, sha256, location, media, fromExport: null }).pipe(
-                  Effect.catchTag("NotFound", Effect.die)
-                )
-              })
-            )
-          )
-        }),
+        upload,
 
         refer: Effect.fn("VideoIntake.refer")(function* (owner, reference) {
-          if ("url" in reference) return yield* roots.admitUrl(reference.url)
+          if ("url" in reference) {
+            const url = yield* remote.admit(reference.url)
+            return yield* upload(owner, reference.name ?? nameIn(url), remote.read(url, maxUploadBytes))
+          }
           const path = yield* roots.admit(reference.path)
           const id = newId(VideoId)
           const identity = Effect.promise(() =>
@@ -240,6 +255,15 @@ export class VideoIntake extends Context.Service<
       })
     })
   )
+}
+
+const decodeName = Schema.decodeUnknownOption(Name)
+
+/** What a URL seems to call its file. */
+const nameIn = (url: URL): string => {
+  const last = url.pathname.split("/").at(-1) ?? ""
+  const decoded = Option.liftThrowable(decodeURIComponent)(last)
+  return Option.flatMap(decoded, decodeName).pipe(Option.getOrElse(() => url.hostname))
 }
 
 const added = Metric.counter("reelay_videos_added_total", { description: "Videos whose row was written" })

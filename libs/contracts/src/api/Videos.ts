@@ -14,7 +14,7 @@ const params = { id: VideoId }
 
 const Location = Text.check(Schema.isBetweenLength(1, 4096))
 
-/** Footage used where it lies: under `REELAY_MEDIA_ROOTS`, or on `REELAY_MEDIA_HOSTS`. */
+/** Footage used where it lies under `REELAY_MEDIA_ROOTS`, or copied from a host of `REELAY_MEDIA_HOSTS`. */
 export const VideoReference = Schema.Union([
   Schema.Struct({ path: Location, name: Schema.optionalKey(Name) }),
   Schema.Struct({ url: Location, name: Schema.optionalKey(Name) })
@@ -32,7 +32,7 @@ export class VideosApi extends HttpApiGroup.make("videos")
       OpenApi.annotations({
         summary: "Add a video",
         description:
-          "Any body that is not application/json is the file itself, streamed; a JSON body names footage by reference."
+          "Any body that is not application/json is the file itself, streamed; a JSON body names footage by its path, or by a URL from which it is copied."
       })
     ),
     HttpApiEndpoint.get("list", "/", { query: pageQuery, success: Page(Video) }).annotate(
