@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { Family } from "./Export.ts"
 import type { VideoCodec } from "./Export.ts"
 import { Digest, ExportId, NodeId, TaskKey } from "./Ids.ts"
@@ -20,12 +20,14 @@ export const lightPool = (build: Build): PoolName => PoolName.make(`light-${buil
 
 /**
  * What one operation makes: semantics only, never argv. Together with the plan's spec it is all an encoder needs. `clip` is a
- * position in `spec.clips`; frames are output frames counted from the clip's first.
+ * position in `spec.clips`, `section` one among its sections (libs/render/src/Sections.ts); frames are output frames,
+ * counted from the section's first.
  */
 export const Operation = Schema.Union([
-  /** Frames [from, to) of a clip, without sound. */
+  /** Frames [from, to) of a section of a clip (a stretch at one speed), without sound. */
   Schema.TaggedStruct("chunk", {
     clip: Count,
+    section: Count.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
     from: Count,
     to: Positive,
     /** Whole microseconds for `-ss` (counted from the file's zero), null: decode from the start. From the frame index. */

@@ -16,7 +16,10 @@ export const SpecSource = Schema.Struct({
 })
 export type SpecSource = typeof SpecSource.Type
 
-/** One clip, in order. Times are microseconds from media zero; `frames` is round((end − start) · R), never 0. */
+/**
+ * One clip, in order. Times are microseconds from media zero; `frames` is round(R · Σ duration / speed) over its sections,
+ * without speeds round((end − start) · R), never 0.
+ */
 export const SpecClip = Schema.Struct({
   clipId: Schema.NullOr(ClipId),
   version: Schema.NullOr(Positive),

@@ -5,7 +5,8 @@ import { stripped, timescale } from "./Container.ts"
 import { encoderArguments, threadsFor } from "./Encoders.ts"
 import { frameGrid } from "./FrameGrid.ts"
 import { fileUrl, mediaInput, RUN } from "./Safety.ts"
-import { clipOf } from "./Spec.ts"
+import { sourceRate } from "./Sections.ts"
+import { clipOf, sectionOf } from "./Spec.ts"
 import { outputColor, videoGraph } from "./VideoGraph.ts"
 
 /**
@@ -19,6 +20,7 @@ export const chunkCommand = (
 ): TaskCommand => {
   const { target } = spec
   const { clip, media } = clipOf(spec, work.clip)
+  const section = sectionOf(clip, work.section, target.frameRate)
   const { picture } = media
   const encoder = encoderArguments({ ...target, family, device })
   const color = outputColor(picture)
@@ -45,7 +47,7 @@ export const chunkCommand = (
         text: videoGraph({
           picture,
           target,
-          grid: frameGrid(picture.timeBase, picture.zeroPts, clip.start, target.frameRate),
+          grid: frameGrid(picture.timeBase, picture.zeroPts, section.start, sourceRate(section, target.frameRate)),
           from: work.from,
           to: work.to,
           seeked: work.seek !== null,

@@ -1,6 +1,7 @@
 import type { Family } from "@reelay/contracts/Export"
 import type { ExportId, TaskKey } from "@reelay/contracts/Ids"
 import type { FrameIndex } from "@reelay/contracts/Media"
+import type { Rational } from "@reelay/contracts/Quantity"
 import {
   type Build,
   lightPool,
@@ -15,6 +16,7 @@ import { chunksOf, isOneChunk } from "./Chunks.ts"
 import { weightFor } from "./Encoders.ts"
 import { frameGrid } from "./FrameGrid.ts"
 import { entryName, outputName } from "./Names.ts"
+import { sectionsOf, sourceRate } from "./Sections.ts"
 import { approach, runUp } from "./Seek.ts"
 import { notRendered, soundCodec, sourceOf } from "./Spec.ts"
 import { type Canonical, taskKey } from "./TaskKey.ts"
@@ -138,34 +140,41 @@ const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet => {
       const { media } = source
       const index = indexes.get(source.indexKey)
       if (index === undefined) throw new Error(`no frame index for ${source.indexKey}`)
-      const grid = frameGrid(media.picture.timeBase, media.picture.zeroPts, clip.start, target.frameRate)
-      const inVain = (frame: number) => runUp(media, index, grid, frame)
-      return chunksOf(clip.frames, target.frameRate, family, inVain).map(({ from, to }) => {
-        const key = taskKey({
-          ...grounds,
-          task: "chunk",
-          family,
-          source: pictureFacts(source),
-          start: clip.start,
-          from,
-          to,
-          ...picture,
-          quality: target.quality,
-          mode: target.mode
+      const { frameRate } = target
+      return sectionsOf(clip, frameRate).flatMap((section, position) => {
+        const { timeBase, zeroPts } = media.picture
+        const grid = frameGrid(timeBase, zeroPts, section.start, sourceRate(section, frameRate))
+        const inVain = (frame: number) => runUp(media, index, grid, frame)
+        return chunksOf(section.frames, frameRate, family, inVain).map(({ from, to }) => {
+          const key = taskKey({
+            ...grounds,
+            task: "chunk",
+            family,
+            source: pictureFacts(source),
+            start: section.start,
+            speed: [section.speed.num, section.speed.den],
+            from,
+            to,
+            ...picture,
+            quality: target.quality,
+            mode: target.mode
+          })
+          const work: Work = {
+            _tag: "chunk",
+            clip: spec.clips.indexOf(clip),
+            section: position,
+            from,
+            to,
+            ...approach(media, index, grid, from, to)
+          }
+          return add(key, video, to - from, [], work)
         })
-        const work: Work = {
-          _tag: "chunk",
-          clip: spec.clips.indexOf(clip),
-          from,
-          to,
-          ...approach(media, index, grid, from, to)
-        }
-        return add(key, video, to - from, [], work)
       })
     },
     sound: (clip, samples) => {
       const source = sourceOf(spec, clip)
-      const heard = source.media.sound === null ? null : { ...soundFacts(source), start: clip.start }
+      const heard =
+        source.media.sound === null ? null : { ...soundFacts(source), sections: soundSections(clip, target.frameRate) }
       const key = taskKey({ ...grounds, task: "sound", heard, samples })
       return add(key, light, 0, [], { _tag: "sound", clip: spec.clips.indexOf(clip), samples })
     },
@@ -229,6 +238,13 @@ const pictureFacts = ({ sha256, media: { picture } }: SpecSource): Canonical => 
   color: [picture.colorRange, picture.colorSpace, picture.colorTransfer, picture.colorPrimaries],
   size: [picture.width, picture.height]
 })
+
+/** Where a clip's sound is cut, and how fast each piece goes. At the usual speed all through, only the start matters. */
+const soundSections = (clip: SpecClip, rate: Rational): Canonical => {
+  const sections = sectionsOf(clip, rate)
+  if (sections.every(({ speed }) => speed.num === speed.den)) return clip.start
+  return sections.map(({ end, first, speed, start }) => [start, end, speed.num, samplesBefore(first, rate)])
+}
 
 const soundFacts = ({ sha256, media: { picture, sound } }: SpecSource) => ({
   sha256,

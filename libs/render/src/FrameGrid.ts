@@ -24,7 +24,10 @@ const gcd = (a: bigint, b: bigint): bigint => {
   return x
 }
 
-/** `zeroPts` is media zero in ticks of `timeBase` (seconds per tick); `start` is the clip's, from media zero. */
+/**
+ * `zeroPts` is media zero in ticks of `timeBase` (seconds per tick); `start` is the clip's, from media zero; `rate` is
+ * output frames a second of source time: the output's rate over the clip's speed.
+ */
 export const frameGrid = (timeBase: Rational, zeroPts: number, start: Micros, rate: Rational): FrameGrid => {
   const [ticks, perSecond] = [BigInt(timeBase.num), BigInt(timeBase.den)]
   const [frames, seconds] = [BigInt(rate.num), BigInt(rate.den)]

@@ -18,7 +18,7 @@ export const soundCommand = (
   const graph = `${folder}/sound.graph`
   const path = `${folder}/sound.wav`
   // A clip without sound opens no file: its silence is made.
-  const opened = heard(media, clip, samples)
+  const opened = heard(media, clip)
   const seek = soundSeek(media, clip)
   const input = opened
     ? argv`
@@ -26,7 +26,9 @@ export const soundCommand = (
     : []
   return {
     folders: [],
-    files: [{ path: graph, text: opened ? soundGraph(media, clip, samples) : silenceGraph(samples) }],
+    files: [
+      { path: graph, text: opened ? soundGraph(media, clip, spec.target.frameRate, samples) : silenceGraph(samples) }
+    ],
     steps: [
       {
         argv: argv`

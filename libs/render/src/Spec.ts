@@ -1,5 +1,7 @@
 import type { Format } from "@reelay/contracts/Export"
+import type { Rational } from "@reelay/contracts/Quantity"
 import type { RenderSpec, SpecClip, SpecSource } from "@reelay/contracts/RenderSpec"
+import { type Section, sectionsOf } from "./Sections.ts"
 
 /** Reading a spec. A spec that names what is not in it is a defect of whoever froze it. */
 export const sourceOf = (spec: RenderSpec, clip: SpecClip): SpecSource => {
@@ -14,6 +16,12 @@ export const clipOf = (spec: RenderSpec, position: number) => {
   return { clip, media: sourceOf(spec, clip).media }
 }
 
+export const sectionOf = (clip: SpecClip, position: number, rate: Rational): Section => {
+  const section = sectionsOf(clip, rate)[position]
+  if (section === undefined) throw new Error(`a task names section ${position} of a clip that has fewer`)
+  return section
+}
+
 /**
  * What a spec asks for that does not work yet, by its name; null when all of it is rendered. The API refuses such edits;
  * that nothing is ever silently left out of a picture does not hang on that alone.
@@ -22,9 +30,8 @@ export const notRendered = ({ type, target, clips }: RenderSpec): string | null 
   if (type !== "framing") return type
   if (target.fit !== "crop") return `fit ${target.fit}`
   if (target.loudness !== null) return "loudness"
-  for (const [position, { crop, speed, overlays, transition }] of clips.entries()) {
+  for (const [position, { crop, overlays, transition }] of clips.entries()) {
     if (crop !== null) return "crop"
-    if (speed.length > 0) return "speed"
     if (overlays.length > 0) return "overlays"
     // The last one leads nowhere.
     if (transition.type !== "cut" && position < clips.length - 1) return transition.type

@@ -233,7 +233,6 @@ describe("compile", () => {
       { ...spec, target: { ...spec.target, fit: "blur" } },
       { ...spec, target: { ...spec.target, loudness: -14 } },
       { ...spec, clips: [first, { ...last, crop: { keyframes: [window] } }] },
-      { ...spec, clips: [{ ...first, speed: [{ start: 0, end: 1, rate: 2 }] }, last] },
       { ...spec, clips: [{ ...first, overlays: [highlight] }, last] },
       { ...spec, clips: [{ ...first, transition: fade }, last] }
     ]

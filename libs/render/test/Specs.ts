@@ -1,4 +1,4 @@
-import { CUT } from "@reelay/contracts/Edits"
+import { CUT, type SpeedSegment } from "@reelay/contracts/Edits"
 import { ExportId, type TaskKey, UserId, VideoId } from "@reelay/contracts/Ids"
 import { MediaInfo } from "@reelay/contracts/Media"
 import { Build, lightPool, type Operation, type Plan, type Task } from "@reelay/contracts/Plan"
@@ -6,7 +6,7 @@ import { Micros } from "@reelay/contracts/Quantity"
 import { RenderSpec } from "@reelay/contracts/RenderSpec"
 import { Schema } from "effect"
 import { compile } from "../src/Compile.ts"
-import { framesBetween } from "../src/Timeline.ts"
+import { clipFrames } from "../src/Sections.ts"
 import type { Ingested } from "./Ingest.ts"
 
 /** Specs and plans for tests, with everything that a test does not care for filled in. */
@@ -67,6 +67,7 @@ export interface ClipSketch {
   readonly start?: number
   readonly end?: number
   readonly name?: string
+  readonly speed?: ReadonlyArray<SpeedSegment>
 }
 
 export const specOf = (
@@ -103,7 +104,7 @@ export const specOf = (
       indexKey: `index-${i}`,
       media
     })),
-    clips: clips.map(({ source = 0, start, end, name = "clip" }) => {
+    clips: clips.map(({ source = 0, start, end, name = "clip", speed = [] }) => {
       const from = Micros.make(Math.round((start ?? 0) * 1e6))
       const to =
         end === undefined
@@ -116,9 +117,9 @@ export const specOf = (
         source,
         start: from,
         end: to,
-        frames: framesBetween(from, to, frameRate),
+        frames: clipFrames({ start: from, end: to, speed }, frameRate),
         crop: null,
-        speed: [],
+        speed,
         transition: CUT,
         overlays: []
       }
