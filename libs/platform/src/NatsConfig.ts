@@ -22,16 +22,28 @@ export interface NatsConfig {
 /** A message is at most this; a client that sends more loses its connection. Bytes. */
 export const MAX_PAYLOAD = 1_048_576
 
-const SYNC_ALWAYS_SINCE = [2, 12] as const
+/** Bytes at which the log file is put aside, and how many of those put aside are kept. */
+const LOG_BYTES = 8_388_608
+export const LOGS_KEPT = 2
 
-/** Whether the server can be told to have every acknowledged message on the disk (the default is every two minutes). */
-export const canSyncAlways = (version: string): boolean => {
+const isSince = (version: string, since: readonly [major: number, minor: number]): boolean => {
   const [major = 0, minor = 0] = version
     .replace(/^v/, "")
     .split(".")
     .map((part) => Number.parseInt(part, 10))
-  return major > SYNC_ALWAYS_SINCE[0] || (major === SYNC_ALWAYS_SINCE[0] && minor >= SYNC_ALWAYS_SINCE[1])
+  return major > since[0] || (major === since[0] && minor >= since[1])
 }
+
+/** Whether the server can be told to have every acknowledged message on the disk (the default is every two minutes). */
+export const canSyncAlways = (version: string): boolean => isSince(version, [2, 12])
+/** Whether it removes the logs that it put aside; where not, they are removed at the next start. */
+const removesLogs = (version: string): boolean => isSince(version, [2, 10])
+
+const logOf = (file: string, version: string): ReadonlyArray<string> => [
+  `log_file: ${text(file)}`,
+  `logfile_size_limit: ${LOG_BYTES}`,
+  ...(removesLogs(version) ? [`logfile_max_num: ${LOGS_KEPT}`] : [])
+]
 
 /** JSON strings are strings of the configuration's language as well. */
 const text = (value: string): string => JSON.stringify(value)
@@ -56,7 +68,7 @@ export const natsConfigText = (config: NatsConfig): string =>
     `host: ${text(config.host ?? "127.0.0.1")}`,
     `port: ${config.port}`,
     `max_payload: ${MAX_PAYLOAD}`,
-    ...(config.logFile === undefined ? [] : [`log_file: ${text(config.logFile)}`]),
+    ...(config.logFile === undefined ? [] : logOf(config.logFile, config.version)),
     "jetstream: {",
     `  store_dir: ${text(config.storeDirectory)}`,
     ...(config.sync !== "default" && canSyncAlways(config.version) ? ["  sync_interval: always"] : []),

@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import { execa } from "execa"
 import fc from "fast-check"
 import { connect } from "nats"
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -37,6 +37,15 @@ describe("nats-server.conf", () => {
       assert.include(text(version), "sync_interval: always", version)
   })
 
+  it("limits its log, and has old ones removed by those that can", () => {
+    const text = (version: string, logFile?: string) =>
+      natsConfigText({ version, port: 1, storeDirectory: "/x", passwords: PASSWORDS, ...(logFile && { logFile }) })
+    assert.notInclude(text("2.10.0"), "logfile")
+    assert.include(text("2.9.10", "/log"), "logfile_size_limit: 8388608")
+    assert.notInclude(text("2.9.10", "/log"), "logfile_max_num")
+    assert.include(text("2.10.0", "/log"), "logfile_max_num: 2")
+  })
+
   it("decides by the version alone, as one more makes no difference", () => {
     fc.assert(
       fc.property(fc.nat(20), fc.nat(40), fc.nat(40), (major, minor, patch) => {
@@ -64,7 +73,8 @@ describe("nats-server.conf", () => {
           fc.asyncProperty(fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 40 }), async (password) => {
             const passwords = { ...PASSWORDS, api: password }
             const storeDirectory = join(directory, `a "quoted" # folder`)
-            await writeFile(file, natsConfigText({ version, port: 4222, storeDirectory, passwords }))
+            const logFile = join(directory, "nats-server.log")
+            await writeFile(file, natsConfigText({ version, port: 4222, storeDirectory, logFile, passwords }))
             const check = await execa(COMMAND, ["-c", file, "-t"], { reject: false, all: true })
             assert.strictEqual(check.exitCode, 0, check.all)
           }),
@@ -97,6 +107,23 @@ describe("an embedded nats-server", () => {
       yield* server.stop
       assert.isFalse(running(server.pid))
       assert.deepStrictEqual(yield* server.exited, { code: 1, signal: null })
+    })
+  )
+
+  it.live("keeps a few of its old logs only", () =>
+    Effect.gen(function* () {
+      const dataDirectory = yield* folder
+      const old = [17, 9, 10, 11].map(
+        (hour) => `nats-server.log.2026.11.20.${String(hour).padStart(2, "0")}.00.00.000000001`
+      )
+      yield* Effect.promise(() => Promise.all(old.map((name) => writeFile(join(dataDirectory, name), "old"))))
+      const server = yield* startNats({ dataDirectory, port: 0, passwords: PASSWORDS })
+      yield* server.stop
+      const left = yield* Effect.promise(() => readdir(dataDirectory))
+      assert.sameMembers(
+        left.filter((name) => name.startsWith("nats-server.log.")),
+        old.filter((name) => /20\.(11|17)\./.test(name))
+      )
     })
   )
 

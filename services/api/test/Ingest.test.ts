@@ -1,5 +1,5 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, References, Result } from "effect"
+import { ConfigProvider, Effect, Layer, ManagedRuntime, References, Result } from "effect"
 import { execa } from "execa"
 import { readFile, stat, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
@@ -10,8 +10,8 @@ import { TinyClips } from "./TinyClips.ts"
 
 const quiet = Layer.succeed(References.MinimumLogLevel, "None")
 const layer = Ingest.layer.pipe(Layer.provide(MediaTools.layer), Layer.merge(quiet))
-const examine = (path: string) =>
-  Effect.runPromise(Ingest.use((ingest) => ingest.examine(path)).pipe(Effect.provide(layer), Effect.result))
+const runtime = ManagedRuntime.make(layer)
+const examine = (path: string) => runtime.runPromise(Effect.result(Ingest.use((ingest) => ingest.examine(path))))
 
 const facts = async (path: string) => {
   const examined = await examine(path)
@@ -53,7 +53,10 @@ describe("Ingest", () => {
   beforeAll(async () => {
     clips = await TinyClips.make()
   })
-  afterAll(() => clips.remove())
+  afterAll(async () => {
+    await runtime.dispose()
+    await clips.remove()
+  })
 
   /** What the index says is what a decoder shows. */
   const indexIsTrue = async (path: string) => {
@@ -300,7 +303,7 @@ describe("Ingest", () => {
     const turned = await clips.ffmpeg("posterturned.mp4", "-i", upright, "-c", "copy", "-metadata:s:v:0", "rotate=90")
     const { media } = await facts(turned)
     const target = clips.path("poster.jpg")
-    await Effect.runPromise(Ingest.use((ingest) => ingest.poster(turned, media, target)).pipe(Effect.provide(layer)))
+    await runtime.runPromise(Ingest.use((ingest) => ingest.poster(turned, media, target)))
     const { stdout } = await execa("ffprobe", [
       "-v",
       "error",

@@ -1,10 +1,10 @@
 import type { Role } from "@reelay/contracts/messages/Topology"
 import { Effect, Schedule, Schema } from "effect"
 import { execa } from "execa"
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { createConnection } from "node:net"
 import { join, resolve } from "node:path"
-import { natsConfigText } from "../NatsConfig.ts"
+import { LOGS_KEPT, natsConfigText } from "../NatsConfig.ts"
 import { freePort } from "./FreePort.ts"
 
 /** A real nats-server as a child process: for the embedded stack's supervisor and for tests. */
@@ -83,6 +83,12 @@ const whyNot = (command: string, file: string, logFile: string) =>
     return check.exitCode === 0 ? (await readFile(logFile, "utf8").catch(() => "")).slice(-2000) : check.all
   })
 
+/** Logs that the server put aside, named by the time when it did, beyond those that are kept: old servers remove none. */
+const removeOldLogs = async (directory: string): Promise<void> => {
+  const names = (await readdir(directory)).filter((name) => name.startsWith("nats-server.log.")).toSorted()
+  for (const name of names.slice(0, -LOGS_KEPT)) await rm(join(directory, name), { force: true })
+}
+
 const launch = Effect.fnUntraced(function* (options: NatsOptions, version: string, port: number) {
   const command = options.command ?? "nats-server"
   const directory = resolve(options.dataDirectory)
@@ -102,6 +108,7 @@ const launch = Effect.fnUntraced(function* (options: NatsOptions, version: strin
       await writeFile(file, config, { mode: 0o600 })
       // `mode` counts for a new file only.
       await chmod(file, 0o600)
+      await removeOldLogs(directory)
     },
     catch: (cause) => new NatsServerError({ reason: "start", detail: String(cause) })
   })
