@@ -2,6 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { UserId } from "@reelay/contracts/Ids"
 import { Deferred, Effect, Fiber } from "effect"
 import fc from "fast-check"
+import { request } from "node:http"
+import { isProblem, until } from "./Answers.ts"
+import { bearer, JWT, startApi } from "./ApiUnderTest.ts"
+import { TinyClips } from "./TinyClips.ts"
 import { IngestTurns, limitsFor, nextOf } from "../src/ingest/IngestTurns.ts"
 
 const [ann, bob, eve] = [UserId.make("ann"), UserId.make("bob"), UserId.make("eve")]
@@ -100,4 +104,32 @@ describe("turns", () => {
       yield* turns.admitted(ann, Effect.void)
     })
   )
+})
+
+describe("uploads that are far too many", () => {
+  it("are refused before their bodies, to whom they belong, and not to others", async () => {
+    const [api, clips] = await Promise.all([startApi({ env: JWT }), TinyClips.make()])
+    try {
+      const file = await clips.plain("a.mp4", { seconds: 0.4 })
+      const [anns, bobs] = [await bearer("ann"), await bearer("bob")]
+      const begun = Array.from({ length: 32 }, () => {
+        const upload = request(`${api.url}/api/videos?name=a.mp4`, { method: "POST", headers: anns })
+        upload.on("error", () => {})
+        upload.write("a beginning")
+        return upload
+      })
+      const refused = await until("the bound", async () => {
+        const answer = await api.uploadRaw(file, "a.mp4", anns)
+        return answer.status === 503 && answer
+      })
+      isProblem(refused, 503, "unavailable")
+      assert.strictEqual(refused.headers.get("retry-after"), "10")
+      await api.upload(file, bobs)
+      for (const upload of begun) upload.destroy()
+      await until("room", async () => (await api.uploadRaw(file, "a.mp4", anns)).status === 201)
+    } finally {
+      await api.close()
+      await clips.remove()
+    }
+  })
 })
