@@ -26,9 +26,12 @@ export const taskFile = (user: UserId, key: TaskKey, unique: string, file: strin
   `${taskFolder(user, key)}${unique}/${file}`
 
 export const exportFolder = (user: UserId, id: ExportId): string => `exports/${tenant(user)}/${id}/`
-/** Outputs lie under the epoch that completed, so that two epochs never write one name. */
+/**
+ * Outputs are named after the epoch that completed, so that two epochs never write one name. One folder for each export
+ * and no more: making one and having it on the disk is most of what a completion costs.
+ */
 export const exportFile = (user: UserId, id: ExportId, epoch: number, name: string): string =>
-  `${exportFolder(user, id)}${epoch}/${name}`
+  `${exportFolder(user, id)}${epoch}-${name}`
 
 export const planFolder = (user: UserId, id: ExportId): string => `plans/${tenant(user)}/${id}/`
 export const planObject = (user: UserId, id: ExportId, epoch: number): string => `${planFolder(user, id)}${epoch}.json`

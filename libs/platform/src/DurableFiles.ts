@@ -1,4 +1,5 @@
-import { copyFile, link, mkdir, open, readdir, rm, rmdir, stat } from "node:fs/promises"
+import { close, fsync, open } from "node:fs"
+import { copyFile, link, mkdir, readdir, rm, rmdir, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { hasEnded } from "./ProcessIdentity.ts"
 
@@ -14,10 +15,14 @@ export const codeOf = (cause: unknown): string =>
 export const isMissing = (cause: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(cause))
 
 /** Bytes are on the disk when their file is; a name, when its folder is. */
-export const sync = async (path: string): Promise<void> => {
-  const handle = await open(path, "r")
-  await handle.sync().finally(() => handle.close())
-}
+export const sync = (path: string): Promise<void> =>
+  // By descriptor: three file handles for each finished export are a good part of what it costs the scheduler.
+  new Promise((resolve, reject) => {
+    open(path, "r", (missing, descriptor) => {
+      if (missing !== null) return reject(missing)
+      fsync(descriptor, (failed) => close(descriptor, () => (failed === null ? resolve() : reject(failed))))
+    })
+  })
 
 interface Syncing {
   readonly now: Promise<void>
@@ -70,6 +75,8 @@ export const place = async (target: string, move: () => Promise<void>, durable =
       await move()
     } catch (cause) {
       if (isMissing(cause) && attempt < PLACE_ATTEMPTS) continue
+      // Whoever put it there may have been killed before it was on the disk.
+      if (codeOf(cause) === "EEXIST" && durable) await syncFolders(folder, folder)
       throw cause
     }
     return durable ? syncFolders(folder, made) : undefined

@@ -253,12 +253,14 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
       checkKey("link", from).pipe(
         Effect.andThen(
           at("link", to, async (target) => {
-            // Before folders are made for what cannot come.
-            if ((await infoOf(from)) === null) return "missing"
             try {
               await linkIfAbsent(pathOf(from), target)
               return "linked"
             } catch (cause) {
+              if ((await infoOf(from)) === null) {
+                await pruneEmpty(root, dirname(target))
+                return "missing"
+              }
               if (UNLINKABLE.includes(codeOf(cause))) return "unlinkable"
               throw cause
             }

@@ -76,7 +76,7 @@ describe("Sweeper", () => {
       `cache/bG9jYWw/${"a".repeat(64)}/manifest.json`,
       "sources/notes.txt",
       `sources/bG9jYWw/${video.id}/media`,
-      `exports/bG9jYWw/${made.id}/1/${made.id}.mp4`
+      `exports/bG9jYWw/${made.id}/1-${made.id}.mp4`
     ]) {
       assert.isTrue(await isThere(key), key)
     }

@@ -4,7 +4,6 @@ import { dequeue, elsewhere, leave, plan } from "./Admission.ts"
 import { exportError } from "./Failures.ts"
 import type { Candidate, Job } from "./State.ts"
 import { closeRun } from "./Tasks.ts"
-import { report } from "./Reports.ts"
 import { allTasksOf, emit, enter } from "./Turn.ts"
 import type { Turn } from "./Turn.ts"
 
@@ -31,7 +30,7 @@ export const announce = (turn: Turn, job: Pick<Job, "id" | "user">, epoch: numbe
 /** All tasks are done: the outputs are put in place before anyone hears of them. */
 export const link = (turn: Turn, job: Job, manifest: Manifest): void => {
   const token = enter(turn, job, "linking")
-  report(turn, job)
+  turn.state.stirred.add(job)
   emit(turn, { _tag: "Link", id: job.id, user: job.user, token, epoch: job.epoch, manifest })
 }
 

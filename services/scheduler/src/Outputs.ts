@@ -1,4 +1,4 @@
-import type { TaskKey, UserId } from "@reelay/contracts/Ids"
+import type { ExportId, TaskKey, UserId } from "@reelay/contracts/Ids"
 import { exportFile, exportFolder, taskManifest } from "@reelay/contracts/ObjectKeys"
 import type { MadeFile, Manifest } from "@reelay/contracts/Plan"
 import { findManifest } from "@reelay/platform/Manifests"
@@ -33,14 +33,11 @@ const outputOf = ({ bytes, contentType, duration, frames, height, name, sha256, 
   sha256
 })
 
-/**
- * Links of earlier epochs, which no completed row can show any more: a leader that lost its answer may have left them.
- * Those of later ones are another's: this leader may have been stopped for a while, and not know yet that it leads no more.
- */
-const clearEarlier = (store: Store, { epoch, id, user }: Of<"Link">) => {
+/** Removes what was linked under epochs that `obsolete` says are. */
+const clear = (store: Store, user: UserId, id: ExportId, obsolete: (epoch: number) => boolean) => {
   const folder = exportFolder(user, id)
   return store.list(folder).pipe(
-    Stream.filter(({ key }) => Number.parseInt(key.slice(folder.length), 10) < epoch),
+    Stream.filter(({ key }) => obsolete(Number.parseInt(key.slice(folder.length), 10))),
     Stream.runForEach(({ key }) => store.remove(key))
   )
 }
@@ -48,7 +45,9 @@ const clearEarlier = (store: Store, { epoch, id, user }: Of<"Link">) => {
 /** The final task's files under the export's own names, and nothing else there. Doing it twice is doing it once. */
 export const linkOutputs = Effect.fn("Outputs.link")(function* (store: Store, command: Of<"Link">) {
   const { epoch, id, manifest, user } = command
-  if (epoch > 1) yield* clearEarlier(store, command)
+  // Links of earlier epochs, which no completed row can show any more: a leader that lost its answer may have left them.
+  // Those of later ones are another's: this leader may have been stopped for a while, and not know yet that it leads no more.
+  if (epoch > 1) yield* clear(store, user, id, (other) => other < epoch)
   const posterFile = manifest.files.find((file) => file.role === "poster")
   const poster = posterFile === undefined ? null : exportFile(user, id, epoch, "poster.jpg")
   if (posterFile !== undefined && poster !== null) yield* store.link(posterFile.object, poster)
@@ -62,5 +61,5 @@ export const linkOutputs = Effect.fn("Outputs.link")(function* (store: Store, co
   return outputs
 })
 
-export const unlinkOutputs = (store: Store, command: Of<"Unlink">): Effect.Effect<void, ObjectStoreError> =>
-  store.removeAll(`${exportFolder(command.user, command.id)}${command.epoch}/`)
+export const unlinkOutputs = (store: Store, { epoch, id, user }: Of<"Unlink">): Effect.Effect<void, ObjectStoreError> =>
+  clear(store, user, id, (other) => other === epoch)

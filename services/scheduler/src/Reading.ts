@@ -2,7 +2,7 @@ import type { ExportId } from "@reelay/contracts/Ids"
 import { count, newJob, queue } from "./Admission.ts"
 import { announce, forget, stopTasks } from "./Endings.ts"
 import type { Event, Row } from "./Events.ts"
-import { report } from "./Reports.ts"
+import { reportEnd } from "./Reports.ts"
 import { load } from "./Runs.ts"
 import type { Job } from "./State.ts"
 import { check } from "./Tasks.ts"
@@ -60,7 +60,7 @@ const rowRead = (turn: Turn, row: Row, asOf: number): void => {
   // It moved without us: by the api, by another leader, or by a write of ours whose answer was lost.
   job.epoch = row.epoch
   if (row.status !== "pending" && row.status !== "processing") {
-    report(turn, job, row.status)
+    reportEnd(turn, job, row.status)
     announce(turn, job, row.epoch, row.status)
   }
   forget(turn, job)

@@ -94,6 +94,11 @@ export const report = (turn: Turn, job: Job, status: ExportStatus = job.status):
   emit(turn, { _tag: "Report", id: job.id, user: job.user, progress })
 }
 
+/** The last word on a job, where there was a first: of one that was over before a tick nobody has heard a percentage. */
+export const reportEnd = (turn: Turn, job: Job, status: ExportStatus): void => {
+  if (job.progress !== null) report(turn, job, status)
+}
+
 /** Everything whose progress stirred since the last tick. */
 export const reportStirred = (turn: Turn): void => {
   for (const job of turn.state.stirred) if (job.status === "processing") report(turn, job)

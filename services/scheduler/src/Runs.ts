@@ -8,7 +8,7 @@ import { announce, doubt, fail, forget, link, planAnew, replan, stopTasks } from
 import type { Event, PastAttempt } from "./Events.ts"
 import { backoff, errorOf, exportError, remedyFor, STORAGE_TRIES } from "./Failures.ts"
 import type { Remedy } from "./Failures.ts"
-import { report } from "./Reports.ts"
+import { reportEnd } from "./Reports.ts"
 import type { Job, Phase, Run, TaskEntry } from "./State.ts"
 import { encodersFor, look, makeReady, markDone, openRun, presume, rest } from "./Tasks.ts"
 import { emit, enter, nextDispatch } from "./Turn.ts"
@@ -240,7 +240,7 @@ export const ended = (turn: Turn, event: Of<"Ended">): void => {
     stopTasks(turn, job.id, job.epoch)
     return doubt(turn, job, job.epoch)
   }
-  report(turn, job, event.status)
+  reportEnd(turn, job, event.status)
   announce(turn, job, job.epoch, event.status)
   if (job.run !== null && job.run.outstanding > 0) stopTasks(turn, job.id, job.epoch)
   turn.state.floors.delete(job.id)
