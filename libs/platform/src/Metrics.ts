@@ -24,9 +24,10 @@ const scrape = Effect.gen(function* () {
 export const metrics = Layer.unwrap(
   Effect.gen(function* () {
     const { mode } = yield* Auth
+    if (mode === "local") return metricsRoute
     const port = yield* Config.option(Config.Port("REELAY_METRICS_PORT"))
     const host = yield* Config.NonEmptyString("REELAY_METRICS_HOST").pipe(Config.withDefault("0.0.0.0"))
-    if (Option.isNone(port)) return mode === "local" ? metricsRoute : Layer.empty
+    if (Option.isNone(port)) return Layer.empty
     return HttpServer.serve(scrape).pipe(Layer.provide(NodeHttpServer.layer(createServer, { port: port.value, host })))
   })
 )
