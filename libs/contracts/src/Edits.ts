@@ -27,7 +27,9 @@ export const CropKeyframe = Schema.Struct({
 
 const MAX_KEYFRAMES = 10_000
 export const Crop = Schema.Struct({
-  keyframes: Schema.Array(CropKeyframe).check(Schema.isMinLength(1), Schema.isMaxLength(MAX_KEYFRAMES))
+  keyframes: Schema.Array(CropKeyframe).check(Schema.isMinLength(1), Schema.isMaxLength(MAX_KEYFRAMES)),
+  /** How windows get from one keyframe to the next: straight (the default), or through all of them without a kink. */
+  interpolation: Schema.optionalKey(Schema.Literals(["linear", "smooth"]))
 })
 export type Crop = typeof Crop.Type
 

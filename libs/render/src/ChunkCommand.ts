@@ -3,6 +3,7 @@ import { argv } from "./Argv.ts"
 import type { Places, TaskCommand } from "./Command.ts"
 import { stripped, timescale } from "./Container.ts"
 import { encoderArguments, threadsFor } from "./Encoders.ts"
+import { framingOf, timesOf } from "./Crop.ts"
 import { frameGrid } from "./FrameGrid.ts"
 import { fileUrl, mediaInput, RUN } from "./Safety.ts"
 import { sourceRate } from "./Sections.ts"
@@ -52,7 +53,11 @@ export const chunkCommand = (
           to: work.to,
           seeked: work.seek !== null,
           hold: work.hold,
-          pixelFormat: encoder.pixelFormat
+          pixelFormat: encoder.pixelFormat,
+          framing:
+            clip.crop === null
+              ? null
+              : framingOf(clip.crop, picture, target, timesOf(section, target.frameRate, work.from, work.to))
         })
       }
     ],

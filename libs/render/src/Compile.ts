@@ -1,6 +1,6 @@
 import type { Family } from "@reelay/contracts/Export"
 import type { ExportId, TaskKey } from "@reelay/contracts/Ids"
-import type { FrameIndex } from "@reelay/contracts/Media"
+import type { FrameIndex, PictureInfo } from "@reelay/contracts/Media"
 import type { Rational } from "@reelay/contracts/Quantity"
 import {
   type Build,
@@ -11,8 +11,9 @@ import {
   videoPool,
   type Work
 } from "@reelay/contracts/Plan"
-import type { RenderSpec, SpecClip, SpecSource } from "@reelay/contracts/RenderSpec"
+import type { RenderSpec, SpecClip, SpecSource, Target } from "@reelay/contracts/RenderSpec"
 import { chunksOf, isOneChunk } from "./Chunks.ts"
+import { framingOf, timesOf } from "./Crop.ts"
 import { weightFor } from "./Encoders.ts"
 import { frameGrid } from "./FrameGrid.ts"
 import { entryName, outputName } from "./Names.ts"
@@ -155,6 +156,7 @@ const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet => {
             speed: [section.speed.num, section.speed.den],
             from,
             to,
+            shown: shownKey(clip, media.picture, target, timesOf(section, frameRate, from, to)),
             ...picture,
             quality: target.quality,
             mode: target.mode
@@ -238,6 +240,19 @@ const pictureFacts = ({ sha256, media: { picture } }: SpecSource): Canonical => 
   color: [picture.colorRange, picture.colorSpace, picture.colorTransfer, picture.colorPrimaries],
   size: [picture.width, picture.height]
 })
+
+/** What of the picture is shown, as the frames of this chunk show it: a later keyframe is none of its business. */
+const shownKey = (
+  { crop }: SpecClip,
+  picture: PictureInfo,
+  target: Target,
+  times: ReadonlyArray<number>
+): Canonical => {
+  if (crop === null) return target.fit
+  const framing = framingOf(crop, picture, target, times)
+  if (framing._tag === "still") return [framing.x, framing.y, framing.width, framing.height]
+  return framing.path.map(({ frame, height, width, x, y }) => [frame, x, y, width, height])
+}
 
 /** Where a clip's sound is cut, and how fast each piece goes. At the usual speed all through, only the start matters. */
 const soundSections = (clip: SpecClip, rate: Rational): Canonical => {

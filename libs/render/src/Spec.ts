@@ -28,10 +28,8 @@ export const sectionOf = (clip: SpecClip, position: number, rate: Rational): Sec
  */
 export const notRendered = ({ type, target, clips }: RenderSpec): string | null => {
   if (type !== "framing") return type
-  if (target.fit !== "crop") return `fit ${target.fit}`
   if (target.loudness !== null) return "loudness"
-  for (const [position, { crop, overlays, transition }] of clips.entries()) {
-    if (crop !== null) return "crop"
+  for (const [position, { overlays, transition }] of clips.entries()) {
     if (overlays.length > 0) return "overlays"
     // The last one leads nowhere.
     if (transition.type !== "cut" && position < clips.length - 1) return transition.type

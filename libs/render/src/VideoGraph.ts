@@ -1,7 +1,9 @@
 import type { PictureInfo } from "@reelay/contracts/Media"
 import type { Rational } from "@reelay/contracts/Quantity"
 import type { Target } from "@reelay/contracts/RenderSpec"
+import { type Framing, type Size, uprightSize } from "./Crop.ts"
 import type { FrameGrid } from "./FrameGrid.ts"
+import { cutOut, fitted } from "./FramingGraph.ts"
 
 /** The filter graph of a chunk: from decoded source frames to exactly the frames [from, to) of a clip. */
 export interface VideoGraphInput {
@@ -15,6 +17,8 @@ export interface VideoGraphInput {
   /** Frames at the end that show the source's very last frame. */
   readonly hold: number
   readonly pixelFormat: "yuv420p" | "nv12"
+  /** The part of the picture that is shown; null: all of it. */
+  readonly framing: Framing | null
 }
 
 /** Bit-exact on every machine: no approximating SIMD paths, chroma interpolated in full. */
@@ -55,12 +59,15 @@ const ticksPerTick = (timeBase: Rational, rate: Rational): number =>
   Math.max(1, Math.ceil((16 * timeBase.num * rate.num) / (timeBase.den * rate.den)))
 
 /** Size, square pixels, colours. ffmpeg has turned the picture upright before the graph sees it. */
-const look = ({ picture, target, pixelFormat }: VideoGraphInput): ReadonlyArray<string> => {
+const look = ({ framing, picture, target, pixelFormat }: VideoGraphInput): ReadonlyArray<string> => {
   const color = outputColor(picture)
   const given = inputMatrix(picture) ?? color.matrix
+  const scale = ({ height, width }: Size) =>
+    `scale=${width}:${height}:flags=${SCALER}:in_color_matrix=${SCALE_MATRIX[given]}`
+    + `:out_color_matrix=${SCALE_MATRIX[given]}:out_range=tv`
   return [
-    `scale=${target.width}:${target.height}:flags=${SCALER}:in_color_matrix=${SCALE_MATRIX[given]}`
-      + `:out_color_matrix=${SCALE_MATRIX[given]}:out_range=tv`,
+    ...(framing === null ? [] : cutOut(framing, uprightSize(picture))),
+    ...(framing === null && target.fit !== "crop" ? fitted(picture, target, target.fit, scale) : [scale(target)]),
     "setsar=1",
     "format=yuv420p",
     // scale can change the matrix too, by way of RGB and at twice the cost of all the rest.

@@ -230,9 +230,7 @@ describe("compile", () => {
     const highlight = { type: "highlight", shape: "ellipse", keyframes: [window] } as const
     const edited: ReadonlyArray<RenderSpec> = [
       { ...spec, type: "overlay" },
-      { ...spec, target: { ...spec.target, fit: "blur" } },
       { ...spec, target: { ...spec.target, loudness: -14 } },
-      { ...spec, clips: [first, { ...last, crop: { keyframes: [window] } }] },
       { ...spec, clips: [{ ...first, overlays: [highlight] }, last] },
       { ...spec, clips: [{ ...first, transition: fade }, last] }
     ]

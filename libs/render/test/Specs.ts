@@ -1,4 +1,4 @@
-import { CUT, type SpeedSegment } from "@reelay/contracts/Edits"
+import { type Crop, CUT, type SpeedSegment } from "@reelay/contracts/Edits"
 import { ExportId, type TaskKey, UserId, VideoId } from "@reelay/contracts/Ids"
 import { MediaInfo } from "@reelay/contracts/Media"
 import { Build, lightPool, type Operation, type Plan, type Task } from "@reelay/contracts/Plan"
@@ -68,6 +68,7 @@ export interface ClipSketch {
   readonly end?: number
   readonly name?: string
   readonly speed?: ReadonlyArray<SpeedSegment>
+  readonly crop?: Crop | null
 }
 
 export const specOf = (
@@ -104,7 +105,7 @@ export const specOf = (
       indexKey: `index-${i}`,
       media
     })),
-    clips: clips.map(({ source = 0, start, end, name = "clip", speed = [] }) => {
+    clips: clips.map(({ source = 0, start, end, name = "clip", speed = [], crop = null }) => {
       const from = Micros.make(Math.round((start ?? 0) * 1e6))
       const to =
         end === undefined
@@ -118,7 +119,7 @@ export const specOf = (
         start: from,
         end: to,
         frames: clipFrames({ start: from, end: to, speed }, frameRate),
-        crop: null,
+        crop,
         speed,
         transition: CUT,
         overlays: []
