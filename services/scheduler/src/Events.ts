@@ -37,6 +37,14 @@ export interface Found {
   readonly final: Manifest | null
 }
 
+/** A plan and its JSON text. */
+export interface Written {
+  readonly plan: Plan
+  readonly text: string
+  /** With its only task, as that one's message carries it (decision 10); else the plan is an object. */
+  readonly travels: boolean
+}
+
 /** A task that is in the stream: waiting, or with an encoder that has not acknowledged it. */
 export interface QueuedTask {
   readonly id: ExportId
@@ -62,15 +70,12 @@ export type Event =
       readonly rows: ReadonlyArray<Row>
       readonly missing: ReadonlyArray<ExportId>
     }
-  | {
+  | (Written & {
       readonly _tag: "Planned"
       readonly id: ExportId
       readonly token: number
-      readonly plan: Plan
-      /** The plan's text, where it travels with its only task. */
-      readonly inline: string | null
       readonly found: Found
-    }
+    })
   | {
       readonly _tag: "PlanFailed"
       readonly id: ExportId
@@ -80,16 +85,14 @@ export type Event =
     }
   /** The move to `processing` at `epoch` is written; or it was not for us to make. */
   | { readonly _tag: "Started"; readonly id: ExportId; readonly token: number; readonly won: boolean }
-  | {
+  | (Written & {
       readonly _tag: "Loaded"
       readonly id: ExportId
       readonly token: number
-      readonly plan: Plan
-      readonly inline: string | null
       readonly found: Found
       readonly attempts: ReadonlyArray<PastAttempt>
       readonly runningSeconds: number
-    }
+    })
   /** `unreadable`: the stored plan does not decode, else the store or the database failed. */
   | { readonly _tag: "LoadFailed"; readonly id: ExportId; readonly token: number; readonly unreadable: boolean }
   /** What the streams hold, as of `sequence`: tasks by `exportId.taskKey`; and what is on its way into the first or out of the second. */
@@ -185,6 +188,8 @@ export type Command =
       /** Of the row before. */
       readonly epoch: number
       readonly plan: Plan
+      /** The plan as JSON. */
+      readonly text: string
     })
   /** `again`: it was out before. */
   | { readonly _tag: "Dispatch"; readonly message: TaskMessage; readonly again: boolean }

@@ -1,7 +1,6 @@
 import { ExportError, ExportStatus, Family, VideoCodec } from "@reelay/contracts/Export"
 import { AttemptId, ExportId, NodeId, TaskKey, UserId } from "@reelay/contracts/Ids"
 import { FailureKind } from "@reelay/contracts/messages/Messages"
-import { Plan } from "@reelay/contracts/Plan"
 import type { RenderSpec } from "@reelay/contracts/RenderSpec"
 import { Database } from "@reelay/platform/Database"
 import { DatabaseError } from "@reelay/platform/DatabaseError"
@@ -40,7 +39,6 @@ const decodeSurvey = Schema.decodeUnknownSync(Schema.Array(SurveyRow))
 const decodeEnded = Schema.decodeUnknownSync(Schema.Array(EndedRow))
 const decodeRow = Schema.decodeUnknownOption(ReadRow)
 const decodePast = Schema.decodeUnknownSync(Schema.Array(PastRow))
-const encodePlan = Schema.encodeSync(Plan)
 const encodeError = Schema.encodeSync(ExportError)
 
 /** By the primary key: no index says when exports ended. */
@@ -59,6 +57,13 @@ const rowColumns = {
   changedMillis: sql<number>`(extract(epoch from ${exports_.updatedAt}) * 1000)::float8`
 }
 const rowOf = ({ priority, ...row }: typeof ReadRow.Type): Row => ({ ...row, urgency: URGENCY[priority] })
+
+/** What `start` writes, as JSON: the plan is that already. */
+const startOf = ({ epoch, from, id, plan, text }: Of<"Start">): string =>
+  `{"plan":${text},${JSON.stringify({ id, from, epoch, encoder: plan.family }).slice(1)}`
+
+/** One parameter for however many: the statement's text stays the same, which Postgres and its driver know by then. */
+const among = (ids: ReadonlyArray<ExportId>) => sql`${exports_.id} = any(${`{${ids.join()}}`}::uuid[])`
 
 const isActive = inArray(exports_.status, ["pending", "processing"])
 /** A JSON parameter: as text, since a value that is text already would be encoded once more. */
@@ -113,12 +118,7 @@ export class Ledger extends Context.Service<
 
         rows: (ids) =>
           database
-            .query("rows", (db) =>
-              db
-                .select(rowColumns)
-                .from(exports_)
-                .where(inArray(exports_.id, [...ids]))
-            )
+            .query("rows", (db) => db.select(rowColumns).from(exports_).where(among(ids)))
             .pipe(
               Effect.map((found) => {
                 const rows: Array<Row> = []
@@ -140,15 +140,7 @@ export class Ledger extends Context.Service<
             "start",
             sql`update exports as e set status = 'processing', epoch = e.epoch + 1, plan = v.plan, encoder = v.encoder,
               started_at = coalesce(e.started_at, now())
-            from jsonb_to_recordset(${json(
-              commands.map(({ epoch, from, id, plan }) => ({
-                id,
-                from,
-                epoch,
-                encoder: plan.family,
-                plan: encodePlan(plan)
-              }))
-            )}) as v(id uuid, "from" text, epoch int, encoder text, plan jsonb)
+            from jsonb_to_recordset(${`[${commands.map(startOf).join()}]`}::text::jsonb) as v(id uuid, "from" text, epoch int, encoder text, plan jsonb)
             where e.id = v.id and e.status = v."from"::export_status and e.epoch = v.epoch returning e.id`
           ),
 
@@ -223,12 +215,7 @@ export class Ledger extends Context.Service<
 
 const readSpecs = Effect.fnUntraced(function* (database: Database["Service"], ids: ReadonlyArray<ExportId>) {
   const read = yield* database
-    .query("specs", (db) =>
-      db
-        .select({ id: exports_.id, spec: exports_.spec })
-        .from(exports_)
-        .where(inArray(exports_.id, [...ids]))
-    )
+    .query("specs", (db) => db.select({ id: exports_.id, spec: exports_.spec }).from(exports_).where(among(ids)))
     .pipe(Effect.exit)
   if (Exit.isFailure(read)) return ids.map(() => Exit.failCause(read.cause))
   const rows = new Map<string, (typeof read.value)[number]>(read.value.map((row) => [row.id, row]))

@@ -8,7 +8,7 @@ import type { ObjectStoreError } from "@reelay/platform/ObjectStore"
 import { compile } from "@reelay/render/Compile"
 import { Cache, Cause, Duration, Effect, Exit, Schema, Semaphore, Stream } from "effect"
 import { makeBatch } from "./Batch.ts"
-import type { Command, Event } from "./Events.ts"
+import type { Command, Event, Written } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Lines } from "./Lines.ts"
 import { findDone } from "./Needs.ts"
@@ -31,11 +31,10 @@ const utf8 = new TextEncoder()
 /** Characters of a plan that travels with its only task: beyond that, an object costs less. */
 const INLINE = 16_384
 
-/** What the message of a plan's only task carries (decision 10); null: the plan becomes an object. */
-const inlineOf = (plan: Plan): string | null => {
-  if (plan.tasks.length > 1) return null
+/** Encoded once, for the row, the message and the object. */
+const written = (plan: Plan): Written => {
   const text = encodePlan(plan)
-  return text.length <= INLINE ? text : null
+  return { plan, text, travels: plan.tasks.length === 1 && text.length <= INLINE }
 }
 
 const ofStore = (missing: string) => (error: ObjectStoreError) =>
@@ -92,7 +91,7 @@ export const makePlanner = Effect.fnUntraced(function* (lines: Lines, post: Post
     { capacity: INDEXES, timeToLive: (exit) => (Exit.isSuccess(exit) ? Duration.infinity : Duration.zero) }
   )
 
-  const planOne = Effect.fn("Planner.plan")(function* (command: Of<"Plan">, read: Spec | undefined) {
+  const planOne = Effect.fnUntraced(function* (command: Of<"Plan">, read: Spec | undefined) {
     const { build, epoch, family, id, token, user } = command
     const refused = (kind: FailureKind, message: string): Event => ({ _tag: "PlanFailed", id, token, kind, message })
     return yield* Effect.gen(function* () {
@@ -103,13 +102,13 @@ export const makePlanner = Effect.fnUntraced(function* (lines: Lines, post: Post
       const found = yield* findDone(plan, (task) => manifestOf(store, user, task)).pipe(
         Effect.mapError(ofStore("A finished piece vanished."))
       )
-      const inline = inlineOf(plan)
-      if (inline === null) {
+      const { text, travels } = written(plan)
+      if (!travels) {
         yield* store
-          .put(planObject(user, id, epoch), Stream.make(utf8.encode(encodePlan(plan))))
+          .put(planObject(user, id, epoch), Stream.make(utf8.encode(text)))
           .pipe(Effect.mapError(ofStore("The plan could not be stored.")))
       }
-      return { _tag: "Planned", id, token, plan, inline, found } satisfies Event
+      return { _tag: "Planned", id, token, plan, text, travels, found } satisfies Event
     }).pipe(
       Effect.catchTag("Unplannable", (error) =>
         Effect.logWarning("an export cannot be planned", error).pipe(Effect.as(refused(error.kind, error.message)))
@@ -143,7 +142,7 @@ export const load = Effect.fn("Planner.load")(function* (command: Of<"Load">) {
     const running = yield* ledger.running(id)
     if (running === null) return { _tag: "LoadFailed", id, token, unreadable: false } satisfies Event
     const found = yield* findDone(running.plan, (task) => manifestOf(store, user, task))
-    return { _tag: "Loaded", id, token, ...running, inline: inlineOf(running.plan), found } satisfies Event
+    return { _tag: "Loaded", id, token, ...running, ...written(running.plan), found } satisfies Event
   }).pipe(
     Effect.catch((error) =>
       Effect.logWarning("a running export cannot be taken up yet", error).pipe(

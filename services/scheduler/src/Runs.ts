@@ -38,7 +38,8 @@ export const planned = (turn: Turn, event: Of<"Planned">): void => {
     token,
     from: job.status,
     epoch: job.epoch,
-    plan: event.plan
+    plan: event.plan,
+    text: event.text
   })
 }
 

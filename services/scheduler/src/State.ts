@@ -2,7 +2,7 @@ import type { Family, Progress, VideoCodec } from "@reelay/contracts/Export"
 import type { ExportId, NodeId, TaskKey, UserId } from "@reelay/contracts/Ids"
 import type { Advertisement } from "@reelay/contracts/Node"
 import type { Build, Manifest, Plan, PoolName, Task } from "@reelay/contracts/Plan"
-import type { Found } from "./Events.ts"
+import type { Found, Written } from "./Events.ts"
 import type { FairQueue } from "./FairQueue.ts"
 import type { Class, Share, Waiting } from "./FairQueue.ts"
 import { Heap } from "./Heap.ts"
@@ -137,7 +137,7 @@ export interface Job extends Waiting {
   /** Failed tries of planning or linking in a row. */
   tries: number
   /** What `starting` will open. */
-  prepared: { readonly plan: Plan; readonly inline: string | null; readonly found: Found } | null
+  prepared: (Written & { readonly found: Found }) | null
   run: Run | null
   /** Since when, on this leader's clock, it runs (as if it had been there from the start). */
   startedAt: number

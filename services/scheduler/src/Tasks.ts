@@ -1,9 +1,9 @@
 import { planObject } from "@reelay/contracts/ObjectKeys"
 import type { NodeId, TaskKey } from "@reelay/contracts/Ids"
 import { encodesPicture } from "@reelay/contracts/Plan"
-import type { Manifest, Plan, PoolName, Work } from "@reelay/contracts/Plan"
+import type { Manifest, PoolName, Work } from "@reelay/contracts/Plan"
 import { channelFor, fits, hasLabels, seat, shareIn, unseat } from "./Capacity.ts"
-import type { Found } from "./Events.ts"
+import type { Found, Written } from "./Events.ts"
 import type { Channel, Group, Job, Lineup, Run, State, TaskEntry } from "./State.ts"
 import { emit, nextDispatch } from "./Turn.ts"
 import type { Turn } from "./Turn.ts"
@@ -19,7 +19,7 @@ const finishes = (work: Work): boolean => work._tag === "soundtrack" || work._ta
 export const openRun = (
   turn: Turn,
   job: Job,
-  { found, inline, plan }: { readonly plan: Plan; readonly inline: string | null; readonly found: Found },
+  { found, plan, text, travels }: Written & { readonly found: Found },
   presumed: boolean
 ): Run => {
   const tasks = new Map<TaskKey, TaskEntry>()
@@ -54,7 +54,7 @@ export const openRun = (
   }
   const run: Run = {
     plan,
-    inline,
+    inline: travels ? text : null,
     epoch: job.epoch,
     tasks,
     lineups,

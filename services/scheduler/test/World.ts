@@ -486,7 +486,15 @@ export class World {
         const spec = specOf({ user: row.user, content: row.content, chunks: row.chunks })
         const plan = planOf({ id, spec, chunks: row.chunks, family, build })
         this.asyncs.push(() =>
-          this.mailbox.push({ _tag: "Planned", id, token, plan, inline: null, found: this.#found(plan, row.user) })
+          this.mailbox.push({
+            _tag: "Planned",
+            id,
+            token,
+            plan,
+            text: "",
+            travels: false,
+            found: this.#found(plan, row.user)
+          })
         )
         return
       }
@@ -501,7 +509,8 @@ export class World {
               id,
               token,
               plan: row.plan,
-              inline: null,
+              text: "",
+              travels: false,
               found: this.#found(row.plan, row.user),
               runningSeconds: 5,
               attempts: row.attempts.map(({ attempt, epoch, error, family, kind, nodeId, task }) => ({
