@@ -13,6 +13,8 @@ export interface TurnLimits {
   readonly openPerUser: number
 }
 
+/** A single user may have all cores at work, and the next one waits for none of it. */
+const USUAL_TURNS = availableParallelism() + 1
 const OPEN = 256
 const OPEN_PER_USER = 32
 
@@ -123,7 +125,7 @@ export class IngestTurns extends Context.Service<
       Config.schema(
         Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThan(0)),
         "REELAY_INGEST_CONCURRENCY"
-      ).pipe(Config.withDefault(Math.max(2, availableParallelism()))),
+      ).pipe(Config.withDefault(USUAL_TURNS)),
       (turns) => IngestTurns.make(limitsFor(turns))
     )
   )
