@@ -80,13 +80,22 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
             reason: "no_space",
             cause: new Error(`less than ${reserve} bytes are free`)
           })
-      ),
-      Effect.tap(() => Effect.sync(() => void (spaceSeen = performance.now())))
+      )
     )
-  let spaceSeen = Number.NEGATIVE_INFINITY
-  /** Before each write. Thousands of small ones a second need not look each; large ones look again as they grow. */
+  let lookedAt = Number.NEGATIVE_INFINITY
+  /**
+   * Before each write, but of those that come close together only the first looks: thousands of small ones a second
+   * need not each, and large ones look again as they grow.
+   */
   const expectSpace = (operation: string, key: string) =>
-    Effect.suspend(() => (performance.now() - spaceSeen < SPACE_MILLIS ? Effect.void : requireSpace(operation, key)))
+    Effect.suspend(() => {
+      const now = performance.now()
+      if (now - lookedAt < SPACE_MILLIS) return Effect.void
+      lookedAt = now
+      return requireSpace(operation, key).pipe(
+        Effect.tapError(() => Effect.sync(() => void (lookedAt = Number.NEGATIVE_INFINITY)))
+      )
+    })
 
   const infoOf = (key: string) =>
     stat(pathOf(key)).then(
@@ -218,7 +227,9 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
                 await writeFile(path, bytes, { flag: "wx", flush: durable })
                 return await linkIfAbsent(path, target, durable)
               } finally {
-                await rm(path, { force: true })
+                await unlink(path).catch((cause: unknown) => {
+                  if (!isMissing(cause)) throw cause
+                })
               }
             })
           )

@@ -233,7 +233,7 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
         yield* raw(subject, "not json {")
         yield* raw(subject, JSON.stringify({ v: 1, nonsense: true }))
         yield* raw(subject, "")
-        yield* raw(subject, JSON.stringify({ ...(encoded as object), v: 2, shape: "unheard of" }))
+        yield* raw(subject, JSON.stringify({ ...(encoded as object), v: message.version + 1, shape: "unheard of" }))
       })
       const counted = Effect.fnUntraced(function* (message: string, undecodable: number) {
         assert.isAtLeast(yield* rejections(message, "undecodable"), undecodable, message)
@@ -471,6 +471,37 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       const { manager } = yield* rawConnection
       const bucket = yield* Effect.promise(() => manager.streams.info(NODES_STREAM))
       assert.strictEqual(bucket.config.max_age, NODE_TTL * 1e9)
+    })
+  )
+
+  it.effect("publishes many at once and says what became of each", () =>
+    Effect.gen(function* () {
+      const scheduler = yield* (yield* Lab).bus("scheduler")
+      const { consumer, pool } = aPool("many", 1)
+      yield* scheduler.ensureConsumer(consumer)
+      const tasks = Array.from({ length: 300 }, () => aTask({ pool }))
+      const huge = aTask({ pool, plan: "x".repeat(MAX_PAYLOAD) })
+      const outcomes = yield* scheduler.publishAll(taskMessage, [...tasks.slice(0, 100), huge, ...tasks.slice(100)])
+      assert.deepStrictEqual(
+        outcomes.flatMap((outcome, position) => (Exit.isFailure(outcome) ? [position] : [])),
+        [100]
+      )
+      // A work queue keeps their order; settled without a word from the server they are gone all the same.
+      const seen: Array<string> = []
+      yield* scheduler.consume(consumer, taskMessage, { maxInFlight: 16 }).pipe(
+        Stream.take(tasks.length),
+        Stream.runForEach(({ body, settle }) =>
+          Effect.sync(() => {
+            seen.push(body.exportId)
+            settle()
+          })
+        )
+      )
+      assert.deepStrictEqual(
+        seen,
+        tasks.map((task) => task.exportId)
+      )
+      assert.deepStrictEqual(yield* scheduler.subjects(TASKS, `tasks.${pool}.>`), [])
     })
   )
 

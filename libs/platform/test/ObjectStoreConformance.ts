@@ -53,6 +53,7 @@ export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectSt
           assert.isNull(yield* objects.head(key), key)
           assert.strictEqual(yield* reasonOf(whole(objects.get(key))), "not_found", key)
           assert.strictEqual(yield* reasonOf(objects.getBytes(key)), "not_found", key)
+          assert.isNull(yield* objects.find(key), key)
           assert.strictEqual(yield* reasonOf(Effect.scoped(objects.fetch(key))), "not_found", key)
           assert.strictEqual(yield* reasonOf(objects.link(key, "n/elsewhere")), "not_found", key)
         }
@@ -85,6 +86,9 @@ export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectSt
         assert.strictEqual(wins.filter((won) => won).length, 1)
         assert.strictEqual(yield* whole(objects.get("race/key")), `writer ${wins.indexOf(true)}`)
         assert.isFalse(yield* objects.putIfAbsent("race/key", bytesOf("late")))
+        assert.isFalse(yield* objects.putIfAbsent("race/key", bytesOf("later"), { durable: false }))
+        assert.isTrue(yield* objects.putIfAbsent("race/other", bytesOf("first"), { durable: false }))
+        assert.deepStrictEqual(yield* objects.find("race/other"), Buffer.from("first"))
         assert.strictEqual(yield* whole(objects.get("race/key")), `writer ${wins.indexOf(true)}`)
       })
     )

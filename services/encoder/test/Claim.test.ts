@@ -193,6 +193,18 @@ layer(Farm.layer, { excludeTestServices: true })("Claim", (it) => {
     })
   )
 
+  it.effect("gives a task back that wants a label which this node has not", () =>
+    Effect.gen(function* () {
+      const pool = freshPool()
+      const one = yield* node("plain", [pool], { labels: ["rack-1"] })
+      yield* send(pool, 1, { labels: ["studio"] })
+      const two = yield* node("special", [pool], { labels: ["rack-1", "studio"] })
+      const taken = yield* Effect.raceFirst(Queue.take(one.held), Queue.take(two.held))
+      assert.strictEqual(taken.node, "special")
+      yield* taken.end(cancelled)
+    })
+  )
+
   it.effect("keeps a task that takes longer than the ack wait", () =>
     Effect.gen(function* () {
       const pool = freshPool()

@@ -4,7 +4,7 @@ import type { FailureKind } from "@reelay/contracts/messages/Messages"
 import { lightPool, videoPool } from "@reelay/contracts/Plan"
 import { Schema } from "effect"
 import { decide } from "../src/Decide.ts"
-import type { Command } from "../src/Events.ts"
+import type { Command, Event } from "../src/Events.ts"
 import { backoff, remedyFor } from "../src/Failures.ts"
 import { initial } from "../src/State.ts"
 import { slotsWanted } from "../src/Tasks.ts"
@@ -297,6 +297,50 @@ describe("failures", () => {
     world.tick(1)
     world.drain()
     assert.strictEqual(rowOf(world, other).status, "failed")
+  })
+})
+
+describe("outputs in place for nobody", () => {
+  it("a cancel meets links of which the second fails: the first goes, once the row says that nobody will see it", () => {
+    const world = aWorld(["a", 2])
+    const id = submit(world, { user: "u", chunks: 1 })
+    const { state } = world
+    const job = state.jobs.get(id) ?? assert.fail("no job")
+    const { epoch, frames, token } = job
+    const user = job.user
+    const row = {
+      id,
+      user,
+      status: "cancelled",
+      epoch,
+      urgency: 1,
+      codec: "h264",
+      labels: [],
+      frames,
+      changedMillis: 0
+    } as const
+    const hear = (event: Event) => decide(state, event, 1e6)[1]
+    hear({ _tag: "Rows", asOf: state.sequence, rows: [row], missing: [] })
+    const after = hear({ _tag: "LinkFailed", id, token, epoch, user, vanished: false })
+    assert.deepStrictEqual(after, [{ _tag: "Inspect", id }])
+    const then = hear({ _tag: "Rows", asOf: state.sequence, rows: [row], missing: [] })
+    assert.deepInclude(then, { _tag: "Unlink", id, user, epoch })
+  })
+})
+
+describe("a plan of one task", () => {
+  it("travels with it, in a message that an older encoder gives back", () => {
+    const world = aWorld(["a", 2])
+    const travels = submit(world, { user: "u", chunks: 1, travels: true })
+    const named = submit(world, { user: "v", chunks: 1 })
+    const messageOf = (id: string) => dispatched(world).find((task) => task.exportId === id)
+    assert.deepInclude(messageOf(travels), { v: 2, inline: `plan of ${travels}` })
+    assert.strictEqual(messageOf(named)?.v, 1)
+    assert.notProperty(messageOf(named), "inline")
+    // A leader that takes it up has it from the row.
+    world.restart()
+    world.drain()
+    assert.strictEqual(world.state.jobs.get(travels)?.run?.inline, `plan of ${travels}`)
   })
 })
 

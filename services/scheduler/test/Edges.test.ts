@@ -1,7 +1,5 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { AttemptId, Digest, ExportId, newId, NodeId, TaskKey, UserId } from "@reelay/contracts/Ids"
-import { exportProgress, taskResult } from "@reelay/contracts/messages/Messages"
-import { RESULTS } from "@reelay/contracts/messages/Topology"
 import { exportFile, taskFile } from "@reelay/contracts/ObjectKeys"
 import { Build, lightPool } from "@reelay/contracts/Plan"
 import type { Manifest } from "@reelay/contracts/Plan"
@@ -11,14 +9,14 @@ import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { attempts } from "@reelay/platform/Tables"
 import { insertExport, insertVideo } from "@reelay/platform/testing/Fixtures"
 import { eq, sql } from "drizzle-orm"
-import { Cause, DateTime, Deferred, Effect, Exit, Fiber, Layer, Schedule, Stream } from "effect"
+import { Cause, DateTime, Deferred, Effect, Exit, Layer, Stream } from "effect"
 import { makeExecutor } from "../src/Executor.ts"
 import { exportError } from "../src/Failures.ts"
 import { Ledger } from "../src/Ledger.ts"
 import { makeLines } from "../src/Lines.ts"
 import { linkOutputs } from "../src/Outputs.ts"
 import { SchedulerConfig } from "../src/SchedulerConfig.ts"
-import { anEncoder, anExport, aScheduler, lab, until } from "./Lab.ts"
+import { lab } from "./Lab.ts"
 
 const bytes = (text: string) => Stream.make(new TextEncoder().encode(text))
 
@@ -214,49 +212,6 @@ layer(Ledger.layer.pipe(Layer.provideMerge(lab)), { excludeTestServices: true, t
         )
         assert.strictEqual(row?.log, "title: ab")
       })
-    )
-
-    it.effect("a word that makes the leader stumble is heard once; the next term does the export", () =>
-      Effect.gen(function* () {
-        const bus = yield* Bus
-        const user = UserId.make("poison")
-        const seen = yield* anEncoder("mute", () => Effect.succeed(null))
-        const id = yield* anExport(user)
-        const first = yield* Effect.gen(function* () {
-          yield* aScheduler()
-          return yield* Effect.sync(() => seen[0]).pipe(
-            Effect.repeat({ schedule: Schedule.spaced(20), until: (task) => task !== undefined }),
-            Effect.timeout("20 seconds")
-          )
-        }).pipe(Effect.scoped)
-        if (first === undefined) return assert.fail("nothing was dispatched")
-        // A leader that takes the task over knows no dispatch of it, so it takes any word.
-        const taken = yield* bus.subscribe(exportProgress).pipe(
-          Stream.filter(({ exportId }) => exportId === id),
-          Stream.runHead,
-          Effect.forkScoped
-        )
-        yield* aScheduler()
-        yield* Fiber.join(taken).pipe(Effect.timeout("20 seconds"))
-        yield* anEncoder("heard")
-        yield* bus.publish(taskResult, {
-          v: 1,
-          exportId: id,
-          epoch: first.epoch,
-          task: first.task,
-          dispatch: "no dispatch of ours",
-          nodeId: NodeId.make("stranger"),
-          pool: first.pool,
-          outcome: { _tag: "Failed", kind: "internal", message: "Nonsense.", log: "", seconds: 1 }
-        })
-        yield* bus
-          .subjects(RESULTS, `results.${id}.${first.task}`)
-          .pipe(
-            Effect.repeat({ schedule: Schedule.spaced(50), until: (waiting) => waiting.length === 0 }),
-            Effect.timeout("10 seconds")
-          )
-        assert.strictEqual((yield* until(id, "completed", "failed")).status, "completed")
-      }).pipe(Effect.scoped)
     )
   }
 )

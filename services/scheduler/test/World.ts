@@ -24,6 +24,8 @@ export interface SimRow {
   readonly changedMillis: number
   status: ExportStatus
   epoch: number
+  /** Whether its plan goes with its task. */
+  readonly travels: boolean
   plan: Plan | null
   attempts: Array<Extract<Command, { _tag: "RecordAttempt" }>>
   /** Terminal states reached, with their epoch. */
@@ -125,7 +127,14 @@ export class World {
 
   // ---- the api
 
-  submit(options: { user: string; chunks: number; urgency?: Class; content?: string; labels?: ReadonlyArray<string> }) {
+  submit(options: {
+    user: string
+    chunks: number
+    urgency?: Class
+    content?: string
+    labels?: ReadonlyArray<string>
+    travels?: boolean
+  }) {
     const id = exportId(++this.#count)
     this.rows.set(id, {
       id,
@@ -134,6 +143,7 @@ export class World {
       chunks: options.chunks,
       content: options.content ?? id,
       labels: options.labels ?? [],
+      travels: options.travels ?? false,
       changedMillis: this.#count,
       status: "pending",
       epoch: 0,
@@ -491,8 +501,8 @@ export class World {
             id,
             token,
             plan,
-            text: "",
-            travels: false,
+            text: `plan of ${id}`,
+            travels: row.travels,
             found: this.#found(plan, row.user)
           })
         )
@@ -509,8 +519,8 @@ export class World {
               id,
               token,
               plan: row.plan,
-              text: "",
-              travels: false,
+              text: `plan of ${id}`,
+              travels: row.travels,
               found: this.#found(row.plan, row.user),
               runningSeconds: 5,
               attempts: row.attempts.map(({ attempt, epoch, error, family, kind, nodeId, task }) => ({
