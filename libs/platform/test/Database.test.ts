@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Database } from "@reelay/platform/Database"
+import { makeConnection } from "@reelay/platform/PostgresConnection"
 import { farm } from "@reelay/platform/Tables"
 import { Infra } from "@reelay/platform/testing/Infra"
 import { sql } from "drizzle-orm"
@@ -80,6 +81,32 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       )
       assert.strictEqual(late.reason, "unavailable")
       yield* database.ping
+    })
+  )
+
+  it.effect("prepares statements once a connection, so many and no more, and none where a pooler knows none", () =>
+    Effect.gen(function* () {
+      const { databaseUrl } = yield* Infra
+      const prepared = (url: string) =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => makeConnection(url, {})),
+          ({ sql }) =>
+            Effect.promise(async () => {
+              for (let n = 0; n < 300; n++) {
+                for (const given of [n, n + 1]) {
+                  const [row] = await sql.unsafe(`select $1::int + ${n} as sum`, [given])
+                  assert.deepStrictEqual({ ...row }, { sum: given + n })
+                }
+              }
+              const [row] = await sql.unsafe("select count(*)::int as kept from pg_prepared_statements")
+              return row?.["kept"]
+            }),
+          ({ close }) => close
+        )
+      assert.strictEqual(yield* prepared(databaseUrl), 250)
+      const pooled = new URL(databaseUrl)
+      pooled.searchParams.set("prepare", "false")
+      assert.strictEqual(yield* prepared(pooled.href), 0)
     })
   )
 
