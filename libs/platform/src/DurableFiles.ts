@@ -1,4 +1,4 @@
-import { close, fsync, open } from "node:fs"
+import { closeSync, fsync, open } from "node:fs"
 import { copyFile, link, mkdir, readdir, rm, rmdir, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { hasEnded } from "./ProcessIdentity.ts"
@@ -16,11 +16,16 @@ export const isMissing = (cause: unknown): boolean => ["ENOENT", "ENOTDIR"].incl
 
 /** Bytes are on the disk when their file is; a name, when its folder is. */
 export const sync = (path: string): Promise<void> =>
-  // By descriptor: three file handles for each finished export are a good part of what it costs the scheduler.
+  // By descriptor, and closed at once, which has nothing left to do: handles for each finished export are a good part
+  // of what it costs the scheduler.
   new Promise((resolve, reject) => {
     open(path, "r", (missing, descriptor) => {
       if (missing !== null) return reject(missing)
-      fsync(descriptor, (failed) => close(descriptor, () => (failed === null ? resolve() : reject(failed))))
+      fsync(descriptor, (failed) => {
+        closeSync(descriptor)
+        if (failed === null) resolve()
+        else reject(failed)
+      })
     })
   })
 

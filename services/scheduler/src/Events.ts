@@ -41,7 +41,7 @@ export interface Found {
 export interface Written {
   readonly plan: Plan
   readonly text: string
-  /** With its only task, as that one's message carries it (decision 12); else the plan is an object. */
+  /** With its only task, as that one's message carries it (decision 13); else the plan is an object. */
   readonly travels: boolean
 }
 
