@@ -68,6 +68,8 @@ describe("Postgres is away", () => {
     const { contentUrl, id } = await api.upload(file)
     const made = await api.start({ videoId: id })
     await Effect.runPromise(server.kill)
+    // Sessions outlive a killed server for a moment, and may still answer.
+    await until("the last session's end", async () => (await api.call("GET", "/api/exports")).status === 503)
     const objects = async () =>
       (await readdir(api.infra.store, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
         .length
