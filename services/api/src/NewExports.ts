@@ -93,9 +93,11 @@ export const makeKeys = Effect.gen(function* () {
   })
 })
 
-const MadeRow = Schema.Struct({ id: ExportId, createdAt: Schema.NullOr(Schema.String) })
+const MadeRow = Schema.Struct({ id: ExportId, createdAt: Schema.String })
 const decodeMade = Schema.decodeUnknownSync(Schema.Array(MadeRow))
-/** Those whose videos are all there: when they were made, or null when their key was used before. */
+const KnownRow = Schema.Struct({ id: ExportId })
+const decodeKnown = Schema.decodeUnknownSync(Schema.Array(KnownRow))
+/** When they were made, or null when their key was used before; those whose videos are not all there are missing. */
 type Made = ReadonlyMap<ExportId, string | null>
 
 /** A JSON parameter: as text, since a value that is text already would be encoded once more. */
@@ -106,7 +108,9 @@ const json = (value: unknown) => sql`${JSON.stringify(value)}::text::jsonb`
  * circle.
  */
 const insert = async (db: Db | Transaction, rows: ReadonlyArray<NewExport>): Promise<Made> => {
-  const found = await db.execute(sql`
+  const inserted = await db.execute(sql`
+    insert into exports (id, user_id, project_id, video_id, segments, type, delivery, settings, priority, node_labels,
+      idempotency_key, request_digest, spec, frames, duration_micros)
     with asked as materialized (
       select * from jsonb_to_recordset(${json(rows)}) as asked (
         id uuid, "userId" text, "projectId" uuid, "videoId" uuid, segments jsonb, type text, delivery text, settings jsonb,
@@ -114,21 +118,26 @@ const insert = async (db: Db | Transaction, rows: ReadonlyArray<NewExport>): Pro
         "durationMicros" bigint, sources uuid[])
     ), held as materialized (
       select id, user_id from videos where id in (select unnest(sources) from asked) for key share
-    ), ready as materialized (
-      select * from asked
-      where cardinality(sources) =
-        (select count(*) from held where held.id = any (asked.sources) and held.user_id = asked."userId")
-    ), made as (
-      insert into exports (id, user_id, project_id, video_id, segments, type, delivery, settings, priority, node_labels,
-        idempotency_key, request_digest, spec, frames, duration_micros)
-      select id, "userId", "projectId", "videoId", segments, type, delivery, settings, priority, "nodeLabels",
-        "idempotencyKey", "requestDigest", spec, frames, "durationMicros"
-      from ready order by "userId", "idempotencyKey", id
-      on conflict (user_id, idempotency_key) do nothing
-      returning id, created_at
     )
-    select ready.id, made.created_at as "createdAt" from ready left join made using (id)`)
-  return new Map(decodeMade([...found]).map((row) => [row.id, row.createdAt]))
+    select id, "userId", "projectId", "videoId", segments, type, delivery, settings, priority, "nodeLabels",
+      "idempotencyKey", "requestDigest", spec, frames, "durationMicros"
+    from asked
+    where cardinality(sources) =
+      (select count(*) from held where held.id = any (asked.sources) and held.user_id = asked."userId")
+    order by "userId", "idempotencyKey", id
+    on conflict (user_id, idempotency_key) do nothing
+    returning id, created_at as "createdAt"`)
+  const made = new Map<ExportId, string | null>(decodeMade([...inserted]).map((row) => [row.id, row.createdAt]))
+  const refused = rows.filter((row) => !made.has(row.id) && row.idempotencyKey !== null)
+  if (refused.length === 0) return made
+  // Seldom: whose key was it? Whoever held it up has committed by now.
+  const known = await db.execute(sql`
+    select asked.id
+    from jsonb_to_recordset(${json(refused.map(({ id, idempotencyKey, userId }) => ({ id, userId, idempotencyKey })))})
+      as asked (id uuid, "userId" text, "idempotencyKey" text)
+    join exports on exports.user_id = asked."userId" and exports.idempotency_key = asked."idempotencyKey"`)
+  for (const row of decodeKnown([...known])) made.set(row.id, null)
+  return made
 }
 
 const outcomeOf = (row: NewExport, made: Made, allowance: Allowance | null): Inserted => {

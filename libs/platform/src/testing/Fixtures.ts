@@ -107,7 +107,7 @@ export const plan = (exportId: ExportId, of: RenderSpec): Plan => {
         needs: [],
         frames: 250,
         weight: 1,
-        work: { _tag: "chunk", clip: 0, from: 0, to: 250, seek: null, hold: 0 }
+        work: { _tag: "chunk", clip: 0, section: 0, from: 0, to: 250, seek: null, hold: 0 }
       }
     ],
     final: key,
