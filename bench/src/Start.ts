@@ -2,6 +2,7 @@ import { execa } from "execa"
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { completed, submit, upload } from "./Client.ts"
 import { latency } from "./Figures.ts"
 import { withFarm } from "./WithFarm.ts"
 
@@ -28,28 +29,15 @@ export const start = async (): Promise<void> => {
   try {
     await withFarm(
       async ({ url }) => {
-        const upload = await execa("curl", ["-sS", "--data-binary", `@${source}`, `${url}/api/videos?name=source.mp4`])
-        const { id: videoId } = JSON.parse(upload.stdout) as { readonly id: string }
+        const videoId = await upload(url, source)
         const millis: Array<number> = []
         for (let i = 0; i < RUNS; i++) {
           const begun = performance.timeOrigin + performance.now()
-          const response = await fetch(`${url}/api/exports`, {
-            method: "POST",
-            headers: { "content-type": "application/json" },
-            body: JSON.stringify({
-              videoId,
-              segments: [{ start: i / 30, end: i / 30 + 1 }],
-              settings: { resolution: "source", mode: "fast" }
-            })
-          })
-          const { id } = (await response.json()) as { readonly id: string }
-          let state = ""
-          while (state !== "completed") {
-            await new Promise((done) => setTimeout(done, 50))
-            const found = (await (await fetch(`${url}/api/exports/${id}`)).json()) as { readonly status: string }
-            state = found.status
-            if (state === "failed") throw new Error(JSON.stringify(found))
-          }
+          const segments = [{ start: i / 30, end: i / 30 + 1 }]
+          await completed(
+            url,
+            await submit(url, { videoId, segments, settings: { resolution: "source", mode: "fast" } })
+          )
           const called = (await readFile(calls, "utf8")).trim().split("\n")[i]
           if (called === undefined) throw new Error("no ffmpeg was started for this export")
           millis.push(Number(BigInt(called) / 1000n) / 1000 - begun)

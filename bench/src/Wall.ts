@@ -2,6 +2,7 @@ import { execa } from "execa"
 import { mkdtemp, rm, stat } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { completed, submit, upload } from "./Client.ts"
 import { median } from "./Figures.ts"
 import { withFarm } from "./WithFarm.ts"
 
@@ -40,32 +41,18 @@ export const wall = async (): Promise<void> => {
   ])
   try {
     await withFarm(async ({ url }) => {
-      const upload = await execa("curl", ["-sS", "-T", source, "-X", "POST", `${url}/api/videos?name=source.mp4`])
-      const { id: videoId } = JSON.parse(upload.stdout) as { readonly id: string }
+      const videoId = await upload(url, source)
       const ours: Array<number> = []
       const bare: Array<number> = []
       let bytes = 0
       const out = join(folder, "bare.mp4")
       for (let i = 0; i < RUNS; i++) {
         const begun = performance.now()
-        const response = await fetch(`${url}/api/exports`, {
-          method: "POST",
-          headers: { "content-type": "application/json" },
-          // One frame less each time, so that no run looks up an earlier one's chunks at its end; the rest is removed.
-          body: JSON.stringify({ videoId, segments: [{ start: i / 30, end: 60 }], settings: { mode: "balanced" } })
-        })
-        const made = (await response.json()) as { readonly id: string }
-        let state = ""
-        while (state !== "completed") {
-          const found = (await (await fetch(`${url}/api/exports/${made.id}`)).json()) as {
-            readonly status: string
-            readonly outputs: ReadonlyArray<{ readonly bytes: number }>
-          }
-          state = found.status
-          if (state === "failed") throw new Error(JSON.stringify(found))
-          bytes = found.outputs[0]?.bytes ?? 0
-          await new Promise((done) => setTimeout(done, 50))
-        }
+        // One frame less each time, so that no run looks up an earlier one's chunks at its end; the rest is removed.
+        bytes = await completed(
+          url,
+          await submit(url, { videoId, segments: [{ start: i / 30, end: 60 }], settings: { mode: "balanced" } })
+        )
         ours.push((performance.now() - begun) / 1000)
         const again = performance.now()
         await execa("ffmpeg", [
