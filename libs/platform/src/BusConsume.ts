@@ -131,10 +131,16 @@ export const consumeFrom = <A extends { readonly v: number }, I>(
           inFlight -= 1
           Queue.offerUnsafe(roomAgain, undefined)
         }
-        yield* Effect.addFinalizer(() => Effect.forEach(waiting, (delivery) => delivery.giveBack(), { discard: true }))
+        let over = false
+        yield* Effect.addFinalizer(() => {
+          over = true
+          return Effect.forEach(waiting, (delivery) => delivery.giveBack(), { discard: true })
+        })
 
         // Called by the connection, without a fiber for each message.
         const take = (nc: NatsConnection) => (raw: Msg) => {
+          // The request is being withdrawn; nobody reads any more.
+          if (over) return giveBack(nc, raw, 0)
           inFlight += 1
           const result = read(raw.data)
           if (result._tag === "Rejected") {

@@ -51,7 +51,7 @@ export const anExport = Effect.fnUntraced(function* (user: UserId, options: { re
   const database = yield* Database
   const store = yield* ObjectStore
   const video = yield* database.query("video", (db) => insertVideo(db, user))
-  const id = yield* database.query("export", (db) => insertExport(db, user, video))
+  // As the api does it: what an export reads is there before it.
   if (options.indexed !== false) {
     const pts = Array.from({ length: 250 }, (_, n) => n * 512)
     const index: typeof FrameIndex.Type = {
@@ -63,7 +63,7 @@ export const anExport = Effect.fnUntraced(function* (user: UserId, options: { re
     }
     yield* store.put(sourceIndex(user, video), Stream.make(bytesOf(encodeIndex(index))))
   }
-  return id
+  return yield* database.query("export", (db) => insertExport(db, user, video))
 })
 
 /** As the api does it; the streams may have to be made first. */
