@@ -18,28 +18,65 @@ export const videoPool = (family: Family, codec: VideoCodec, build: Build): Pool
 /** Sound, mux and ZIP tasks: cheap, never behind an hour of chunks. */
 export const lightPool = (build: Build): PoolName => PoolName.make(`light-${build}`)
 
+/** Frames [from, to) of a section of a clip (a stretch at one speed), and how the source's are got at. */
+const SHOWN = {
+  clip: Count,
+  section: Count.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
+  from: Count,
+  to: Positive,
+  /** Whole microseconds for `-ss` (counted from the file's zero), null: decode from the start. From the frame index. */
+  seek: Schema.NullOr(Schema.Int),
+  /** Output frames, counted back from `to`, that show the source's very last frame: it is held for them. */
+  hold: Count
+}
+export const Shown = Schema.Struct(SHOWN)
+export type Shown = typeof Shown.Type
+
+/**
+ * To black, or out of it. Frame k of the fade has k parts in `frames` of the way behind it: of one `in`, the first is black;
+ * of one `out`, the one after its last would be.
+ */
+export const Fade = Schema.Struct({
+  direction: Schema.Literals(["in", "out"]),
+  /** Frame at which it begins, counted from a chunk's (or a clip's) first; below 0 where that lies within it. */
+  from: Schema.Int,
+  frames: Positive
+})
+export type Fade = typeof Fade.Type
+
+/** Where in a clip's sound something begins: samples from its first. */
+const Heard = Schema.Struct({ clip: Count, from: Count })
+export type Heard = typeof Heard.Type
+
 /**
  * What one operation makes: semantics only, never argv. Together with the plan's spec it is all an encoder needs. `clip` is a
  * position in `spec.clips`, `section` one among its sections (libs/render/src/Sections.ts); frames are output frames,
  * counted from the section's first.
  */
 export const Operation = Schema.Union([
-  /** Frames [from, to) of a section of a clip (a stretch at one speed), without sound. */
-  Schema.TaggedStruct("chunk", {
+  /** A piece of one clip's picture, without sound. */
+  Schema.TaggedStruct("chunk", { ...SHOWN, fades: Schema.optionalKey(Schema.Array(Fade)) }),
+  /**
+   * Two clips' pictures, one over the other, as many frames of each: in frame k the second's part is
+   * (at + k + 1) / (of + 1). `of`: frames of the whole dissolve; `at`: those of it before this piece.
+   */
+  Schema.TaggedStruct("dissolve", { first: Shown, second: Shown, at: Count, of: Positive }),
+  /**
+   * A clip's sound as sample-exact PCM, `samples` long at 48 kHz stereo, beginning `from` samples (0 unless told) after the
+   * clip. It rises out of silence over `fadeIn` samples at its start and sinks into it over `fadeOut` at its end.
+   */
+  Schema.TaggedStruct("sound", {
     clip: Count,
-    section: Count.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
-    from: Count,
-    to: Positive,
-    /** Whole microseconds for `-ss` (counted from the file's zero), null: decode from the start. From the frame index. */
-    seek: Schema.NullOr(Schema.Int),
-    /** Output frames, counted back from `to`, that show the source's very last frame: it is held for them. */
-    hold: Count
+    from: Schema.optionalKey(Count),
+    samples: Positive,
+    fadeIn: Schema.optionalKey(Count),
+    fadeOut: Schema.optionalKey(Count)
   }),
-  /** A clip's sound as sample-exact PCM, `samples` long at 48 kHz stereo. */
-  Schema.TaggedStruct("sound", { clip: Count, samples: Positive }),
+  /** Two clips' sound, the first sinking as the second rises, at equal power: PCM as above. */
+  Schema.TaggedStruct("crossfade", { first: Heard, second: Heard, samples: Positive }),
   /** PCM pieces joined in order and encoded once. */
   Schema.TaggedStruct("soundtrack", { pieces: Schema.Array(TaskKey), samples: Positive }),
-  /** Chunks joined without re-encoding, with the soundtrack: a finished file and its poster. */
+  /** Chunks and dissolves joined without re-encoding, with the soundtrack: a finished file and its poster. */
   Schema.TaggedStruct("mux", {
     chunks: Schema.Array(TaskKey).check(Schema.isMinLength(1)),
     soundtrack: Schema.NullOr(TaskKey),
@@ -70,7 +107,8 @@ export const Work = Schema.Union([
 export type Work = typeof Work.Type
 
 /** Whether a picture is encoded: on the export's own family, and counted in its frames. */
-export const encodesPicture = (work: Work): boolean => work._tag === "chunk" || work._tag === "pass"
+export const encodesPicture = (work: Work): boolean =>
+  work._tag === "chunk" || work._tag === "dissolve" || work._tag === "pass"
 
 export const Task = Schema.Struct({
   key: TaskKey,

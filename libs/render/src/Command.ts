@@ -1,8 +1,8 @@
 import type { MadeFile, Operation, Part, Plan, Task } from "@reelay/contracts/Plan"
 import type { Rational } from "@reelay/contracts/Quantity"
-import { chunkCommand } from "./ChunkCommand.ts"
 import { muxCommand } from "./MuxCommand.ts"
-import { soundCommand, soundtrackCommand } from "./SoundCommand.ts"
+import { chunkCommand, dissolveCommand } from "./PictureCommand.ts"
+import { crossfadeCommand, soundCommand, soundtrackCommand } from "./SoundCommand.ts"
 
 /** One ffmpeg process: pure data, compared literally by golden tests. */
 export interface Step {
@@ -68,7 +68,7 @@ export const commandFor = (plan: Plan, { work }: Task, places: Places): TaskComm
   }
 }
 
-/** `among`: the chunks that a mux joins, with their lengths. */
+/** `among`: the pieces that a mux joins, with their lengths. */
 const operationCommand = (
   plan: Plan,
   among: ReadonlyArray<Pick<Part, "key" | "frames">>,
@@ -78,8 +78,12 @@ const operationCommand = (
   switch (work._tag) {
     case "chunk":
       return chunkCommand(plan, work, places)
+    case "dissolve":
+      return dissolveCommand(plan, work, places)
     case "sound":
       return soundCommand(plan, work, places)
+    case "crossfade":
+      return crossfadeCommand(plan, work, places)
     case "soundtrack":
       return soundtrackCommand(plan, work, places)
     case "mux":

@@ -58,12 +58,16 @@ const pathOf = (path: ReadonlyArray<Knot>, side: "x" | "y" | "width" | "height",
 /** Nine digits after the point: exact enough for a path's whole length. */
 const number = (value: number): string => String(Number(value.toFixed(9)))
 
-/** A picture of the size that fits into the output, on black or on itself, blurred. `scale` makes a scaling filter. */
+/**
+ * A picture of the size that fits into the output, on black or on itself, blurred. `scale` makes a scaling filter, `name`
+ * sets its labels apart.
+ */
 export const fitted = (
   picture: Size,
   output: Size,
   fit: Exclude<Target["fit"], "crop">,
-  scale: (size: Size) => string
+  scale: (size: Size) => string,
+  name: string
 ): ReadonlyArray<string> => {
   const inner = within(picture, output)
   if (inner.width === output.width && inner.height === output.height) return [scale(output)]
@@ -73,8 +77,8 @@ export const fitted = (
   const small = { width: eighth(output.width), height: eighth(output.height) }
   const cover = around(picture, small)
   return [
-    `split[near][far];[far]${scale(cover)},crop=${small.width}:${small.height},gblur=sigma=${BLUR},${scale(output)}[back];\n`
-      + `[near]${scale(inner)}[front];\n[back][front]overlay=${x}:${y}:format=yuv420`
+    `split[near${name}][far${name}];[far${name}]${scale(cover)},crop=${small.width}:${small.height},gblur=sigma=${BLUR},${scale(output)}[back${name}];\n`
+      + `[near${name}]${scale(inner)}[front${name}];\n[back${name}][front${name}]overlay=${x}:${y}:format=yuv420`
   ]
 }
 

@@ -1,38 +1,68 @@
-import type { Operation, Plan } from "@reelay/contracts/Plan"
+import type { Heard, Operation, Plan } from "@reelay/contracts/Plan"
 import { argv } from "./Argv.ts"
 import type { Places, TaskCommand } from "./Command.ts"
 import { concatenated, concatList, stripped } from "./Container.ts"
 import { SOUND_BITRATE } from "./Estimate.ts"
 import { fileUrl, mediaInput, RUN } from "./Safety.ts"
-import { heard, silenceGraph, soundGraph, soundSeek, soundtrackGraph } from "./SoundGraph.ts"
+import { crossfadeGraph, heard, soundGraph, soundSeek, soundtrackGraph, type Take } from "./SoundGraph.ts"
 import { clipOf, soundCodec } from "./Spec.ts"
 import { SAMPLE_RATE } from "./Timeline.ts"
 
-/** A clip's sound as PCM. (Wave64 pads to eight bytes, which reads as one more sample; RF64 takes more than 4 GB.) */
+/** A clip's sound. */
 export const soundCommand = (
-  { spec }: Plan,
-  { clip: position, samples }: Extract<Operation, { readonly _tag: "sound" }>,
-  { source, folder }: Places
+  plan: Plan,
+  { clip, fadeIn = 0, fadeOut = 0, from = 0, samples }: Extract<Operation, { readonly _tag: "sound" }>,
+  places: Places
 ): TaskCommand => {
-  const { clip, media } = clipOf(spec, position)
+  const take = takeOf(plan, { clip, from }, samples)
+  return recorded([take], places, ([input]) => soundGraph(take, input ?? null, fadeIn, fadeOut))
+}
+
+/** The sound of two clips where one becomes the other. */
+export const crossfadeCommand = (
+  plan: Plan,
+  work: Extract<Operation, { readonly _tag: "crossfade" }>,
+  places: Places
+): TaskCommand => {
+  const [first, second] = [takeOf(plan, work.first, work.samples), takeOf(plan, work.second, work.samples)]
+  return recorded([first, second], places, ([one, other]) =>
+    crossfadeGraph(first, second, [one ?? null, other ?? null])
+  )
+}
+
+const takeOf = ({ spec }: Plan, { clip, from }: Heard, samples: number): Take => ({
+  ...clipOf(spec, clip),
+  rate: spec.target.frameRate,
+  from,
+  samples
+})
+
+/**
+ * What a graph makes of stretches of sound, all equally long, as PCM. It gets the number of each one's input; one that is
+ * silent opens no file: its silence is made. (Wave64 pads to eight bytes, which reads as one more sample; RF64 takes more
+ * than 4 GB.)
+ */
+const recorded = (
+  takes: readonly [Take, ...ReadonlyArray<Take>],
+  { source, folder }: Places,
+  graphFor: (inputs: ReadonlyArray<number | null>) => string
+): TaskCommand => {
   const graph = `${folder}/sound.graph`
   const path = `${folder}/sound.wav`
-  // A clip without sound opens no file: its silence is made.
-  const opened = heard(media, clip)
-  const seek = soundSeek(media, clip)
-  const input = opened
-    ? argv`
-        ${mediaInput} ${seek === null ? [] : argv`-noaccurate_seek -ss ${seek}us`} -i ${fileUrl(source(clip.source))}`
-    : []
+  const opened = takes.filter(heard)
+  const inputs = opened.flatMap((take) => {
+    const seek = soundSeek(take)
+    return argv`
+      ${mediaInput} ${seek === null ? [] : argv`-noaccurate_seek -ss ${seek}us`} -i ${fileUrl(source(take.clip.source))}`
+  })
+  const numbers = takes.map((take) => (opened.includes(take) ? opened.indexOf(take) : null))
   return {
     folders: [],
-    files: [
-      { path: graph, text: opened ? soundGraph(media, clip, spec.target.frameRate, samples) : silenceGraph(samples) }
-    ],
+    files: [{ path: graph, text: graphFor(numbers) }],
     steps: [
       {
         argv: argv`
-          ${RUN} -copyts ${input} -filter_complex_threads 1 -filter_complex_script ${graph}
+          ${RUN} -copyts ${inputs} -filter_complex_threads 1 -filter_complex_script ${graph}
           -map [a] -vn -c:a pcm_s16le -bitexact ${stripped} -rf64 auto -f wav ${fileUrl(path)}`,
         frames: 0
       }
@@ -44,7 +74,7 @@ export const soundCommand = (
         name: "",
         contentType: "audio/wav",
         video: null,
-        audio: { codec: "pcm_s16le", samples },
+        audio: { codec: "pcm_s16le", samples: takes[0].samples },
         seams: []
       }
     ]

@@ -12,15 +12,39 @@ import { roundDivide, SAMPLE_RATE, samplesBefore } from "./Timeline.ts"
 /** Sound decoded before the clip, thrown away: codecs need a run-up, and a seek lands by the picture. Seconds. */
 const RUN_UP_MICROS = 5_000_000
 
+/** A stretch of a clip's sound. */
+export interface Take {
+  readonly media: MediaInfo
+  readonly clip: SpecClip
+  /** Output frames a second, by which the clip's sections are counted. */
+  readonly rate: Rational
+  /** Samples before it, from the clip's first. */
+  readonly from: number
+  readonly samples: number
+}
+
 /** Whether any of a clip's time has sound; if not, no file need be opened. */
-export const heard = (media: MediaInfo, clip: SpecClip): boolean =>
+export const heard = ({ media, clip }: Take): boolean =>
   media.sound !== null && media.sound.offset < clip.end && media.sound.offset + media.sound.duration > clip.start
 
 /** Whole microseconds for `-ss`, from the file's zero; null: from the start. */
-export const soundSeek = (media: MediaInfo, clip: SpecClip): number | null => {
-  const seek = zeroMicros(media) + clip.start - media.fileStart - RUN_UP_MICROS - media.picture.longestGop
+export const soundSeek = (take: Take): number | null => {
+  const { media } = take
+  const seek = zeroMicros(media) + originOf(take) - media.fileStart - RUN_UP_MICROS - media.picture.longestGop
   return seek <= 0 ? null : seek
 }
+
+/** Whole seconds of a clip, in source time, of which the stretch needs nothing. Whole, so that samples stay samples. */
+const secondsBefore = ({ clip, from, rate }: Take): number => {
+  const section = soundSections(clip, rate).findLast(({ first }) => samplesBefore(first, rate) <= from)
+  if (section === undefined) return 0
+  // What is stretched is stretched from its start on.
+  const within = isUsual(section) ? (from - samplesBefore(section.first, rate)) / SAMPLE_RATE : 0
+  return Math.floor((section.start - clip.start) / 1e6 + within)
+}
+
+/** Source time, in microseconds from media zero, from which on the stretch is read. */
+const originOf = (take: Take): number => take.clip.start + secondsBefore(take) * 1_000_000
 
 /** Media zero on the file's clock, whole microseconds. */
 const zeroMicros = ({ picture }: MediaInfo): number =>
@@ -30,13 +54,20 @@ const FORMAT = "sample_fmts=s16:channel_layouts=stereo"
 /** Silence that joins whatever went before: a clip whose sound ends early stays as long as its picture. */
 const silence = `anullsrc=r=${SAMPLE_RATE}:cl=stereo,aformat=${FORMAT}`
 const RESTART = "asetpts=N/SR/TB"
-const cut = (samples: number): string => `atrim=end_sample=${samples},${RESTART}`
-
-export const silenceGraph = (samples: number): string => `${silence},${cut(samples)}[a]\n`
+const cut = (samples: number, from = 0): string =>
+  `atrim=${from === 0 ? "" : `start_sample=${from}:`}end_sample=${from + samples},${RESTART}`
 
 /** Source samples before an instant of a clip: sound is cut where its sections are. */
 const samplesUntil = (clip: SpecClip, instant: Micros): number =>
   Number(roundDivide(BigInt(instant - clip.start) * BigInt(SAMPLE_RATE), 1_000_000n))
+
+const isUsual = ({ speed }: Section): boolean => speed.num === speed.den
+
+/** A clip at its own speed all through is one section, whatever its segments say. */
+const soundSections = (clip: SpecClip, rate: Rational): ReadonlyArray<Section> => {
+  const sections = sectionsOf(clip, rate)
+  return sections.every(isUsual) ? sectionsOf({ ...clip, speed: [] }, rate) : sections
+}
 
 /**
  * Faster or slower at the same pitch, and in its place: measured on beeps at 0.25×…4×, the middle of each is within 16 ms of
@@ -49,48 +80,87 @@ const tempo = ({ num, den }: Rational): ReadonlyArray<string> =>
  * Sections at their speeds, each exactly as long as its frames: what stretching makes too long is cut, what it leaves
  * short is silence, so that picture and sound are together again where each section begins.
  */
-const respeed = (clip: SpecClip, sections: ReadonlyArray<Section>, rate: Rational, samples: number): string => {
-  const [only] = sections
-  if (only === undefined || sections.every((section) => section.speed.num === section.speed.den)) return cut(samples)
-  const parts = sections.map(({ end, first, frames, speed, start }, i) => {
-    const length =
-      i === sections.length - 1
-        ? samples - samplesBefore(first, rate)
-        : samplesBefore(first + frames, rate) - samplesBefore(first, rate)
-    const filters = [
-      `atrim=start_sample=${samplesUntil(clip, start)}:end_sample=${samplesUntil(clip, end)}`,
-      RESTART,
-      ...tempo(speed),
-      "apad",
-      cut(length)
+const respeed = (take: Take, name: string): string => {
+  const { clip, from, rate, samples } = take
+  const sections = soundSections(clip, rate)
+  const before = secondsBefore(take) * SAMPLE_RATE
+  if (sections.every(isUsual)) return cut(samples, from - before)
+  const parts = sections.flatMap((section, i) => {
+    const { end, first, frames, start } = section
+    // The last one ends where the clip does.
+    const begins = samplesBefore(first, rate)
+    const ends = i === sections.length - 1 ? Infinity : samplesBefore(first + frames, rate)
+    const wanted = Math.max(from, begins)
+    const length = Math.min(from + samples, ends) - wanted
+    if (length <= 0) return []
+    const [starts, skipped] = isUsual(section) ? [wanted - begins, 0] : [0, wanted - begins]
+    return [
+      [
+        `atrim=start_sample=${samplesUntil(clip, start) + starts - before}:end_sample=${samplesUntil(clip, end) - before}`,
+        RESTART,
+        ...tempo(section.speed),
+        "apad",
+        cut(length, skipped)
+      ].join(",")
     ]
-    return `[in${i}]${filters.join(",")}[out${i}]`
   })
-  const labels = (name: string) => sections.map((_, i) => `[${name}${i}]`).join("")
+  const labels = (kind: string) => parts.map((_, i) => `[${name}${kind}${i}]`).join("")
   return [
-    `asplit=${sections.length}${labels("in")}`,
-    ...parts,
-    `${labels("out")}concat=n=${sections.length}:v=0:a=1`
+    `asplit=${parts.length}${labels("in")}`,
+    ...parts.map((filters, i) => `[${name}in${i}]${filters}[${name}out${i}]`),
+    `${labels("out")}concat=n=${parts.length}:v=0:a=1`
   ].join(";\n")
 }
 
-/** A clip's sound out of the stream `[0:n]`. `rate`: output frames a second, by which the sections are counted. */
-export const soundGraph = (media: MediaInfo, clip: SpecClip, rate: Rational, samples: number): string => {
-  const sound = media.sound
-  if (sound === null) return silenceGraph(samples)
-  const zero = zeroMicros(media) + clip.start
+/**
+ * A stretch of sound out of the stream `[input:n]`, without an end: filters may follow. `input` is null where nothing is
+ * heard; `name` sets labels apart from those of another stretch in the same graph.
+ */
+const taken = (take: Take, input: number | null, name: string): string => {
+  const { media, samples } = take
+  const { sound } = media
+  if (sound === null || input === null) return `${silence},${cut(samples)}`
+  const zero = zeroMicros(media) + originOf(take)
   const start = `${zero < 0 ? "-" : ""}${Math.floor(Math.abs(zero) / 1e6)}.${String(Math.abs(zero) % 1e6).padStart(6, "0")}`
   return (
     [
-      `[0:${sound.streamIndex}]asetpts='round(PTS-(${start})/TB)'`,
+      `[${input}:${sound.streamIndex}]asetpts='round(PTS-(${start})/TB)'`,
       // ffmpeg's own up-mix would make mono 3 dB quieter.
       ...(sound.channels === 1 ? ["pan=stereo|c0=c0|c1=c0"] : []),
       // Time stamps hold: silence into holes, but no stretching for jitter below a tenth of a second.
       `aresample=${SAMPLE_RATE}:async=1:first_pts=0:min_comp=0.00001:min_hard_comp=0.1`,
-      `aformat=${FORMAT}[heard]`
-    ].join(",\n")
-    + `;\n${silence}[rest];\n[heard][rest]concat=n=2:v=0:a=1,${respeed(clip, sectionsOf(clip, rate), rate, samples)}[a]\n`
+      `aformat=${FORMAT}[${name}heard]`
+    ].join(",\n") + `;\n${silence}[${name}rest];\n[${name}heard][${name}rest]concat=n=2:v=0:a=1,${respeed(take, name)}`
   )
+}
+
+/** Of so many samples, from silence up or down to it. */
+const ramp = (direction: "in" | "out", from: number, samples: number, curve: "tri" | "qsin"): string =>
+  `afade=t=${direction}:ss=${from}:ns=${samples}:curve=${curve}`
+
+/** A clip's sound, with gain ramps of so many samples at its start and end. */
+export const soundGraph = (take: Take, input: number | null, fadeIn: number, fadeOut: number): string => {
+  const faded = [
+    taken(take, input, ""),
+    ...(fadeIn > 0 ? [ramp("in", 0, fadeIn, "tri")] : []),
+    ...(fadeOut > 0 ? [ramp("out", take.samples - fadeOut, fadeOut, "tri")] : [])
+  ]
+  return `${faded.join(",")}[a]\n`
+}
+
+/**
+ * One stretch sinking while the other one, as long, rises. At equal power: what is unlike keeps its loudness. Mixed as floats:
+ * what is alike gets louder by up to 3 dB, and is clipped once at most.
+ */
+export const crossfadeGraph = (first: Take, second: Take, inputs: readonly [number | null, number | null]): string => {
+  const { samples } = first
+  const side = (take: Take, input: number | null, name: string, direction: "in" | "out") =>
+    `${taken(take, input, name)},aformat=sample_fmts=flt,${ramp(direction, 0, samples, "qsin")}[${name}]`
+  return [
+    `${side(first, inputs[0], "first", "out")};`,
+    `${side(second, inputs[1], "second", "in")};`,
+    `[first][second]amix=inputs=2:duration=shortest:normalize=0,aformat=${FORMAT},${RESTART}[a]\n`
+  ].join("\n")
 }
 
 /** Pieces joined by the concat demuxer are one stream already; only their time stamps are made anew. */

@@ -29,12 +29,7 @@ export const sectionOf = (clip: SpecClip, position: number, rate: Rational): Sec
 export const notRendered = ({ type, target, clips }: RenderSpec): string | null => {
   if (type !== "framing") return type
   if (target.loudness !== null) return "loudness"
-  for (const [position, { overlays, transition }] of clips.entries()) {
-    if (overlays.length > 0) return "overlays"
-    // The last one leads nowhere.
-    if (transition.type !== "cut" && position < clips.length - 1) return transition.type
-  }
-  return null
+  return clips.some(({ overlays }) => overlays.length > 0) ? "overlays" : null
 }
 
 /** The codec that carries sound in a container. */

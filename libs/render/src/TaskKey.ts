@@ -8,7 +8,10 @@ export type Canonical =
   | number
   | string
   | ReadonlyArray<Canonical>
-  | { readonly [name: string]: Canonical }
+  | CanonicalObject
+export interface CanonicalObject {
+  readonly [name: string]: Canonical
+}
 
 /** JSON with sorted member names and no spaces: equal values give equal text. */
 export const canonicalJson = (value: Canonical): string => {

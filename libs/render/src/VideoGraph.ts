@@ -1,12 +1,13 @@
 import type { PictureInfo } from "@reelay/contracts/Media"
+import type { Fade } from "@reelay/contracts/Plan"
 import type { Rational } from "@reelay/contracts/Quantity"
 import type { Target } from "@reelay/contracts/RenderSpec"
 import { type Framing, type Size, uprightSize } from "./Crop.ts"
 import type { FrameGrid } from "./FrameGrid.ts"
 import { cutOut, fitted } from "./FramingGraph.ts"
 
-/** The filter graph of a chunk: from decoded source frames to exactly the frames [from, to) of a clip. */
-export interface VideoGraphInput {
+/** A stretch of a clip: from decoded source frames to exactly its frames [from, to). */
+export interface Picture {
   readonly picture: PictureInfo
   readonly target: Target
   readonly grid: FrameGrid
@@ -16,24 +17,73 @@ export interface VideoGraphInput {
   readonly seeked: boolean
   /** Frames at the end that show the source's very last frame. */
   readonly hold: number
-  readonly pixelFormat: "yuv420p" | "nv12"
   /** The part of the picture that is shown; null: all of it. */
   readonly framing: Framing | null
+}
+
+/** What an encoder takes. */
+type PixelFormat = "yuv420p" | "nv12"
+
+export interface VideoGraphInput extends Picture {
+  readonly fades: ReadonlyArray<Fade>
+  readonly pixelFormat: PixelFormat
 }
 
 /** Bit-exact on every machine: no approximating SIMD paths, chroma interpolated in full. */
 const SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
 
 /** A script for `-filter_complex_script`; its result is labelled `[v]`. */
-export const videoGraph = (input: VideoGraphInput): string =>
-  `[0:${input.picture.streamIndex}]${[...timing(input), ...look(input)].join(",\n")}[v]\n`
+export const videoGraph = (input: VideoGraphInput): string => {
+  const color = outputColor(input.picture)
+  const filters = [
+    ...timing(input),
+    ...look(input, color, ""),
+    ...faded(input.fades, input.target.frameRate),
+    ...encodable(input.pixelFormat, color)
+  ]
+  return `[0:${input.picture.streamIndex}]${filters.join(",\n")}[v]\n`
+}
+
+export interface DissolveGraphInput {
+  /** As many frames of each. */
+  readonly first: Picture
+  readonly second: Picture
+  /** Frames of the dissolve before this piece of it, and of all of it. */
+  readonly at: number
+  readonly of: number
+  readonly pixelFormat: PixelFormat
+}
+
+/**
+ * The second picture (of the second input) over the first, as opaque as it has become: (at + k + 1) / (of + 1) in frame k.
+ * Both count their frames, and the end of either is the end: one that is missing makes the count wrong, not the picture.
+ * (xfade in ffmpeg 5.1 forgets the frames that wait when its first input ends, and goes on with the second alone.)
+ */
+export const dissolveGraph = ({ at, first, of, pixelFormat, second }: DissolveGraphInput): string => {
+  const rate = first.target.frameRate
+  const color = outputColor(first.picture)
+  const below = [...timing(first), "setpts=N", ...look(first, color, "1")]
+  const above = [
+    ...timing(second),
+    `setpts=N+${at + 1}`,
+    ...look(second, color, "2"),
+    "format=yuva420p",
+    `fade=t=in:st=0:d=${lasting(of + 1, rate)}:alpha=1`,
+    `setpts=PTS-${at + 1}`
+  ]
+  return [
+    `[0:${first.picture.streamIndex}]${below.join(",\n")}[below];`,
+    `[1:${second.picture.streamIndex}]${above.join(",\n")}[above];`,
+    `[below][above]${["overlay=format=yuv420:shortest=1", ...encodable(pixelFormat, color)].join(",\n")}[v]\n`
+  ].join("\n")
+}
 
 /**
  * Puts source frames on the output's grid (FrameGrid.ts) and cuts the range out. `setpts` computes each frame's place
  * exactly; `fps` then only repeats and drops. `trim` has an end, so that frames missing at the start (a seek that landed
  * too late) make the count wrong instead of the picture.
  */
-const timing = ({ picture, target, grid, from, to, seeked, hold }: VideoGraphInput): ReadonlyArray<string> => {
+const timing = ({ picture, target, grid, from, to, seeked, hold }: Picture): ReadonlyArray<string> => {
   const { timeBase } = picture
   const rate = target.frameRate
   const fine = ticksPerTick(timeBase, rate)
@@ -44,7 +94,7 @@ const timing = ({ picture, target, grid, from, to, seeked, hold }: VideoGraphInp
     `settb=${timeBase.num}/${timeBase.den * fine}`,
     `setpts='round(${place}*${perFrame})'`,
     // Where the decoder thinks that the last frame is over at once, fps would drop it: something has to follow.
-    ...(hold > 0 ? [`tpad=stop_mode=clone:stop_duration=${seconds(2 * rate.den, rate.num)}`] : []),
+    ...(hold > 0 ? [`tpad=stop_mode=clone:stop_duration=${lasting(2, rate)}`] : []),
     `fps=${rate.num}/${rate.den}:round=near${seeked ? "" : ":start_time=0"}`,
     ...(hold > 0 ? [`tpad=stop_mode=clone:stop=${hold}`] : []),
     `trim=start_pts=${from}:end_pts=${to}`,
@@ -53,31 +103,45 @@ const timing = ({ picture, target, grid, from, to, seeked, hold }: VideoGraphInp
 }
 
 const seconds = (num: number, den: number): string => (num / den).toFixed(6)
+/** How long so many frames are. */
+const lasting = (frames: number, rate: Rational): string => seconds(frames * rate.den, rate.num)
 
 /** How often a source's tick is divided so that a sixteenth of an output frame can be told (AVI counts in frames). */
 const ticksPerTick = (timeBase: Rational, rate: Rational): number =>
   Math.max(1, Math.ceil((16 * timeBase.num * rate.num) / (timeBase.den * rate.den)))
 
-/** Size, square pixels, colours. ffmpeg has turned the picture upright before the graph sees it. */
-const look = ({ framing, picture, target, pixelFormat }: VideoGraphInput): ReadonlyArray<string> => {
-  const color = outputColor(picture)
+/**
+ * Size, square pixels, colours. ffmpeg has turned the picture upright before the graph sees it. `name` sets the labels
+ * within it apart from those of another picture in the same graph.
+ */
+const look = ({ framing, picture, target }: Picture, color: OutputColor, name: string): ReadonlyArray<string> => {
   const given = inputMatrix(picture) ?? color.matrix
   const scale = ({ height, width }: Size) =>
     `scale=${width}:${height}:flags=${SCALER}:in_color_matrix=${SCALE_MATRIX[given]}`
     + `:out_color_matrix=${SCALE_MATRIX[given]}:out_range=tv`
   return [
     ...(framing === null ? [] : cutOut(framing, uprightSize(picture))),
-    ...(framing === null && target.fit !== "crop" ? fitted(picture, target, target.fit, scale) : [scale(target)]),
+    ...(framing === null && target.fit !== "crop" ? fitted(picture, target, target.fit, scale, name) : [scale(target)]),
     "setsar=1",
     "format=yuv420p",
     // scale can change the matrix too, by way of RGB and at twice the cost of all the rest.
     ...(given === color.matrix
       ? []
-      : [`colorspace=fast=1:dither=none:space=${color.matrix}:ispace=${given}:${SAME_OTHERWISE}`]),
-    ...(pixelFormat === "yuv420p" ? [] : [`format=${pixelFormat}`]),
-    `setparams=range=tv:colorspace=${color.matrix}:color_primaries=${color.primaries}:color_trc=${color.transfer}`
+      : [`colorspace=fast=1:dither=none:space=${color.matrix}:ispace=${given}:${SAME_OTHERWISE}`])
   ]
 }
+
+/** A chunk may begin within a fade: its frames are counted from the fade's start, as `fade` knows no time before 0. */
+const faded = (fades: ReadonlyArray<Fade>, rate: Rational): ReadonlyArray<string> =>
+  fades.flatMap(({ direction, frames, from }) => {
+    const fade = `fade=t=${direction}:st=${lasting(Math.max(0, from), rate)}:d=${lasting(frames, rate)}`
+    return from < 0 ? [`setpts=PTS+${-from}`, fade, `setpts=PTS-${-from}`] : [fade]
+  })
+
+const encodable = (pixelFormat: PixelFormat, color: OutputColor): ReadonlyArray<string> => [
+  ...(pixelFormat === "yuv420p" ? [] : [`format=${pixelFormat}`]),
+  `setparams=range=tv:colorspace=${color.matrix}:color_primaries=${color.primaries}:color_trc=${color.transfer}`
+]
 
 /** Of colour, only the matrix is changed. */
 const SAME_OTHERWISE = "primaries=bt709:iprimaries=bt709:trc=bt709:itrc=bt709:range=tv:irange=tv"

@@ -1,13 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
+import { CUT, type Transition } from "@reelay/contracts/Edits"
 import { UserId } from "@reelay/contracts/Ids"
 import type { FrameIndex } from "@reelay/contracts/Media"
 import { Build, Plan } from "@reelay/contracts/Plan"
+import { Micros } from "@reelay/contracts/Quantity"
 import type { RenderSpec } from "@reelay/contracts/RenderSpec"
 import { Schema } from "effect"
 import fc from "fast-check"
 import { compile } from "../src/Compile.ts"
+import { tooShort, totalFrames } from "../src/Sequence.ts"
 import { canonicalJson, taskKey } from "../src/TaskKey.ts"
-import { samplesBefore } from "../src/Timeline.ts"
+import { framesBetween, samplesBefore } from "../src/Timeline.ts"
 import { BUILD, EXPORT, media, planOf, specOf, unfolded } from "./Specs.ts"
 
 const index: FrameIndex = {
@@ -31,10 +34,26 @@ const compiled = (spec: RenderSpec) => planOf(spec, sources)
 
 const clips = fc
   .array(
-    fc.record({ source: fc.constantFrom(0, 1), start: fc.nat(30_000), length: fc.integer({ min: 100, max: 30_000 }) }),
+    fc.record({
+      source: fc.constantFrom(0, 1),
+      start: fc.nat(29_000),
+      length: fc.integer({ min: 100, max: 30_000 }),
+      rate: fc.constantFrom(0.5, 1, 3),
+      type: fc.constantFrom("cut" as const, "fade" as const, "dissolve" as const),
+      duration: fc.integer({ min: 0, max: 8_000 })
+    }),
     { minLength: 1, maxLength: 6 }
   )
-  .map((all) => all.map(({ source, start, length }) => ({ source, start: start / 1000, end: (start + length) / 1000 })))
+  .map((all) =>
+    all.map(({ duration, length, rate, source, start, type }) => ({
+      source,
+      start: start / 1000,
+      end: (start + length) / 1000,
+      // Its middle third.
+      speed: [{ start: (start + length / 3) / 1000, end: (start + (2 * length) / 3) / 1000, rate }],
+      transition: { type, duration: duration / 1000 }
+    }))
+  )
 const rates = fc.constantFrom(
   { num: 25, den: 1 },
   { num: 30000, den: 1001 },
@@ -47,7 +66,11 @@ describe("compile", () => {
   it("accounts for every frame and sample, each task after what it needs", () => {
     fc.assert(
       fc.property(clips, rates, deliveries, (clips, frameRate, delivery) => {
-        const spec = specOf(sources, clips, { frameRate }, { delivery })
+        const given = specOf(sources, clips, { frameRate }, { delivery })
+        const short = tooShort(delivery, given.clips, frameRate)
+        if (short !== null) assert.throws(() => compiled(given), `clip ${short.clip} lasts`)
+        // Where transitions take too much, without them.
+        const spec = short === null ? given : { ...given, clips: given.clips.map((c) => ({ ...c, transition: CUT })) }
         const plan = compiled(spec)
         assert.strictEqual(new Set(plan.tasks.map((task) => task.key)).size, plan.tasks.length, "every task once")
         const parts = unfolded(plan).tasks
@@ -61,7 +84,12 @@ describe("compile", () => {
         assert.strictEqual(plan.tasks.at(-1)?.key, plan.final)
 
         const muxes = parts.flatMap(({ work }) => (work._tag === "mux" ? [work] : []))
-        const total = spec.clips.reduce((sum, clip) => sum + clip.frames, 0)
+        const lost = spec.clips
+          .slice(0, -1)
+          .map(({ transition: { duration, type } }) =>
+            type === "dissolve" ? framesBetween(Micros.make(0), Micros.make(Math.round(duration * 1e6)), frameRate) : 0
+          )
+        const total = spec.clips.reduce((sum, { frames }, i) => sum + frames - (lost[i] ?? 0), 0)
         for (const mux of muxes) {
           const frames = mux.chunks.reduce((sum, key) => sum + (byKey.get(key)?.frames ?? 0), 0)
           assert.strictEqual(frames, mux.frames)
@@ -70,10 +98,11 @@ describe("compile", () => {
           assert.strictEqual(soundtrack.samples, samplesBefore(mux.frames, frameRate))
           const samples = soundtrack.pieces.reduce((sum, key) => {
             const piece = byKey.get(key)?.work
-            return sum + (piece?._tag === "sound" ? piece.samples : 0)
+            return sum + (piece?._tag === "sound" || piece?._tag === "crossfade" ? piece.samples : 0)
           }, 0)
           assert.strictEqual(samples, soundtrack.samples)
         }
+        if (delivery === "combined") assert.strictEqual(totalFrames(delivery, spec.clips, frameRate), total)
         if (delivery === "combined")
           assert.deepStrictEqual(
             muxes.map((mux) => mux.frames),
@@ -167,6 +196,49 @@ describe("compile", () => {
     assert.strictEqual(new Set([key(), ...others]).size, others.length + 1)
   })
 
+  it("redoes of a transition what it touches, and nothing else", () => {
+    const cut = { type: "cut", duration: 0 } as const
+    const film = (...transitions: ReadonlyArray<Transition>) =>
+      compiled(
+        specOf(
+          sources,
+          [{ end: 30 }, { start: 1, end: 31 }, { start: 20, end: 50 }].map((clip, i) => ({
+            ...clip,
+            transition: transitions[i] ?? cut
+          }))
+        )
+      )
+    const parts = (plan: Plan) =>
+      new Map(
+        plan.tasks.flatMap(({ key, work }) => (work._tag === "soundtrack" || work._tag === "mux" ? [] : [[key, work]]))
+      )
+    /** What the second plan has to make when the first is there. */
+    const made = (before: Plan, after: Plan) =>
+      [...parts(after)].flatMap(([key, work]) => {
+        if (parts(before).has(key)) return []
+        return [work._tag === "chunk" || work._tag === "sound" ? `${work._tag} of ${work.clip}` : work._tag]
+      })
+    const dissolve = (duration: number) => ({ type: "dissolve", duration }) as const
+    const fade = (duration: number) => ({ type: "fade", duration }) as const
+    const plain = film()
+    assert.strictEqual(chunkKeys(plain).length, 15)
+    const around = ["chunk of 0", "sound of 0", "dissolve", "crossfade", "chunk of 1", "sound of 1"]
+    assert.deepStrictEqual(made(plain, film(dissolve(1))), around)
+    assert.deepStrictEqual(made(film(dissolve(1)), film(dissolve(2))), around)
+    assert.deepStrictEqual(made(film(dissolve(2), fade(2)), film(dissolve(1), fade(2))), around)
+    assert.deepStrictEqual(made(film(dissolve(1)), plain), ["chunk of 0", "sound of 0", "chunk of 1", "sound of 1"])
+    assert.deepStrictEqual(made(plain, film(cut, fade(1))), ["chunk of 1", "sound of 1", "chunk of 2", "sound of 2"])
+    // The last one leads nowhere, and every clip of a ZIP is the last one.
+    assert.deepStrictEqual(made(plain, film(cut, cut, dissolve(2))), [])
+    assert.deepStrictEqual(
+      film(dissolve(1)).tasks.flatMap(({ frames, pool, work }) => (work._tag === "dissolve" ? [[frames, pool]] : [])),
+      [[25, `software-h264-${BUILD}`]]
+    )
+    const zip = (transition: Transition) =>
+      compiled(specOf(sources, [{ end: 4, transition }, { end: 4 }], {}, { delivery: "clips" }))
+    assert.deepStrictEqual(zip(dissolve(30)).tasks, zip(cut).tasks)
+  })
+
   it("does not do one thing twice", () => {
     const plan = compiled(specOf(sources, [{ end: 4 }, { source: 1, end: 4 }, { end: 4 }]))
     assert.strictEqual(chunkKeys(plan).length, 2)
@@ -225,18 +297,14 @@ describe("compile", () => {
     const spec = specOf(sources, [{ end: 4 }, { end: 2 }])
     const [first, last] = spec.clips
     if (first === undefined || last === undefined) return assert.fail()
-    const fade = { type: "fade", duration: 1 } as const
     const window = { time: 0, x: 0, y: 0, width: 0.5, height: 0.5 }
     const highlight = { type: "highlight", shape: "ellipse", keyframes: [window] } as const
     const edited: ReadonlyArray<RenderSpec> = [
       { ...spec, type: "overlay" },
       { ...spec, target: { ...spec.target, loudness: -14 } },
-      { ...spec, clips: [{ ...first, overlays: [highlight] }, last] },
-      { ...spec, clips: [{ ...first, transition: fade }, last] }
+      { ...spec, clips: [{ ...first, overlays: [highlight] }, last] }
     ]
     for (const each of edited) assert.throws(() => compiled(each), /does not work yet/)
-    // A transition after the last clip leads nowhere.
-    assert.doesNotThrow(() => compiled({ ...spec, clips: [first, { ...last, transition: fade }] }))
     assert.throws(() => planOf(spec, []), /no frame index/)
     assert.throws(() => compiled({ ...spec, clips: [{ ...first, source: 7 }] }), /source 7 of 2/)
   })

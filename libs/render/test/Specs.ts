@@ -1,7 +1,7 @@
-import { type Crop, CUT, type SpeedSegment } from "@reelay/contracts/Edits"
+import { type Crop, CUT, type SpeedSegment, type Transition } from "@reelay/contracts/Edits"
 import { ExportId, type TaskKey, UserId, VideoId } from "@reelay/contracts/Ids"
 import { MediaInfo } from "@reelay/contracts/Media"
-import { Build, lightPool, type Operation, type Plan, type Task } from "@reelay/contracts/Plan"
+import { Build, encodesPicture, lightPool, type Operation, type Plan, type Task } from "@reelay/contracts/Plan"
 import { Micros } from "@reelay/contracts/Quantity"
 import { RenderSpec } from "@reelay/contracts/RenderSpec"
 import { Schema } from "effect"
@@ -69,6 +69,7 @@ export interface ClipSketch {
   readonly name?: string
   readonly speed?: ReadonlyArray<SpeedSegment>
   readonly crop?: Crop | null
+  readonly transition?: Transition
 }
 
 export const specOf = (
@@ -105,7 +106,7 @@ export const specOf = (
       indexKey: `index-${i}`,
       media
     })),
-    clips: clips.map(({ source = 0, start, end, name = "clip", speed = [], crop = null }) => {
+    clips: clips.map(({ source = 0, start, end, name = "clip", speed = [], crop = null, transition = CUT }) => {
       const from = Micros.make(Math.round((start ?? 0) * 1e6))
       const to =
         end === undefined
@@ -121,7 +122,7 @@ export const specOf = (
         frames: clipFrames({ start: from, end: to, speed }, frameRate),
         crop,
         speed,
-        transition: CUT,
+        transition,
         overlays: []
       }
     })
@@ -144,7 +145,7 @@ export const unfolded = (plan: Plan): Plan => ({
     const { pool, weight, work } = task
     if (work._tag !== "pass") return [task]
     return work.parts.map((part) =>
-      part.work._tag === "chunk"
+      encodesPicture(part.work)
         ? { ...part, pool, weight, needs: [] }
         : { ...part, pool: lightPool(plan.build), weight: 1, needs: neededBy(part.work) }
     )

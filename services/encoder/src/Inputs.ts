@@ -57,10 +57,16 @@ const checkFile = Effect.fnUntraced(function* (location: Extract<SourceLocation,
 
 /** Positions of the sources that a task reads, each once. */
 export const sourcesOf = (plan: Plan, { work }: Pick<Task, "work">): ReadonlyArray<number> => {
+  const sourcesOfClips = (...clips: ReadonlyArray<{ readonly clip: number }>) => [
+    ...new Set(clips.flatMap(({ clip }) => plan.spec.clips[clip]?.source ?? []))
+  ]
   switch (work._tag) {
     case "chunk":
     case "sound":
-      return [plan.spec.clips[work.clip]?.source ?? []].flat()
+      return sourcesOfClips(work)
+    case "dissolve":
+    case "crossfade":
+      return sourcesOfClips(work.first, work.second)
     case "pass":
       return [...new Set(work.parts.flatMap((part) => sourcesOf(plan, part)))]
     case "soundtrack":
@@ -74,7 +80,9 @@ export const sourcesOf = (plan: Plan, { work }: Pick<Task, "work">): ReadonlyArr
 export const neededBy = ({ work }: Task): ReadonlyArray<TaskKey> => {
   switch (work._tag) {
     case "chunk":
+    case "dissolve":
     case "sound":
+    case "crossfade":
     case "pass":
       return []
     case "soundtrack":

@@ -48,8 +48,12 @@ export const expectedBytes = (plan: Plan, { work }: Pick<Task, "work">, inputByt
   const { target } = plan.spec
   switch (work._tag) {
     case "chunk":
-      return Math.ceil((secondsAt(work.to - work.from, target.frameRate) * ceilingOf(target)) / 8) + MiB
+    case "dissolve": {
+      const { from, to } = work._tag === "chunk" ? work : work.first
+      return Math.ceil((secondsAt(to - from, target.frameRate) * ceilingOf(target)) / 8) + MiB
+    }
     case "sound":
+    case "crossfade":
       return work.samples * 4 + MiB
     case "soundtrack":
       return Math.ceil(((work.samples / SAMPLE_RATE) * SOUND_BITRATE.aac) / 8) + MiB
