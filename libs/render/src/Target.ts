@@ -1,4 +1,5 @@
 import type { Settings, VideoCodec } from "@reelay/contracts/Export"
+import type { Crop } from "@reelay/contracts/Edits"
 import type { MediaInfo } from "@reelay/contracts/Media"
 import type { Aspect } from "@reelay/contracts/Project"
 import type { Rational } from "@reelay/contracts/Quantity"
@@ -44,21 +45,31 @@ const RATES: Record<string, Rational> = {
 const refuse = (field: string, detail: string): Result.Result<never, TargetRefusal> =>
   Result.fail({ _tag: "setting", field: `settings.${field}`, detail })
 
+/** What of a clip decides what the output can be. */
+export interface Shown {
+  readonly media: MediaInfo
+  readonly crop: Crop | null
+}
+
 /** Resolves every `auto` and `source` against the clips' media (in clip order, at least one). */
 export const resolveTarget = (
   settings: Settings,
   aspect: Aspect,
-  clips: ReadonlyArray<MediaInfo>
+  clips: ReadonlyArray<Shown>
 ): Result.Result<Target, TargetRefusal> =>
   Result.gen(function* () {
-    const first = clips[0]
+    const first = clips[0]?.media
     if (first === undefined) return yield* refuse("resolution", "there is no clip to take it from")
-    if (settings.fit !== "crop") return yield* refuse("fit", `"${settings.fit}" does not work yet`)
     if (settings.loudness !== null) return yield* refuse("loudness", "loudness normalisation does not work yet")
     const codec = yield* resolveCodec(settings)
     const size = yield* resolveSize(settings, aspect, first)
-    for (const [clip, media] of clips.entries()) {
-      if (!fills(media.picture, size, aspect === "source" ? first.picture : null)) {
+    for (const [clip, { crop, media }] of clips.entries()) {
+      // A crop is fitted by narrowing it; without one the setting says how.
+      if (
+        crop === null
+        && settings.fit === "crop"
+        && !fills(media.picture, size, aspect === "source" ? first.picture : null)
+      ) {
         const shown = `${media.picture.width}×${media.picture.height}`
         return yield* Result.fail<TargetRefusal>({
           _tag: "missingCrop",
@@ -80,7 +91,7 @@ export const resolveTarget = (
       mode: settings.mode,
       fit: settings.fit,
       loudness: settings.loudness,
-      sound: clips.some((media) => media.sound !== null)
+      sound: clips.some(({ media }) => media.sound !== null)
     }
   })
 

@@ -5,14 +5,15 @@ import type { Aspect } from "@reelay/contracts/Project"
 import { Result, Schema } from "effect"
 import fc from "fast-check"
 import { ceilingOf, estimateBytes } from "../src/Estimate.ts"
-import { resolveTarget } from "../src/Target.ts"
+import { resolveTarget, type Shown } from "../src/Target.ts"
 import { media } from "./Specs.ts"
 
 const settings = (change: typeof Settings.Encoded = {}): Settings => Schema.decodeUnknownSync(Settings)(change)
+const uncropped = (media: MediaInfo): Shown => ({ media, crop: null })
 const target = (change: typeof Settings.Encoded, clips: ReadonlyArray<MediaInfo>, aspect: Aspect = "source") =>
-  Result.getOrThrow(resolveTarget(settings(change), aspect, clips))
+  Result.getOrThrow(resolveTarget(settings(change), aspect, clips.map(uncropped)))
 const refusal = (change: typeof Settings.Encoded, clips = [media(1920, 1080)], aspect: Aspect = "source") =>
-  Result.getOrThrow(Result.flip(resolveTarget(settings(change), aspect, clips)))
+  Result.getOrThrow(Result.flip(resolveTarget(settings(change), aspect, clips.map(uncropped))))
 
 describe("resolveTarget", () => {
   it("names the short side, keeps the shape, in even pixels", () => {
@@ -73,8 +74,6 @@ describe("resolveTarget", () => {
     assert.strictEqual(field({ codec: "vp9" }), "settings.codec")
     assert.strictEqual(field({ codec: "h264", format: "webm" }), "settings.codec")
     assert.strictEqual(field({ codec: "av1", format: "webm" }), "settings.codec")
-    assert.strictEqual(field({ fit: "pad" }), "settings.fit")
-    assert.strictEqual(field({ fit: "blur" }), "settings.fit")
     assert.strictEqual(field({ loudness: -14 }), "settings.loudness")
     assert.strictEqual(field({ resolution: "4k" }, [media(2000, 100)]), "settings.resolution")
     assert.strictEqual(field({ resolution: "source" }, [media(64, 8)]), "settings.resolution")
@@ -86,6 +85,13 @@ describe("resolveTarget", () => {
       _tag: "missingCrop",
       clip: 2
     })
+    // Unless there is a crop, or padding is asked for.
+    const crop = { keyframes: [{ time: 0, x: 0, y: 0, width: 0.5, height: 1 }] }
+    const tall = { ...settings(), aspect: "9:16" as const }
+    assert.isTrue(Result.isSuccess(resolveTarget(tall, "9:16", [{ media: media(1920, 1080), crop }])))
+    for (const fit of ["pad", "blur"] as const) {
+      assert.deepInclude(target({ fit }, [media(1920, 1080)], "9:16"), { fit, width: 720, height: 1280 })
+    }
     // A pixel of rounding is no other shape.
     for (const [width, height] of [
       [854, 480],
@@ -93,14 +99,20 @@ describe("resolveTarget", () => {
       [1366, 768],
       [1918, 1080]
     ] as const) {
-      assert.isTrue(Result.isSuccess(resolveTarget(settings(), "16:9", [media(width, height)])), `${width}×${height}`)
+      assert.isTrue(
+        Result.isSuccess(resolveTarget(settings(), "16:9", [uncropped(media(width, height))])),
+        `${width}×${height}`
+      )
     }
     for (const [width, height] of [
       [1920, 1088],
       [1900, 1080],
       [720, 576]
     ] as const) {
-      assert.isTrue(Result.isFailure(resolveTarget(settings(), "16:9", [media(width, height)])), `${width}×${height}`)
+      assert.isTrue(
+        Result.isFailure(resolveTarget(settings(), "16:9", [uncropped(media(width, height))])),
+        `${width}×${height}`
+      )
     }
   })
 })

@@ -8,8 +8,9 @@ import type { Aspect, Clip } from "@reelay/contracts/Project"
 import { Micros, microsOf, secondsOf } from "@reelay/contracts/Quantity"
 import type { RenderSpec, SpecClip, SpecSource } from "@reelay/contracts/RenderSpec"
 import { outputStem } from "@reelay/render/Names"
+import { clipFrames } from "@reelay/render/Sections"
 import { resolveTarget } from "@reelay/render/Target"
-import { framesBetween, roundDivide } from "@reelay/render/Timeline"
+import { roundDivide } from "@reelay/render/Timeline"
 import { Result } from "effect"
 
 /** What a request is about, as it is stored right now. */
@@ -68,10 +69,13 @@ export const freeze = (request: ExportRequest, tenant: UserId, material: Materia
     const used = [...new Set(clips.map((clip) => clip.videoId))]
     const specSources = used.flatMap((id) => sources.get(id) ?? [])
     const mediaOf = (clip: MaterialClip): MediaInfo | undefined => sources.get(clip.videoId)?.media
-    const media = clips.flatMap((clip) => mediaOf(clip) ?? [])
+    const shown = clips.flatMap((clip) => {
+      const media = mediaOf(clip)
+      return media === undefined ? [] : [{ media, crop: clip.crop }]
+    })
 
     const aspect = request.settings.aspect ?? material.aspect
-    const target = yield* Result.mapError(resolveTarget(request.settings, aspect, media), (refusal) =>
+    const target = yield* Result.mapError(resolveTarget(request.settings, aspect, shown), (refusal) =>
       refusal._tag === "missingCrop"
         ? new MissingCropData({ detail: `${refusal.detail}.`, clipId: clips[refusal.clip]?.id ?? null })
         : validation([{ field: refusal.field, message: refusal.detail }])
@@ -83,7 +87,8 @@ export const freeze = (request: ExportRequest, tenant: UserId, material: Materia
       if (picture === undefined) continue
       const field = clip.id === null ? `segments[${position}]` : `clips[${position}].timing`
       const { end, start } = yield* rangeOf(clip.timing, picture.duration, field)
-      const frames = framesBetween(start, end, target.frameRate)
+      yield* inOrder(clip.speed, `clips[${position}].speed`)
+      const frames = clipFrames({ start, end, speed: clip.speed }, target.frameRate)
       if (frames < 1) return yield* Result.fail(invalidSegment(field, "is shorter than a frame of the output"))
       specClips.push({
         clipId: clip.id,
@@ -139,8 +144,6 @@ const works = (request: ExportRequest, clips: ReadonlyArray<MaterialClip>): Resu
     errors.push({ field: "clips", message: `are ${clips.length}; ${MAX_CLIPS} is the most` })
   for (const [position, clip] of clips.entries()) {
     const edits = {
-      crop: clip.crop !== null,
-      speed: clip.speed.length > 0,
       // The last clip's leads nowhere.
       transition: clip.transition.type !== "cut" && position < clips.length - 1,
       overlays: clip.overlays.length > 0
@@ -150,6 +153,14 @@ const works = (request: ExportRequest, clips: ReadonlyArray<MaterialClip>): Resu
     }
   }
   return errors.length === 0 ? Result.succeed(undefined) : Result.fail(validation(errors))
+}
+
+/** One speed at a time. */
+const inOrder = (speed: MaterialClip["speed"], field: string): Result.Result<void, Validation> => {
+  const sorted = speed.toSorted((a, b) => a.start - b.start)
+  const overlapping = sorted.find((segment, i) => segment.start < (sorted[i - 1]?.end ?? 0))
+  if (overlapping === undefined) return Result.succeed(undefined)
+  return Result.fail(validation([{ field, message: `says two speeds for ${overlapping.start} s` }]))
 }
 
 /** A part of a video in whole microseconds from media zero. */

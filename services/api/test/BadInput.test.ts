@@ -97,7 +97,6 @@ describe("bad input: a typed problem, nothing half-made, no crash", () => {
     ["a later release's before and after", { type: "before_after" }, "validation", "type"],
     ["a later release's loudness", { settings: { loudness: -14 } }, "validation", "settings.loudness"],
     ["a later release's codec", { settings: { codec: "av1" } }, "validation", "settings.codec"],
-    ["a later release's fit", { settings: { fit: "blur" } }, "validation", "settings.fit"],
     ["an aspect that needs a crop", { settings: { aspect: "9:16" } }, "missing_crop_data", ""],
     ["a project beside a video", { projectId: NOBODY }, "validation", "videoId"],
     ["a label that is too long", { nodeLabels: ["x".repeat(65)] }, "validation", "nodeLabels[0]"],

@@ -110,11 +110,9 @@ describe("freeze", () => {
     )
   })
   it("names what cannot be rendered yet, all of it", () => {
-    const keyframe = { time: 0, x: 0, y: 0, width: 0.5, height: 0.5 }
     const failure = refused({ type: "overlay", delivery: "single" }, [
-      clip({ crop: { keyframes: [keyframe] }, transition: { type: "fade", duration: 1 } }),
+      clip({ transition: { type: "fade", duration: 1 } }),
       clip({
-        speed: [{ start: 0, end: 1, rate: 2 }],
         overlays: [{ type: "captions", format: "srt", text: "" }],
         transition: { type: "fade", duration: 1 }
       })
@@ -123,9 +121,7 @@ describe("freeze", () => {
     assert.deepStrictEqual(failure._tag === "Validation" ? failure.errors?.map((error) => error.field) : [], [
       "type",
       "delivery",
-      "clips[0].crop",
       "clips[0].transition",
-      "clips[1].speed",
       "clips[1].overlays"
     ])
   })
@@ -155,6 +151,25 @@ describe("freeze", () => {
     const one = clip()
     const failure = refused({ settings: { aspect: "9:16" } }, [one])
     assert.isTrue(failure._tag === "MissingCropData" && failure.clipId === one.id)
+  })
+  it("another aspect with a crop, or with room around it", () => {
+    const crop = { keyframes: [{ time: 0, x: 0.3, y: 0, width: 0.4, height: 1 }] }
+    const cropped = frozen({ settings: { aspect: "9:16" } }, [clip({ crop })])
+    assert.deepStrictEqual([cropped.spec.target.width, cropped.spec.target.height], [720, 1280])
+    assert.deepStrictEqual(cropped.spec.clips[0]?.crop, crop)
+    assert.strictEqual(frozen({ settings: { aspect: "9:16", fit: "blur" } }, [clip()]).spec.target.fit, "blur")
+  })
+  it("speeds: so many frames the more or fewer, and one at a time", () => {
+    const speed = [
+      { start: 1, end: 2, rate: 0.5 },
+      { start: 4, end: 8, rate: 4 }
+    ]
+    // 25 frames a second: ten seconds, one of them doubled, four a quarter.
+    assert.strictEqual(frozen({}, [clip({ speed })]).frames, 250 + 25 - 75)
+    const failure = refused({}, [clip(), clip({ speed: [...speed, { start: 1.5, end: 3, rate: 2 }] })])
+    assert.deepStrictEqual(failure._tag === "Validation" ? failure.errors?.map((error) => error.field) : [], [
+      "clips[1].speed"
+    ])
   })
   it("settings that cannot be", () => {
     const failure = refused({ settings: { format: "webm", codec: "h264" } }, [clip()])
