@@ -1,0 +1,131 @@
+import type { Rational } from "@reelay/contracts/Quantity"
+import type { Size } from "./Crop.ts"
+
+/**
+ * A script as libass reads it, in frames. A chunk's frames go past the `ass` filter on a clock of their own, a tenth of
+ * a second each, and events begin and end half-way between two of them. So what is seen when depends on nothing but whole
+ * numbers: neither on the rate (libass knows hundredths, an output may have 240 frames a second) nor on how ffmpeg rounds.
+ */
+
+/** Hundredths of a second that a frame takes on the script's clock. */
+const HUNDREDTHS = 10
+/** The same in milliseconds, for commands within events. */
+export const FRAME_MILLIS = 10 * HUNDREDTHS
+/** The chunk's first frame on that clock, in frames: an event that is under way has begun before it. */
+const FIRST = 36_000
+
+export interface AssEvent {
+  readonly layer: number
+  /** Frames of the chunk, [from, to). `from` may be below 0 for what moves or fades. */
+  readonly from: number
+  readonly to: number
+  readonly style: string
+  /** Pixels; 0: the style's. */
+  readonly margins?: { readonly left: number; readonly right: number; readonly vertical: number }
+  /** As libass reads it: escaped (AssText.ts) or filtered (AssCaptions.ts). */
+  readonly text: string
+}
+
+export interface AssStyle {
+  readonly name: string
+  readonly font: string
+  /** Height of a line. */
+  readonly size: number
+  /** `&Haabbggrr` */
+  readonly color: string
+  readonly secondary: string
+  readonly outlineColor: string
+  readonly shadowColor: string
+  readonly bold: boolean
+  readonly italic: boolean
+  readonly underline: boolean
+  readonly strike: boolean
+  readonly scaleX: number
+  readonly scaleY: number
+  readonly spacing: number
+  readonly angle: number
+  /** 1: outline and shadow; 3: a box in the outline's colour. */
+  readonly border: number
+  readonly outline: number
+  readonly shadow: number
+  /** As on a numeric keypad. */
+  readonly alignment: number
+  readonly marginLeft: number
+  readonly marginRight: number
+  readonly marginVertical: number
+  /** −1: each paragraph finds its direction by its letters. */
+  readonly encoding: number
+}
+
+export interface AssScript {
+  /** In which positions and sizes are told: the output's own size for what we draw. */
+  readonly resolution: Size
+  /** 0: balanced lines. */
+  readonly wrap: number
+  readonly scaledBorder: boolean
+  readonly styles: ReadonlyArray<AssStyle>
+  readonly events: ReadonlyArray<AssEvent>
+}
+
+export const assText = ({ events, resolution, scaledBorder, styles, wrap }: AssScript): string =>
+  [
+    "[Script Info]",
+    "ScriptType: v4.00+",
+    `PlayResX: ${resolution.width}`,
+    `PlayResY: ${resolution.height}`,
+    `WrapStyle: ${wrap}`,
+    `ScaledBorderAndShadow: ${scaledBorder ? "yes" : "no"}`,
+    "",
+    "[V4+ Styles]",
+    "Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, "
+      + "StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, "
+      + "Encoding",
+    ...styles.map(styleLine),
+    "",
+    "[Events]",
+    "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text",
+    ...events.map(eventLine),
+    ""
+  ].join("\n")
+
+const styleLine = (s: AssStyle): string => {
+  const switches = [s.bold, s.italic, s.underline, s.strike].map((on) => (on ? -1 : 0))
+  const colors = [s.color, s.secondary, s.outlineColor, s.shadowColor]
+  const shape = [s.scaleX, s.scaleY, s.spacing, s.angle, s.border, s.outline, s.shadow, s.alignment]
+  const margins = [s.marginLeft, s.marginRight, s.marginVertical]
+  return `Style: ${[s.name, s.font, s.size, ...colors, ...switches, ...shape, ...margins, s.encoding].join(",")}`
+}
+
+const eventLine = ({ from, layer, margins, style, text, to }: AssEvent): string => {
+  const { left, right, vertical } = margins ?? { left: 0, right: 0, vertical: 0 }
+  return `Dialogue: ${layer},${clock(from)},${clock(to)},${style},,${left},${right},${vertical},,${text}`
+}
+
+/** Half a frame before the frame. */
+const clock = (frame: number): string => {
+  const hundredths = Math.max(0, (FIRST + frame) * HUNDREDTHS - HUNDREDTHS / 2)
+  const two = (value: number) => String(value).padStart(2, "0")
+  const seconds = Math.floor(hundredths / 100)
+  return `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}.${two(hundredths % 100)}`
+}
+
+/**
+ * Filters that draw scripts (files that we wrote) over a chunk's frames, for a chain: the first of them has to be the
+ * chunk's first. Takes and gives yuv420p, limited range; frames come out counted in 1/`rate`. Afterwards the picture's
+ * colours have to be named again (`setparams`).
+ */
+export const overlayFilters = (paths: ReadonlyArray<string>, rate: Rational): ReadonlyArray<string> =>
+  paths.length === 0
+    ? []
+    : [
+        "setparams=range=tv:colorspace=smpte170m",
+        `settb=${HUNDREDTHS}/100`,
+        `setpts=N+${FIRST}`,
+        ...paths.map((path) => `ass=filename=${filterValue(path)}`),
+        `settb=${rate.den}/${rate.num}`,
+        "setpts=N"
+      ]
+
+/** A value of a filter's option: what filters take apart, then what graphs take apart, and blanks, which they trim. */
+export const filterValue = (value: string): string =>
+  value.replace(/[\\':]/gu, (sign) => `\\${sign}`).replace(/[\\'[\],;\s]/gu, (sign) => `\\${sign}`)

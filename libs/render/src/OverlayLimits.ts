@@ -1,0 +1,76 @@
+import type { Overlay } from "@reelay/contracts/Edits"
+import { parseAss, type UserScript } from "./AssCaptions.ts"
+import { type Cue, type Issue, parseCaptions } from "./Captions.ts"
+import type { OutputColor } from "./VideoGraph.ts"
+
+/**
+ * What overlays may ask of an encoder. Acceptance refuses what is beyond (`overlayRefusal`) and shows the issues of what is
+ * not (`captionTrack`); who renders believes that, and throws.
+ */
+
+export type Captions = Extract<Overlay, { readonly type: "captions" }>
+export type CaptionTrack = (
+  | { readonly _tag: "cues"; readonly cues: ReadonlyArray<Cue> }
+  | { readonly _tag: "script"; readonly script: UserScript }
+) & {
+  /** What was left out, and where. */
+  readonly issues: ReadonlyArray<Issue>
+}
+
+/** Characters of one caption or text: it is laid out anew for every frame. */
+const LONGEST = 2000
+/** Captions on one picture; and lines of an ASS file, where a sign may be made of a hundred. */
+const AT_ONCE = { cues: 32, script: 1000 } as const
+
+export const captionTrack = ({ format, text }: Captions, color: OutputColor): CaptionTrack =>
+  format === "ass" ? { _tag: "script", ...parseAss(text, color) } : { _tag: "cues", ...parseCaptions(format, text) }
+
+/** Why this cannot be drawn, for people; null when it can. */
+export const overlayRefusal = (overlay: Overlay): string | null => {
+  switch (overlay.type) {
+    case "image":
+      return "image overlays do not work yet"
+    case "text":
+      if (overlay.end <= overlay.start) return "a text's end must be after its start"
+      return overlay.text.length > LONGEST ? `a text has at most ${LONGEST} characters` : null
+    case "captions":
+      return trackRefusal(captionTrack(overlay, ANY_COLOR), overlay.text)
+    case "highlight":
+      return null
+  }
+}
+
+/** Colours have no say in whether something is refused. */
+const ANY_COLOR: OutputColor = { matrix: "bt709", primaries: "bt709", transfer: "bt709" }
+
+export const trackRefusal = (track: CaptionTrack, text: string): string | null => {
+  const shown = track._tag === "cues" ? track.cues : track.script.lines
+  const first = track.issues[0]
+  if (shown.length === 0 && text.trim() !== "") {
+    return first === undefined
+      ? "there are no captions in it"
+      : `there are no captions in it: line ${first.line} ${first.message}`
+  }
+  const length = (cue: Cue) =>
+    cue.lines.reduce((sum, line) => line.reduce((all, span) => all + span.text.length, sum), 0)
+  if (track._tag === "cues" && track.cues.some((cue) => length(cue) > LONGEST)) {
+    return `a caption has at most ${LONGEST} characters`
+  }
+  const most = AT_ONCE[track._tag]
+  return atOnce(shown) > most ? `at most ${most} captions can be shown at once` : null
+}
+
+const atOnce = (shown: ReadonlyArray<{ readonly start: number; readonly end: number }>): number => {
+  const changes = shown.flatMap(({ end, start }) => [
+    { at: start, by: 1 },
+    { at: end, by: -1 }
+  ])
+  // One that ends where another begins makes room for it.
+  changes.sort((a, b) => a.at - b.at || a.by - b.by)
+  let [now, most] = [0, 0]
+  for (const { by } of changes) {
+    now += by
+    most = Math.max(most, now)
+  }
+  return most
+}
