@@ -78,6 +78,11 @@ export const parseAss = (
   return { script, issues }
 }
 
+interface Frames {
+  readonly from: number
+  readonly to: number
+}
+
 /**
  * Those that are shown. `placed` says during which frames of a chunk of `length` a line is, null: none; `perMilli`: output
  * frames a millisecond of source time.
@@ -85,14 +90,14 @@ export const parseAss = (
 export const userEvents = (
   { lines }: UserScript,
   perMilli: number,
-  placed: (line: UserLine) => { readonly from: number; readonly to: number } | null,
+  placed: (line: UserLine) => (Frames & { readonly exact: Frames }) | null,
   length: number
 ): ReadonlyArray<AssEvent> =>
   lines.flatMap((line): ReadonlyArray<AssEvent> => {
     const when = placed(line)
     if (when === null) return []
     const { layer, margins, moves, parts, style } = line
-    const during = moves ? when : { from: Math.max(0, when.from), to: Math.min(length, when.to) }
+    const during = moves ? when.exact : { from: Math.max(0, when.from), to: Math.min(length, when.to) }
     return [{ layer, from: during.from, to: during.to, style, margins, text: retimed(parts, perMilli * FRAME_MILLIS) }]
   })
 

@@ -3,20 +3,21 @@ import type { Size } from "./Crop.ts"
 
 /**
  * A script as libass reads it, in frames. A chunk's frames go past the `ass` filter on a clock of their own, a tenth of
- * a second each, and events begin and end half-way between two of them. So what is seen when depends on nothing but whole
- * numbers: neither on the rate (libass knows hundredths, an output may have 240 frames a second) nor on how ffmpeg rounds.
+ * a second each and a little after the full tenth, on which events begin and end. So what is seen when depends on nothing
+ * but whole numbers: neither on the rate (libass knows hundredths, an output may have 240 frames a second) nor on how
+ * ffmpeg rounds.
  */
 
-/** Hundredths of a second that a frame takes on the script's clock. */
-const HUNDREDTHS = 10
-/** The same in milliseconds, for commands within events. */
-export const FRAME_MILLIS = 10 * HUNDREDTHS
+/** Milliseconds that a frame takes on the script's clock. */
+export const FRAME_MILLIS = 100
+/** How far into its time a frame is looked at: what ffmpeg may lose when it reckons milliseconds. */
+const AFTER_MILLIS = 1
 /** The chunk's first frame on that clock, in frames: an event that is under way has begun before it. */
 const FIRST = 36_000
 
 export interface AssEvent {
   readonly layer: number
-  /** Frames of the chunk, [from, to). `from` may be below 0 for what moves or fades. */
+  /** Frames of the chunk, [from, to). Of what moves or fades tenths of frames count too, and `from` may be below 0. */
   readonly from: number
   readonly to: number
   readonly style: string
@@ -101,9 +102,8 @@ const eventLine = ({ from, layer, margins, style, text, to }: AssEvent): string 
   return `Dialogue: ${layer},${clock(from)},${clock(to)},${style},,${left},${right},${vertical},,${text}`
 }
 
-/** Half a frame before the frame. */
 const clock = (frame: number): string => {
-  const hundredths = Math.max(0, (FIRST + frame) * HUNDREDTHS - HUNDREDTHS / 2)
+  const hundredths = Math.max(0, Math.round(((FIRST + frame) * FRAME_MILLIS) / 10))
   const two = (value: number) => String(value).padStart(2, "0")
   const seconds = Math.floor(hundredths / 100)
   return `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}.${two(hundredths % 100)}`
@@ -119,8 +119,8 @@ export const overlayFilters = (paths: ReadonlyArray<string>, rate: Rational): Re
     ? []
     : [
         "setparams=range=tv:colorspace=smpte170m",
-        `settb=${HUNDREDTHS}/100`,
-        `setpts=N+${FIRST}`,
+        "settb=1/1000",
+        `setpts=(N+${FIRST})*${FRAME_MILLIS}+${AFTER_MILLIS}`,
         ...paths.map((path) => `ass=filename=${filterValue(path)}`),
         `settb=${rate.den}/${rate.num}`,
         "setpts=N"

@@ -133,6 +133,10 @@ interface Frames {
   readonly from: number
   readonly to: number
 }
+interface Placed extends Frames {
+  /** The same with tenths of frames, which are nearer to when it begins and ends; no other frame is within them. */
+  readonly exact: Frames
+}
 
 /**
  * The frames at which something is shown, counted from a chunk's first; it may have begun before and go on after. Null:
@@ -147,11 +151,16 @@ const placement = (section: Section, rate: Rational, from: number, to: number) =
   const [early, late] = [section.start + (from - 1) * perFrame, section.start + (to + 1) * perFrame]
   // The least n with round(n · 10⁶ · den / num) ≥ micros − start; before the section as if it had begun earlier.
   const frameAt = (micros: number): number =>
-    -Number(floorDivide(-(2n * BigInt(micros - section.start) - 1n) * num, 2_000_000n * den))
-  return ({ end, start }: Span): Frames | null => {
+    -Number(floorDivide(-(2n * BigInt(micros - section.start) - 1n) * num, 2_000_000n * den)) - from
+  const exactly = (micros: number, frame: number): number => {
+    const ahead = frame + from - (micros - section.start) / perFrame
+    return frame - Math.min(9, Math.max(0, Math.round(10 * ahead))) / 10
+  }
+  return ({ end, start }: Span): Placed | null => {
     if (end < early || start > late) return null
-    const when = { from: frameAt(start) - from, to: frameAt(end) - from }
-    return when.from < when.to && when.from < to - from && when.to > 0 ? when : null
+    const when = { from: frameAt(start), to: frameAt(end) }
+    if (when.from >= when.to || when.from >= to - from || when.to <= 0) return null
+    return { ...when, exact: { from: exactly(start, when.from), to: exactly(end, when.to) } }
   }
 }
 

@@ -111,8 +111,8 @@ describe("text that people wrote", () => {
     assert.deepStrictEqual(drawnOn(frames), [1, 2])
     assert.deepStrictEqual(overlayFilters(["/x/overlay.ass"], { num: 30_000, den: 1001 }), [
       "setparams=range=tv:colorspace=smpte170m",
-      "settb=10/100",
-      "setpts=N+36000",
+      "settb=1/1000",
+      "setpts=(N+36000)*100+1",
       "ass=filename=/x/overlay.ass",
       "settb=1001/30000",
       "setpts=N"

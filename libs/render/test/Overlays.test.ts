@@ -127,7 +127,7 @@ describe("overlays", () => {
           const frames = sectionsFor(shot)[0]?.frames ?? 0
           const script = scriptsOf(overlays, 0, frames, shot)[0] ?? ""
           const times = [...script.matchAll(/^Dialogue: 1,([\d:.]+),([\d:.]+),/gmu)]
-          assert.strictEqual(times[0]?.[1], "0:59:59.95")
+          assert.strictEqual(times[0]?.[1], "1:00:00.00")
           for (const [i, found] of times.entries()) if (i > 0) assert.strictEqual(found[1], times[i - 1]?.[2])
           const shown = times.reduce((sum, found) => sum + (tenths(found[2]) - tenths(found[1])), 0)
           assert.strictEqual(shown, frames)
@@ -309,10 +309,10 @@ const GOLDEN: ReadonlyArray<string> = [
   "Style: Caption,Noto Sans,43,&H00FFFFFF,&H00FFFFFF,&H19000000,&H80000000,0,0,0,0,100,100,0,0,1,2.4,1.3,2,210,210,36,-1",
   "Style: Text,Noto Sans,43,&H00FFFFFF,&H00FFFFFF,&H19000000,&H80000000,0,0,0,0,100,100,0,0,1,2.4,1.3,7,64,64,36,-1",
   "Style: Shade,Noto Sans,43,&H66000000,&H00FFFFFF,&H19000000,&H80000000,0,0,0,0,100,100,0,0,1,0,0,7,0,0,0,-1",
-  "Dialogue: 0,0:59:59.95,1:00:00.05,Shade,,0,0,0,,{\\pos(0,0)\\iclip(5,m 5120 2880 l 15360 2880 15360 8640 5120 8640)\\p1}m 0 0 l 1280 0 1280 720 0 720",
-  "Dialogue: 0,1:00:00.05,1:00:00.15,Shade,,0,0,0,,{\\pos(0,0)\\iclip(5,m 7680 2880 l 17920 2880 17920 8640 7680 8640)\\p1}m 0 0 l 1280 0 1280 720 0 720",
-  "Dialogue: 1,0:59:59.95,1:00:02.45,Caption,,0,0,0,,Hello {\\i1}there{\\i0},\\NGeneral",
-  "Dialogue: 1,0:59:59.95,1:00:01.25,Text,,128,64,0,,{\\pos(128,72)\\fs58\\bord3.2\\shad0\\1c&H077BF3&\\1a&H33&\\3a&H47&}Chapter \\{1\\}"
+  "Dialogue: 0,1:00:00.00,1:00:00.10,Shade,,0,0,0,,{\\pos(0,0)\\iclip(5,m 5120 2880 l 15360 2880 15360 8640 5120 8640)\\p1}m 0 0 l 1280 0 1280 720 0 720",
+  "Dialogue: 0,1:00:00.10,1:00:00.20,Shade,,0,0,0,,{\\pos(0,0)\\iclip(5,m 7680 2880 l 17920 2880 17920 8640 7680 8640)\\p1}m 0 0 l 1280 0 1280 720 0 720",
+  "Dialogue: 1,1:00:00.00,1:00:02.50,Caption,,0,0,0,,Hello {\\i1}there{\\i0},\\NGeneral",
+  "Dialogue: 1,1:00:00.00,1:00:01.30,Text,,128,64,0,,{\\pos(128,72)\\fs58\\bord3.2\\shad0\\1c&H077BF3&\\1a&H33&\\3a&H47&}Chapter \\{1\\}"
 ]
 
 const tenths = (clock = ""): number => {
