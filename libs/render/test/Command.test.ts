@@ -116,6 +116,97 @@ describe("commands", () => {
     )
   })
 
+  it("of chunks that a fade begins in, and that begin in a fade", () => {
+    const fade = { type: "fade", duration: 20 } as const
+    const faded = planOf(specOf(sources, [{ end: 16, transition: fade }, { end: 11 }], target), sources)
+    const filters = (nth: number) => command(faded, "chunk", nth).texts[0]?.split(",\n").slice(-4).join(",")
+    const setparams = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709[v]\n"
+    // Chunks of 180 frames of a clip of 480, the last 299 of which sink.
+    assert.strictEqual(filters(1), `setsar=1,format=yuv420p,fade=t=out:st=0.033367:d=9.976633,${setparams}`)
+    assert.strictEqual(filters(2), `setpts=PTS+179,fade=t=out:st=0.000000:d=9.976633,setpts=PTS-179,${setparams}`)
+    assert.strictEqual(filters(3), `setsar=1,format=yuv420p,fade=t=in:st=0.000000:d=10.010000,${setparams}`)
+  })
+
+  it("of a dissolve", () => {
+    const dissolve = { type: "dissolve", duration: 2 } as const
+    const dissolved = planOf(
+      specOf(sources, [{ start: 1.5, end: 16, transition: dissolve }, { end: 5 }], target),
+      sources
+    )
+    const { commands, makes, texts } = command(dissolved, "dissolve")
+    assert.deepStrictEqual(commands, [
+      lines(`
+      ${RUN} -copyts
+      ${SAFE} -reinit_filter 0 -threads 2 -noaccurate_seek -ss 14000000us -i file:/s/0
+      ${SAFE} -reinit_filter 0 -threads 2 -i file:/s/0
+      -filter_complex_threads 1 -filter_complex_script /t/video.graph
+      -map [v] -an -sn -dn -fps_mode passthrough -frames:v 60
+      -c:v libx264 -preset fast -profile:v high -crf 23 -maxrate 3396603 -bufsize 1698302
+      -g 60 -keyint_min 60 -sc_threshold 0 -flags +cgop -threads 1 -bitexact ${BT709}
+      ${PLAIN} -video_track_timescale 30000 -f mp4 file:/t/chunk.mp4`)
+    ])
+    const scale =
+      "scale=1280:720:flags=bicubic+accurate_rnd+full_chroma_int+bitexact:in_color_matrix=bt709:out_color_matrix=bt709:out_range=tv"
+    assert.strictEqual(
+      texts[0],
+      [
+        "[0:0]settb=1/90000",
+        "setpts='round(floor(((PTS-(135000))*2+(3003))/6006)*90090000/30000)'",
+        "fps=30000/1001:round=near",
+        "trim=start_pts=375:end_pts=435",
+        "setpts=PTS-375",
+        "setpts=N",
+        scale,
+        "setsar=1",
+        "format=yuv420p[below];\n[1:0]settb=1/90000",
+        "setpts='round(floor(((PTS-(0))*2+(3003))/6006)*90090000/30000)'",
+        "fps=30000/1001:round=near:start_time=0",
+        "trim=start_pts=0:end_pts=60",
+        "setpts=PTS-0",
+        "setpts=N+1",
+        scale,
+        "setsar=1",
+        "format=yuv420p",
+        "format=yuva420p",
+        "fade=t=in:st=0:d=2.035367:alpha=1",
+        "setpts=PTS-1[above];\n[below][above]overlay=format=yuv420:shortest=1",
+        "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709[v]\n"
+      ].join(",\n")
+    )
+    assert.strictEqual(makes[0]?.video?.frames, 60)
+  })
+
+  it("of a crossfade", () => {
+    const dissolve = { type: "dissolve", duration: 2 } as const
+    const pair = [...sources, { media: media(1920, 1080, { frames: 1500 }), index }]
+    const clips = [
+      { start: 30.5, end: 50, transition: dissolve },
+      { source: 1, end: 5 }
+    ]
+    const { commands, texts } = command(planOf(specOf(pair, clips), pair), "crossfade")
+    assert.deepStrictEqual(commands, [
+      lines(`
+      ${RUN} -copyts ${SAFE} -noaccurate_seek -ss 40500000us -i file:/s/0
+      -filter_complex_threads 1 -filter_complex_script /t/sound.graph
+      -map [a] -vn -c:a pcm_s16le -bitexact ${PLAIN} -rf64 auto -f wav file:/t/sound.wav`)
+    ])
+    const format = "aformat=sample_fmts=s16:channel_layouts=stereo"
+    assert.strictEqual(
+      texts[0],
+      [
+        "[0:1]asetpts='round(PTS-(47.500000)/TB)',",
+        "aresample=48000:async=1:first_pts=0:min_comp=0.00001:min_hard_comp=0.1,",
+        `${format}[firstheard];`,
+        `anullsrc=r=48000:cl=stereo,${format}[firstrest];`,
+        "[firstheard][firstrest]concat=n=2:v=0:a=1,atrim=start_sample=24960:end_sample=120960,asetpts=N/SR/TB,"
+          + "aformat=sample_fmts=flt,afade=t=out:ss=0:ns=96000:curve=qsin[first];",
+        `anullsrc=r=48000:cl=stereo,${format},atrim=end_sample=96000,asetpts=N/SR/TB,`
+          + "aformat=sample_fmts=flt,afade=t=in:ss=0:ns=96000:curve=qsin[second];",
+        `[first][second]amix=inputs=2:duration=shortest:normalize=0,${format},asetpts=N/SR/TB[a]\n`
+      ].join("\n")
+    )
+  })
+
   it("of a clip's sound", () => {
     const late = planOf(specOf(sources, [{ start: 30.5, end: 34 }]), sources)
     const { texts, commands } = command(late, "sound")

@@ -57,7 +57,7 @@ export const readNumbers = async (path: string, width: number, height: number): 
       "gray",
       "pipe:1"
     ],
-    { encoding: "buffer", maxBuffer: 1 << 30 }
+    { stripFinalNewline: false, encoding: "buffer", maxBuffer: 1 << 30 }
   )
   const size = width * height
   return Array.from({ length: stdout.length / size }, (_, i) =>

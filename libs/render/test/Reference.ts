@@ -15,6 +15,8 @@ export interface Plane {
 export const planesOf = async (path: string, width: number, height: number): Promise<ReadonlyArray<Plane>> => {
   const args = ["-v", "error", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "rawvideo"]
   const { stdout } = await execa("ffmpeg", [...args, "-pix_fmt", "gray", "pipe:1"], {
+    // A pixel may have a newline's value.
+    stripFinalNewline: false,
     encoding: "buffer",
     maxBuffer: 1 << 30
   })

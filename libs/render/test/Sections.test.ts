@@ -137,7 +137,7 @@ describe("a clip at several speeds", () => {
     const { stdout } = await execa(
       "ffmpeg",
       ["-v", "error", "-i", outputs[0]?.path ?? "", "-map", "0:a", "-ac", "1", "-f", "s16le", "pipe:1"],
-      { encoding: "buffer", maxBuffer: 1 << 28 }
+      { stripFinalNewline: false, encoding: "buffer", maxBuffer: 1 << 28 }
     )
     const samples = new Int16Array(stdout.buffer.slice(stdout.byteOffset, stdout.byteOffset + stdout.byteLength))
     // Where a beep's energy lies; there is quiet for at least 120 ms on both sides of each.

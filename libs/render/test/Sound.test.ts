@@ -35,6 +35,7 @@ const samplesOf = async (path: string, ...options: ReadonlyArray<string>): Promi
     "ffmpeg",
     ["-v", "error", "-i", path, "-map", "0:a", ...options, "-f", "s16le", "pipe:1"],
     {
+      stripFinalNewline: false,
       encoding: "buffer",
       maxBuffer: 1 << 28
     }

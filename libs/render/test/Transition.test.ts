@@ -1,7 +1,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import type { Transition } from "@reelay/contracts/Edits"
+import { CUT, type Transition } from "@reelay/contracts/Edits"
 import type { Rational } from "@reelay/contracts/Quantity"
-import type { RenderSpec } from "@reelay/contracts/RenderSpec"
+import type { RenderSpec, Target } from "@reelay/contracts/RenderSpec"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { sectionsOf } from "../src/Sections.ts"
@@ -77,6 +77,8 @@ describe("a transition", () => {
       planes = await Promise.all(sources.map(({ path }) => planesOf(path, WIDTH, HEIGHT)))
     })
 
+    const paths = () => sources.map(({ path }) => path)
+
     for (const rate of RATES) {
       it(`leaves every frame beside it as it was, at ${rate.num}/${rate.den}`, async () => {
         const clips: ReadonlyArray<ClipSketch> = [
@@ -88,8 +90,7 @@ describe("a transition", () => {
         const spec = specOf(sources, clips, { ...size, frameRate: rate, sound: false })
         const plan = planOf(spec, sources)
         assert.strictEqual(plan.tasks.filter(({ work }) => work._tag === "dissolve").length, 2)
-        const paths = sources.map((source) => source.path)
-        const { outputs } = await runPlan(plan, paths, `${folder}/numbered-${rate.num}`)
+        const { outputs } = await runPlan(plan, paths(), `${folder}/numbered-${rate.num}`)
         const shown = await readNumbers(outputs[0]?.path ?? "", WIDTH, HEIGHT)
         const recipe = recipeOf(spec, sources)
         assert.strictEqual(shown.length, recipe.length)
@@ -129,6 +130,12 @@ describe("a transition", () => {
             { source: 1, start: 1, end: 3 }
           ]
         },
+        "a dissolve from the very end of one source into the very start of another": {
+          clips: [
+            { start: 12.3, transition: dissolve(1.5) },
+            { source: 1, end: 2 }
+          ]
+        },
         "a fade over several chunks": {
           clips: [
             { start: 0.5, end: 10.9, transition: fade(14) },
@@ -164,8 +171,7 @@ describe("a transition", () => {
             )
             assert.isAtLeast(pieces.length, 2, "the transition is in pieces")
           }
-          const paths = sources.map((source) => source.path)
-          const { outputs } = await runPlan(plan, paths, `${folder}/${name.replaceAll(" ", "-")}-${rate.num}`)
+          const { outputs } = await runPlan(plan, paths(), `${folder}/${name.replaceAll(" ", "-")}-${rate.num}`)
           const shown = await planesOf(outputs[0]?.path ?? "", WIDTH, HEIGHT)
           const recipe = recipeOf(spec, sources)
           assert.strictEqual(shown.length, recipe.length)
@@ -180,5 +186,50 @@ describe("a transition", () => {
         })
       }
     }
+
+    it("is between the pictures that the clips have alone, each cropped or fitted as it is", async () => {
+      const window = (time: number, x: number) => ({ time, x, y: 0, width: 0.5, height: 1 })
+      const crop = { keyframes: [window(4, 0), window(6, 0.5)] }
+      const clips: ReadonlyArray<ClipSketch> = [
+        { start: 4, end: 6, crop, transition: dissolve(1.2) },
+        { source: 1, start: 4, end: 6.5, speed: [{ start: 4.5, end: 5.5, rate: 2 }], transition: dissolve(0.4) },
+        { start: 9, end: 10 }
+      ]
+      const size = { width: 64, height: 96 }
+      const render = async (sketches: ReadonlyArray<ClipSketch>, name: string, kind: Partial<Target> = {}) => {
+        const spec = specOf(sources, sketches, { ...size, fit: "blur", mode: "balanced", sound: false, ...kind })
+        const { outputs } = await runPlan(planOf(spec, sources), paths(), `${folder}/${name}`, "outputs")
+        return planesOf(outputs[0]?.path ?? "", size.width, size.height)
+      }
+      const [first, second, third] = await Promise.all(
+        clips.map((clip, i) => render([{ ...clip, transition: CUT }], `alone-${i}`))
+      )
+      if (first === undefined || second === undefined || third === undefined) return assert.fail()
+      const expected = [
+        ...first.slice(0, -30),
+        ...overlap(first.slice(-30), second.slice(0, 30)),
+        ...second.slice(30, -10),
+        ...overlap(second.slice(-10), third.slice(0, 10)),
+        ...third.slice(10)
+      ]
+      for (const [name, kind, similar, levels] of [
+        ["h264", {}, 0.97, 3],
+        // In two passes, and coarse at this size.
+        ["vp9", { codec: "vp9", format: "webm" }, 0.9, 5]
+      ] as const) {
+        const joined = await render(clips, name, kind)
+        assert.strictEqual(joined.length, expected.length)
+        for (const [n, plane] of joined.entries()) {
+          const wanted = expected[n] ?? assert.fail()
+          assert.isAtLeast(similarity(plane, wanted), similar, `frame ${n} in ${name}`)
+          assert.isAtMost(difference(plane, wanted), levels, `frame ${n} in ${name}`)
+        }
+      }
+    })
+    const overlap = (sinking: ReadonlyArray<Plane>, rising: ReadonlyArray<Plane>): ReadonlyArray<Plane> =>
+      sinking.map(({ pixels, ...rest }, k) => {
+        const part = (k + 1) / (sinking.length + 1)
+        return { ...rest, pixels: pixels.map((pixel, i) => pixel * (1 - part) + (rising[k]?.pixels[i] ?? 0) * part) }
+      })
   })
 })
