@@ -1,4 +1,5 @@
 import { assColor } from "./AssColor.ts"
+import { loadOf } from "./AssLoad.ts"
 import { fontName, numberOfHex, overridden, type Part, retimed, rgbOf } from "./AssOverrides.ts"
 import { type AssEvent, type AssScript, type AssStyle, FRAME_MILLIS } from "./AssScript.ts"
 import { shown } from "./AssText.ts"
@@ -24,6 +25,8 @@ export interface UserLine {
   readonly margins: NonNullable<AssEvent["margins"]>
   readonly parts: ReadonlyArray<Part>
   readonly moves: boolean
+  /** What drawing it costs (AssLoad.ts). */
+  readonly load: number
 }
 
 /** What a line says at most, commands included: signs drawn with vectors are long. */
@@ -40,7 +43,8 @@ export const parseAss = (
     rows.filter((row) => row.section === "script info").map(({ name, value }) => [name.toLowerCase(), value.trim()])
   )
   const styles = stylesIn(rows, color)
-  const names = new Set(styles.map((style) => style.name))
+  const named = new Map(styles.map((style) => [style.name, style]))
+  const resolution = resolutionOf(info)
   const lines: Array<UserLine> = []
   let format = EVENT_FORMAT
   for (const { at, name, section, value } of rows) {
@@ -56,20 +60,23 @@ export const parseAss = (
     else if (said.length > LONGEST) say(`is longer than ${LONGEST} characters`)
     else {
       const margin = (of: string) => whole(fields.get(of) ?? "", 0, 16_384)
-      const style = styleName(fields.get("style") ?? "")
+      const style = named.get(styleName(fields.get("style") ?? "")) ?? styles[0]
       if ((fields.get("effect") ?? "").trim() !== "") say("has an effect, which is left out")
+      const { moves, parts } = overridden(said, { color, styles: named })
       lines.push({
         start,
         end,
         layer: whole(fields.get("layer") ?? "", 0, 1000),
-        style: names.has(style) ? style : (styles[0]?.name ?? "Default"),
+        style: style.name,
         margins: { left: margin("marginl"), right: margin("marginr"), vertical: margin("marginv") },
-        ...overridden(said, { color, styles: names })
+        parts,
+        moves,
+        load: loadOf(retimed(parts, 1), style, named, resolution.height)
       })
     }
   }
   const script = {
-    resolution: resolutionOf(info),
+    resolution,
     wrap: whole(info.get("wrapstyle") ?? "", 0, 3),
     scaledBorder: /^(yes|1)$/iu.test(info.get("scaledborderandshadow") ?? ""),
     styles,
@@ -154,7 +161,8 @@ const resolutionOf = (info: ReadonlyMap<string, string>): Size => {
   return { width: x === 0 ? Math.round((y * 4) / 3) : x, height: y === 0 ? Math.round((x * 3) / 4) : y }
 }
 
-const stylesIn = (rows: ReadonlyArray<Row>, color: OutputColor): ReadonlyArray<AssStyle> => {
+/** At least one. */
+const stylesIn = (rows: ReadonlyArray<Row>, color: OutputColor): readonly [AssStyle, ...ReadonlyArray<AssStyle>] => {
   const styles: Array<AssStyle> = []
   let format: ReadonlyArray<string> = []
   for (const { name, section, value } of rows) {
@@ -165,7 +173,8 @@ const stylesIn = (rows: ReadonlyArray<Row>, color: OutputColor): ReadonlyArray<A
       styles.push(styleOf(fieldMap(format, value), old, color))
     }
   }
-  return styles.length > 0 ? styles : [styleOf(new Map(), false, color)]
+  const [first = styleOf(new Map(), false, color), ...others] = styles
+  return [first, ...others]
 }
 
 const styleName = (text: string): string =>
@@ -196,8 +205,8 @@ const styleOf = (fields: ReadonlyMap<string, string>, old: boolean, output: Outp
     italic: on("italic"),
     underline: on("underline"),
     strike: on("strikeout"),
-    scaleX: value("scalex", 0, 1000, 100),
-    scaleY: value("scaley", 0, 1000, 100),
+    scaleX: value("scalex", 0, 500, 100),
+    scaleY: value("scaley", 0, 500, 100),
     spacing: value("spacing", -1000, 1000, 0),
     angle: value("angle", -36_000, 36_000, 0),
     border: whole(field("borderstyle"), 1, 4),

@@ -1,4 +1,5 @@
 import { assColor } from "./AssColor.ts"
+import type { AssStyle } from "./AssScript.ts"
 import type { OutputColor } from "./VideoGraph.ts"
 
 /**
@@ -45,9 +46,9 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(
       ["be", number(0, 20)],
       ["blur", number(0, 50)],
       ["fs", number(1, 2000)],
-      ["fscx fscy", number(0, 1000)],
+      ["fscx fscy", number(0, 500)],
       ["fr frx fry frz", number(-36_000, 36_000)],
-      ["fax fay", number(-10, 10)],
+      ["fax fay", number(-3, 3)],
       ["p", number(0, 10)],
       ["c 1c 2c 3c 4c", { is: "color" }],
       ["alpha 1a 2a 3a 4a", { is: "alpha" }],
@@ -69,8 +70,8 @@ const MOVING = new Set(["t", "move", "fad", "fade", "k", "K", "kf", "ko"])
 
 export interface Reading {
   readonly color: OutputColor
-  /** Names of the script's styles. */
-  readonly styles: ReadonlySet<string>
+  /** By their names. */
+  readonly styles: ReadonlyMap<string, AssStyle>
 }
 
 const PIECES = /\\[{}]|\{([^}]*)\}/gu

@@ -21,6 +21,8 @@ export type CaptionTrack = (
 const LONGEST = 2000
 /** Captions on one picture; and lines of an ASS file, where a sign may be made of a hundred. */
 const AT_ONCE = { cues: 32, script: 1000 } as const
+/** Area of all that is drawn on one picture, in picture heights squared: a gigabyte of bitmaps at 1080p. */
+const LARGEST = 200
 
 export const captionTrack = ({ format, text }: Captions, color: OutputColor): CaptionTrack =>
   format === "ass" ? { _tag: "script", ...parseAss(text, color) } : { _tag: "cues", ...parseCaptions(format, text) }
@@ -32,7 +34,8 @@ export const overlayRefusal = (overlay: Overlay): string | null => {
       return "image overlays do not work yet"
     case "text":
       if (overlay.end <= overlay.start) return "a text's end must be after its start"
-      return overlay.text.length > LONGEST ? `a text has at most ${LONGEST} characters` : null
+      if (overlay.text.length > LONGEST) return `a text has at most ${LONGEST} characters`
+      return overlay.text.length * overlay.size ** 2 > LARGEST ? "a text is too large for its length" : null
     case "captions":
       return trackRefusal(captionTrack(overlay, ANY_COLOR), overlay.text)
     case "highlight":
@@ -44,7 +47,8 @@ export const overlayRefusal = (overlay: Overlay): string | null => {
 const ANY_COLOR: OutputColor = { matrix: "bt709", primaries: "bt709", transfer: "bt709" }
 
 export const trackRefusal = (track: CaptionTrack, text: string): string | null => {
-  const shown = track._tag === "cues" ? track.cues : track.script.lines
+  const shown: ReadonlyArray<{ readonly start: number; readonly end: number }> =
+    track._tag === "cues" ? track.cues : track.script.lines
   const first = track.issues[0]
   if (shown.length === 0 && text.trim() !== "") {
     return first === undefined
@@ -57,13 +61,19 @@ export const trackRefusal = (track: CaptionTrack, text: string): string | null =
     return `a caption has at most ${LONGEST} characters`
   }
   const most = AT_ONCE[track._tag]
-  return atOnce(shown) > most ? `at most ${most} captions can be shown at once` : null
+  if (atOnce(shown, () => 1) > most) return `at most ${most} captions can be shown at once`
+  const drawn = track._tag === "cues" ? 0 : atOnce(track.script.lines, (line) => line.load)
+  return drawn > LARGEST ? "too much is drawn at once, or too large" : null
 }
 
-const atOnce = (shown: ReadonlyArray<{ readonly start: number; readonly end: number }>): number => {
-  const changes = shown.flatMap(({ end, start }) => [
-    { at: start, by: 1 },
-    { at: end, by: -1 }
+/** The largest sum of what is there at one time. */
+const atOnce = <A extends { readonly start: number; readonly end: number }>(
+  shown: ReadonlyArray<A>,
+  weight: (one: A) => number
+): number => {
+  const changes = shown.flatMap((one) => [
+    { at: one.start, by: weight(one) },
+    { at: one.end, by: -weight(one) }
   ])
   // One that ends where another begins makes room for it.
   changes.sort((a, b) => a.at - b.at || a.by - b.by)

@@ -155,5 +155,16 @@ describe("captions", () => {
         ?? "",
       /at most 2000/
     )
+    const huge = {
+      type: "text",
+      text: "x".repeat(500),
+      start: 0,
+      end: 1,
+      x: 0,
+      y: 0,
+      size: 1,
+      color: "#ffffff"
+    } as const
+    assert.strictEqual(overlayRefusal(huge), "a text is too large for its length")
   })
 })
