@@ -83,13 +83,13 @@ layer(Node.layer, { excludeTestServices: true })("Worker", (it) => {
         const plan = yield* aPlan({
           source,
           clips: [
-            { start: 0.2, end: 1.2 },
+            { start: 0.2, end: 1.2, transition: { type: "dissolve", duration: 0.4 } },
             { start: 1, end: 1.8 }
           ],
           build: capabilities.build,
           inOnePass
         })
-        assert.lengthOf(plan.tasks, inOnePass ? 1 : 6)
+        assert.lengthOf(plan.tasks, inOnePass ? 1 : 8)
         const results = yield* runPlan(plan)
         for (const task of plan.tasks) {
           const result = results.get(task.key)
@@ -111,7 +111,7 @@ layer(Node.layer, { excludeTestServices: true })("Worker", (it) => {
         const [film, poster] = doneBy(results.get(plan.final) ?? (yield* nextResult)).manifest.files
         assert.deepStrictEqual(
           [film?.name, film?.frames, film?.duration, poster?.role],
-          ["film.720p.mp4", 45, 1.8, "poster"]
+          ["film.720p.mp4", 35, 1.4, "poster"]
         )
         // What another program says of it.
         const counted = execFileSync(
@@ -122,7 +122,7 @@ layer(Node.layer, { excludeTestServices: true })("Worker", (it) => {
           ],
           { encoding: "utf8" }
         )
-        assert.strictEqual(counted.trim(), "45")
+        assert.strictEqual(counted.trim(), "35")
         assert.deepStrictEqual(yield* unfinished, [])
         assert.deepStrictEqual(yield* farm.bus.subjects(TASKS, `tasks.*.${plan.exportId}.*`), [])
       })
