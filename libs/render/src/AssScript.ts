@@ -1,5 +1,6 @@
 import type { Rational } from "@reelay/contracts/Quantity"
 import type { Size } from "./Crop.ts"
+import type { OutputColor } from "./VideoGraph.ts"
 
 /**
  * A script as libass reads it, in frames. A chunk's frames go past the `ass` filter on a clock of their own, a tenth of
@@ -110,20 +111,26 @@ const clock = (frame: number): string => {
 }
 
 /**
- * Filters that draw scripts (files that we wrote) over a chunk's frames, for a chain: the first of them has to be the
- * chunk's first. Takes and gives yuv420p, limited range; frames come out counted in 1/`rate`. Afterwards the picture's
- * colours have to be named again (`setparams`).
+ * Filters that draw scripts (files that we wrote) over a chunk's frames, for a chain: the first frame to come has to be
+ * the chunk's first. Takes and gives yuv420p, limited range, in the colours it says; frames come out counted in 1/`rate`,
+ * from 0.
  */
-export const overlayFilters = (paths: ReadonlyArray<string>, rate: Rational): ReadonlyArray<string> =>
+export const overlayFilters = (
+  paths: ReadonlyArray<string>,
+  rate: Rational,
+  { matrix }: Pick<OutputColor, "matrix">
+): ReadonlyArray<string> =>
   paths.length === 0
     ? []
     : [
+        // Colours are reckoned by this matrix (AssColor.ts); newer ones would take the frame's own.
         "setparams=range=tv:colorspace=smpte170m",
         "settb=1/1000",
         `setpts=(N+${FIRST})*${FRAME_MILLIS}+${AFTER_MILLIS}`,
         ...paths.map((path) => `ass=filename=${filterValue(path)}`),
         `settb=${rate.den}/${rate.num}`,
-        "setpts=N"
+        "setpts=N",
+        `setparams=range=tv:colorspace=${matrix}`
       ]
 
 /** A value of a filter's option: what filters take apart, then what graphs take apart, and blanks, which they trim. */

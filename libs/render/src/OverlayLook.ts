@@ -16,6 +16,12 @@ export interface Canvas {
   readonly color: OutputColor
 }
 
+/** A part of the picture, in pixels. */
+export interface Rectangle extends Size {
+  readonly x: number
+  readonly y: number
+}
+
 /** A text family with most scripts; fontconfig puts the next best in its place, and others where it lacks a letter. */
 const FONT = "Noto Sans"
 const SAFE = 0.05
@@ -184,14 +190,14 @@ export const textLook = (
 }
 
 /** A name in the left upper corner of a part of the picture (of all of it), on one line. */
-export const labelLook = (text: string, { size }: Canvas, within = { x: 0, y: 0, width: size.width }): Looks => {
+export const labelLook = (text: string, { size }: Canvas, within: Rectangle = { x: 0, y: 0, ...size }): Looks => {
   const height = labelSize(size)
-  const { x, y } = safe(size)
-  const room = (within.width - 2 * x) / height
+  const margin = safe(within)
+  const room = (within.width - 2 * margin.x) / height
   return {
     layer: TEXT_LAYER,
     style: "Label",
-    text: `{\\q2\\pos(${within.x + x},${within.y + y})}${literal(shortened(text, room))}`
+    text: `{\\q2\\pos(${within.x + margin.x},${within.y + margin.y})}${literal(shortened(text, room))}`
   }
 }
 

@@ -35,6 +35,9 @@ interface Item {
   readonly look: Omit<AssEvent, "from" | "to">
 }
 
+/** What shows a clip's overlays; `before_after` in the part that shows the result. */
+const DRAWN: ReadonlySet<ExportType> = new Set(["overlay", "before_after"])
+
 /** Reads everything once; `scripts` of the result is cheap. Throws for what acceptance refuses (OverlayLimits.ts). */
 export const drawingOf = (
   clip: Pick<SpecClip, "name" | "overlays">,
@@ -45,7 +48,7 @@ export const drawingOf = (
   const items: Array<Item> = []
   const highlights: Array<Highlight> = []
   const users: Array<UserScript> = []
-  for (const overlay of type === "overlay" ? clip.overlays : []) {
+  for (const overlay of DRAWN.has(type) ? clip.overlays : []) {
     if (overlay.type === "highlight") highlights.push(overlay)
     else if (overlay.type === "captions") {
       const track = captionTrack(overlay, canvas.color)

@@ -109,14 +109,15 @@ describe("text that people wrote", () => {
     await mkdir(odd)
     const { frames } = await drawn(odd, scriptsOf("hello"), { frames: 5, rate: RATE, size: SIZE })
     assert.deepStrictEqual(drawnOn(frames), [1, 2])
-    assert.deepStrictEqual(overlayFilters(["/x/overlay.ass"], { num: 30_000, den: 1001 }), [
+    assert.deepStrictEqual(overlayFilters(["/x/overlay.ass"], { num: 30_000, den: 1001 }, { matrix: "bt709" }), [
       "setparams=range=tv:colorspace=smpte170m",
       "settb=1/1000",
       "setpts=(N+36000)*100+1",
       "ass=filename=/x/overlay.ass",
       "settb=1001/30000",
-      "setpts=N"
+      "setpts=N",
+      "setparams=range=tv:colorspace=bt709"
     ])
-    assert.deepStrictEqual(overlayFilters([], RATE), [])
+    assert.deepStrictEqual(overlayFilters([], RATE, { matrix: "bt709" }), [])
   })
 })
