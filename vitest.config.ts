@@ -67,6 +67,7 @@ export default defineConfig({
     reporters: ["default", tally],
     coverage: {
       provider: "v8",
+      reportOnFailure: true,
       include: ["libs/*/src/**/*.ts", "services/*/src/**/*.ts"],
       exclude: ["libs/platform/src/testing/**"],
       reporter: ["text-summary", "text", "html"],
