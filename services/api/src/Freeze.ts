@@ -9,6 +9,7 @@ import { Micros, microsOf, secondsOf } from "@reelay/contracts/Quantity"
 import type { RenderSpec, SpecClip, SpecSource } from "@reelay/contracts/RenderSpec"
 import { outputStem } from "@reelay/render/Names"
 import { clipFrames } from "@reelay/render/Sections"
+import { tooShort, totalFrames } from "@reelay/render/Sequence"
 import { resolveTarget } from "@reelay/render/Target"
 import { roundDivide } from "@reelay/render/Timeline"
 import { Result } from "effect"
@@ -105,7 +106,12 @@ export const freeze = (request: ExportRequest, tenant: UserId, material: Materia
       })
     }
 
-    const frames = specClips.reduce((sum, clip) => sum + clip.frames, 0)
+    const short = tooShort(request.delivery, specClips, target.frameRate)
+    if (short !== null) {
+      const field = `clips[${short.clip}].transition`
+      return yield* Result.fail(validation([{ field, message: `is too long: the clip ${short.message}` }]))
+    }
+    const frames = totalFrames(request.delivery, specClips, target.frameRate)
     const { den, num } = target.frameRate
     return {
       aspect,
@@ -143,14 +149,7 @@ const works = (request: ExportRequest, clips: ReadonlyArray<MaterialClip>): Resu
   if (clips.length > MAX_CLIPS)
     errors.push({ field: "clips", message: `are ${clips.length}; ${MAX_CLIPS} is the most` })
   for (const [position, clip] of clips.entries()) {
-    const edits = {
-      // The last clip's leads nowhere.
-      transition: clip.transition.type !== "cut" && position < clips.length - 1,
-      overlays: clip.overlays.length > 0
-    }
-    for (const [name, needed] of Object.entries(edits)) {
-      if (needed) errors.push({ field: `clips[${position}].${name}`, message: NOT_YET })
-    }
+    if (clip.overlays.length > 0) errors.push({ field: `clips[${position}].overlays`, message: NOT_YET })
   }
   return errors.length === 0 ? Result.succeed(undefined) : Result.fail(validation(errors))
 }

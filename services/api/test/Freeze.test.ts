@@ -111,17 +111,15 @@ describe("freeze", () => {
   })
   it("names what cannot be rendered yet, all of it", () => {
     const failure = refused({ type: "overlay", delivery: "single" }, [
-      clip({ transition: { type: "fade", duration: 1 } }),
+      clip(),
       clip({
-        overlays: [{ type: "captions", format: "srt", text: "" }],
-        transition: { type: "fade", duration: 1 }
+        overlays: [{ type: "captions", format: "srt", text: "" }]
       })
     ])
     assert.strictEqual(failure._tag, "Validation")
     assert.deepStrictEqual(failure._tag === "Validation" ? failure.errors?.map((error) => error.field) : [], [
       "type",
       "delivery",
-      "clips[0].transition",
       "clips[1].overlays"
     ])
   })
@@ -170,6 +168,18 @@ describe("freeze", () => {
     assert.deepStrictEqual(failure._tag === "Validation" ? failure.errors?.map((error) => error.field) : [], [
       "clips[1].speed"
     ])
+  })
+  it("transitions: a dissolve makes the file shorter, and what is longer than its clip is refused with its place", () => {
+    const into = (type: "fade" | "dissolve", duration: number) => clip({ transition: { type, duration } })
+    assert.strictEqual(frozen({}, [into("dissolve", 2), into("fade", 1), clip()]).frames, 750 - 50)
+    assert.strictEqual(frozen({ delivery: "clips" }, [into("dissolve", 2), clip()]).frames, 500)
+    const brief = clip({ timing: { start: 1, end: 2 }, transition: { type: "dissolve", duration: 0.6 } })
+    const failure = refused({}, [into("dissolve", 0.6), brief, clip()])
+    assert.deepStrictEqual(failure._tag === "Validation" ? failure.errors?.map((error) => error.field) : [], [
+      "clips[1].transition"
+    ])
+    // The last one's leads nowhere.
+    assert.strictEqual(frozen({}, [clip(), into("dissolve", 30)]).frames, 500)
   })
   it("settings that cannot be", () => {
     const failure = refused({ settings: { format: "webm", codec: "h264" } }, [clip()])
