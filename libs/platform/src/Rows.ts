@@ -158,9 +158,12 @@ export const outputsOf = (row: Pick<ExportRow, "id" | "outputs">) =>
 export const specOf = (row: { readonly id: string; readonly spec: unknown }) =>
   decode(RenderSpec, "exports", row.id, row.spec)
 
-/** Null before the export is planned. */
-export const planOf = (row: { readonly id: string; readonly plan: unknown }) =>
-  decode(Schema.NullOr(Plan), "exports", row.id, row.plan)
+/**
+ * Null before the export is planned. A stored plan has no spec of its own: twice the same would be half of what an export
+ * writes. Those of earlier versions have one, which is the same.
+ */
+export const planOf = ({ id, plan, spec }: { readonly id: string; readonly plan: unknown; readonly spec: unknown }) =>
+  decode(Schema.NullOr(Plan), "exports", id, typeof plan === "object" && plan !== null ? { spec, ...plan } : plan)
 
 export const attemptOf = (row: AttemptRow) =>
   decode(Attempt, "attempts", row.id, {

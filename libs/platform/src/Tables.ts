@@ -42,6 +42,9 @@ export const StoredOutput = Schema.Struct({
 })
 export type StoredOutput = typeof StoredOutput.Type
 
+/** A plan as its row has it. Earlier versions wrote the spec into it once more. */
+export type StoredPlan = Omit<typeof Plan.Encoded, "spec"> & Partial<Pick<typeof Plan.Encoded, "spec">>
+
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "string" })
 const createdAt = instant("created_at").notNull().defaultNow()
 
@@ -165,7 +168,8 @@ export const exports_ = pgTable(
     epoch: integer("epoch").notNull().default(0),
     status: exportStatus("status").notNull().default("pending"),
     encoder: text("encoder"),
-    plan: jsonb("plan").$type<typeof Plan.Encoded>(),
+    /** Without the spec, which is the row's already (Rows.ts puts them together). */
+    plan: jsonb("plan").$type<StoredPlan>(),
     outputs: jsonb("outputs").$type<ReadonlyArray<typeof StoredOutput.Encoded>>().notNull().default([]),
     /** All outputs together; set by the trigger. */
     bytes: bigint("bytes", { mode: "number" }).notNull().default(0),
@@ -180,8 +184,13 @@ export const exports_ = pgTable(
     // Lists, newest first; how many were accepted within the hour.
     index("exports_by_user").on(t.userId, t.createdAt, t.id),
     unique("exports_tenant").on(t.id, t.userId),
-    index("exports_by_project").on(t.projectId, t.id),
-    index("exports_by_video").on(t.videoId, t.id),
+    // Each of an export's three writes is one to every index that it is in: these have only what is looked for in them.
+    index("exports_by_project")
+      .on(t.projectId, t.id)
+      .where(sql`${t.projectId} is not null`),
+    index("exports_by_video")
+      .on(t.videoId, t.id)
+      .where(sql`${t.videoId} is not null`),
     // "What changed since": the socket's resumption, and the page that was closed for a day.
     index("exports_by_change").on(t.userId, t.updatedAt),
     // The reconciler's look: few rows are active, however many ever were.

@@ -125,7 +125,8 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       assert.notProperty(yield* row, "spec")
 
       const spec = Fixtures.spec(user, videoId)
-      yield* change({ status: "processing", epoch: 1, plan: Fixtures.plan(id, spec), encoder: "software" })
+      const { spec: _spec, ...stored } = Fixtures.plan(id, spec)
+      yield* change({ status: "processing", epoch: 1, plan: stored, encoder: "software" })
       const running = yield* Rows.exportOf(yield* row, live)
       assert.deepInclude(running, { status: "processing", queuePosition: null, progress, encoder: "software" })
 
@@ -138,7 +139,9 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       assert.isDefined(kept)
       assert.deepStrictEqual(yield* Rows.specOf(kept), spec)
       assert.deepStrictEqual(yield* Rows.planOf(kept), Fixtures.plan(id, spec))
-      assert.isNull(yield* Rows.planOf({ id, plan: null }))
+      // As earlier versions wrote it: with the spec.
+      assert.deepStrictEqual(yield* Rows.planOf({ ...kept, plan: Fixtures.plan(id, spec) }), Fixtures.plan(id, spec))
+      assert.isNull(yield* Rows.planOf({ ...kept, plan: null }))
 
       yield* change({ status: "failed", error: problem })
       const failed = yield* Rows.exportOf(yield* row, live)
@@ -192,7 +195,7 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       assert.isDefined(row)
       const broken = yield* Effect.all([
         Effect.flip(Rows.specOf({ id, spec: { ...row.spec, v: 2 } })),
-        Effect.flip(Rows.planOf({ id, plan: {} })),
+        Effect.flip(Rows.planOf({ id, plan: {}, spec: null })),
         Effect.flip(Rows.exportOf({ ...row, delivery: "by hand" }, Rows.NOT_LIVE))
       ])
       for (const error of broken)

@@ -145,7 +145,10 @@ export class Exports extends Context.Service<
 
         plan: Effect.fn("Exports.plan")(function* (id) {
           const [row] = yield* database.query("exports.plan", (db) =>
-            db.select({ id: exports_.id, plan: exports_.plan }).from(exports_).where(eq(exports_.id, id))
+            db
+              .select({ id: exports_.id, plan: exports_.plan, spec: exports_.spec })
+              .from(exports_)
+              .where(eq(exports_.id, id))
           )
           const plan = row === undefined ? null : yield* planOf(row)
           return plan ?? (yield* new NotFound({ detail: "There is no such export, or it has no plan." }))

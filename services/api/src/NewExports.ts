@@ -108,7 +108,8 @@ const json = (value: unknown) => sql`${JSON.stringify(value)}::text::jsonb`
  * circle.
  */
 const insert = async (db: Db | Transaction, rows: ReadonlyArray<NewExport>): Promise<Made> => {
-  const inserted = await db.execute(sql`insert into exports (id, user_id, project_id, video_id, segments, type, delivery, settings, priority, node_labels,
+  const inserted =
+    await db.execute(sql`insert into exports (id, user_id, project_id, video_id, segments, type, delivery, settings, priority, node_labels,
       idempotency_key, request_digest, spec, frames, duration_micros)
     with asked as materialized (
       select * from jsonb_to_recordset(${json(rows)}) as asked (

@@ -37,10 +37,11 @@ export interface Found {
   readonly final: Manifest | null
 }
 
-/** A plan and its JSON text. */
+/** A plan, its JSON text, and that of its row, which has the spec elsewhere. */
 export interface Written {
   readonly plan: Plan
   readonly text: string
+  readonly stored: string
   /** With its only task, as that one's message carries it (decision 13); else the plan is an object. */
   readonly travels: boolean
 }
@@ -188,8 +189,8 @@ export type Command =
       /** Of the row before. */
       readonly epoch: number
       readonly plan: Plan
-      /** The plan as JSON. */
-      readonly text: string
+      /** The plan as the row has it: JSON without the spec. */
+      readonly stored: string
     })
   /** `again`: it was out before. */
   | { readonly _tag: "Dispatch"; readonly message: TaskMessage; readonly again: boolean }

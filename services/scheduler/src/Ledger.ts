@@ -59,8 +59,8 @@ const rowColumns = {
 const rowOf = ({ priority, ...row }: typeof ReadRow.Type): Row => ({ ...row, urgency: URGENCY[priority] })
 
 /** What `start` writes, as JSON: the plan is that already. */
-const startOf = ({ epoch, from, id, plan, text }: Of<"Start">): string =>
-  `{"plan":${text},${JSON.stringify({ id, from, epoch, encoder: plan.family }).slice(1)}`
+const startOf = ({ epoch, from, id, plan, stored }: Of<"Start">): string =>
+  `{"plan":${stored},${JSON.stringify({ id, from, epoch, encoder: plan.family }).slice(1)}`
 
 /** One parameter for however many: the statement's text stays the same, which Postgres and its driver know by then. */
 const among = (ids: ReadonlyArray<ExportId>) => sql`${exports_.id} = any(${`{${ids.join()}}`}::uuid[])`
@@ -71,7 +71,8 @@ const json = (value: unknown) => sql`${JSON.stringify(value)}::text::jsonb`
 
 /**
  * The scheduler's part of the table `exports`. Every write is one statement for many rows, each under its own
- * condition (status and epoch): it says which of them were ours to make. What Postgres refuses for good (a trigger, a
+ * condition (status and epoch): it says which of them were ours to make. The status that a row must have comes with its
+ * item: as a constant it would lead Postgres to the index of active rows, and to reading all of them. What Postgres refuses for good (a trigger, a
  * constraint) is a DatabaseError with the reason `conflict`.
  */
 export class Ledger extends Context.Service<
@@ -148,9 +149,9 @@ export class Ledger extends Context.Service<
           move(
             "complete",
             sql`update exports as e set status = 'completed', outputs = v.outputs, completed_at = now()
-            from jsonb_to_recordset(${json(commands.map(({ epoch, id, outputs }) => ({ id, epoch, outputs })))})
-              as v(id uuid, epoch int, outputs jsonb)
-            where e.id = v.id and e.status = 'processing' and e.epoch = v.epoch returning e.id`
+            from jsonb_to_recordset(${json(commands.map(({ epoch, id, outputs }) => ({ id, from: "processing", epoch, outputs })))})
+              as v(id uuid, "from" text, epoch int, outputs jsonb)
+            where e.id = v.id and e.status = v."from"::export_status and e.epoch = v.epoch returning e.id`
           ),
 
         fail: (commands) =>
@@ -234,6 +235,7 @@ const readRunning = Effect.fnUntraced(function* (database: Database["Service"], 
         id: exports_.id,
         epoch: exports_.epoch,
         plan: exports_.plan,
+        spec: exports_.spec,
         seconds: sql<number>`extract(epoch from now() - ${exports_.startedAt})::float8`
       })
       .from(exports_)

@@ -25,7 +25,7 @@ class Unplannable extends Schema.TaggedError<Unplannable>()("Unplannable", {
 }) {}
 
 const decodeIndex = Schema.decodeUnknownEffect(Schema.fromJsonString(FrameIndex))
-const encodePlan = Schema.encodeSync(Schema.fromJsonString(Plan))
+const encodePlan = Schema.encodeSync(Plan)
 const utf8 = new TextEncoder()
 
 /** Characters of a plan that travels with its only task: beyond that, an object costs less. */
@@ -33,8 +33,10 @@ const INLINE = 16_384
 
 /** Encoded once, for the row, the message and the object. */
 const written = (plan: Plan): Written => {
-  const text = encodePlan(plan)
-  return { plan, text, travels: plan.tasks.length === 1 && text.length <= INLINE }
+  const { spec, ...rest } = encodePlan(plan)
+  const stored = JSON.stringify(rest)
+  const text = `{"spec":${JSON.stringify(spec)},${stored.slice(1)}`
+  return { plan, text, stored, travels: plan.tasks.length === 1 && text.length <= INLINE }
 }
 
 const ofStore = (missing: string) => (error: ObjectStoreError) =>
@@ -102,13 +104,13 @@ export const makePlanner = Effect.fnUntraced(function* (lines: Lines, post: Post
       const found = yield* findDone(plan, (task) => manifestOf(store, user, task)).pipe(
         Effect.mapError(ofStore("A finished piece vanished."))
       )
-      const { text, travels } = written(plan)
-      if (!travels) {
+      const forms = written(plan)
+      if (!forms.travels) {
         yield* store
-          .put(planObject(user, id, epoch), Stream.make(utf8.encode(text)))
+          .put(planObject(user, id, epoch), Stream.make(utf8.encode(forms.text)))
           .pipe(Effect.mapError(ofStore("The plan could not be stored.")))
       }
-      return { _tag: "Planned", id, token, plan, text, travels, found } satisfies Event
+      return { _tag: "Planned", id, token, ...forms, found } satisfies Event
     }).pipe(
       Effect.catchTag("Unplannable", (error) =>
         Effect.logWarning("an export cannot be planned", error).pipe(Effect.as(refused(error.kind, error.message)))

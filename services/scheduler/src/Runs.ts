@@ -39,7 +39,7 @@ export const planned = (turn: Turn, event: Of<"Planned">): void => {
     from: job.status,
     epoch: job.epoch,
     plan: event.plan,
-    text: event.text
+    stored: event.stored
   })
 }
 

@@ -214,6 +214,8 @@ describe("a scheduler among real servers", () => {
         const row = yield* until(id, "completed", "failed")
         assert.strictEqual(row.status, "completed")
         assert.strictEqual(row.epoch, 1)
+        // What the new leader had to go by: the plan without the spec, which is in the row once.
+        assert.notProperty(row.plan, "spec")
       }).pipe(Effect.scoped)
     )
 

@@ -502,6 +502,7 @@ export class World {
             token,
             plan,
             text: `plan of ${id}`,
+            stored: `plan of ${id}`,
             travels: row.travels,
             found: this.#found(plan, row.user)
           })
@@ -520,6 +521,7 @@ export class World {
               token,
               plan: row.plan,
               text: `plan of ${id}`,
+              stored: `plan of ${id}`,
               travels: row.travels,
               found: this.#found(row.plan, row.user),
               runningSeconds: 5,
