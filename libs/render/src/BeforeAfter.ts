@@ -8,6 +8,8 @@ import { type Canvas, labelLook, type Rectangle, stylesFor } from "./OverlayLook
  */
 export interface BeforeAfter {
   readonly arrangement: "hstack" | "vstack"
+  /** Of the result: what it is framed for. */
+  readonly size: Size
   /** The half of the output that each has, and within it (from its corner) where its picture is. Pixels, all even. */
   readonly before: Panel
   readonly after: Panel
@@ -33,7 +35,9 @@ const arranged = (arrangement: BeforeAfter["arrangement"], source: Size, output:
   const first = { x: 0, y: 0, width: left === 0 ? width : left, height: top === 0 ? height : top }
   const second = { x: left, y: top, width: width - left, height: height - top }
   const panel = (at: Rectangle, shape: Size): Panel => ({ at, picture: within(shape, at) })
-  return { arrangement, before: panel(first, source), after: panel(second, output) }
+  const after = panel(second, output)
+  const size = { width: after.picture.width, height: after.picture.height }
+  return { arrangement, size, before: panel(first, source), after }
 }
 
 /** The largest even picture of a shape, in the middle. */
@@ -48,16 +52,18 @@ const evenHalf = (value: number): number => 2 * Math.floor(value / 4)
 
 /**
  * A piece of a chain, from the source's frames to both pictures in one. `before` and `after` are the filters that bring a
- * frame to the sizes that `BeforeAfter` says, in yuv420p.
+ * frame to the sizes that `BeforeAfter` says, in yuv420p; `name` sets its labels apart from another's in the same graph.
  */
 export const beforeAfterFilters = (
   { after, arrangement, before }: BeforeAfter,
-  filters: { readonly before: ReadonlyArray<string>; readonly after: ReadonlyArray<string> }
+  filters: { readonly before: ReadonlyArray<string>; readonly after: ReadonlyArray<string> },
+  name = ""
 ): string => {
   const pad = ({ at, picture }: Panel) => `pad=${at.width}:${at.height}:${picture.x}:${picture.y}:black`
   return (
-    `split[source][edited];\n[source]${[...filters.before, pad(before)].join(",\n")}[before];\n`
-    + `[edited]${[...filters.after, pad(after)].join(",\n")}[after];\n[before][after]${arrangement}`
+    `split[source${name}][edited${name}];\n[source${name}]${[...filters.before, pad(before)].join(",\n")}[before${name}];\n`
+    + `[edited${name}]${[...filters.after, pad(after)].join(",\n")}[after${name}];\n`
+    + `[before${name}][after${name}]${arrangement}`
   )
 }
 

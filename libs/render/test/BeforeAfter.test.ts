@@ -20,11 +20,13 @@ describe("before and after", () => {
   it("are side by side, or one above the other where they are larger so", () => {
     assert.deepStrictEqual(beforeAfter({ width: 1920, height: 1080 }, { width: 1280, height: 720 }), {
       arrangement: "hstack",
+      size: { width: 640, height: 360 },
       before: { at: { x: 0, y: 0, width: 640, height: 720 }, picture: { x: 0, y: 180, width: 640, height: 360 } },
       after: { at: { x: 640, y: 0, width: 640, height: 720 }, picture: { x: 0, y: 180, width: 640, height: 360 } }
     })
     assert.deepStrictEqual(beforeAfter({ width: 1920, height: 1080 }, { width: 720, height: 1280 }), {
       arrangement: "vstack",
+      size: { width: 360, height: 640 },
       before: { at: { x: 0, y: 0, width: 720, height: 640 }, picture: { x: 0, y: 116, width: 720, height: 406 } },
       after: { at: { x: 0, y: 640, width: 720, height: 640 }, picture: { x: 180, y: 0, width: 360, height: 640 } }
     })

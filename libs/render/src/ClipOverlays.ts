@@ -1,0 +1,44 @@
+import type { RenderSpec, SpecClip } from "@reelay/contracts/RenderSpec"
+import { type BeforeAfter, beforeAfter, beforeAfterLabels } from "./BeforeAfter.ts"
+import { drawingOf } from "./OverlayTimeline.ts"
+import type { Section } from "./Sections.ts"
+import { sourceOf } from "./Spec.ts"
+import type { CanonicalObject } from "./TaskKey.ts"
+import { outputColor } from "./VideoGraph.ts"
+
+/** Scripts for the frames of one chunk, each to be drawn over what the one before it left. */
+export interface DrawnOver {
+  /** Over the clip's picture. */
+  readonly picture: ReadonlyArray<string>
+  /** Over source and result together; none where only the result is shown. */
+  readonly both: ReadonlyArray<string>
+}
+
+export interface ClipOverlays {
+  /** Where source and result are, in an export of both. */
+  readonly beside: BeforeAfter | null
+  over(section: Section, from: number, to: number): DrawnOver
+}
+
+/** What an export draws over a clip's frames. Reads its captions once: to be kept while they are asked for chunk by chunk. */
+export const clipOverlays = (spec: RenderSpec, clip: SpecClip): ClipOverlays => {
+  const { target, type } = spec
+  const { picture } = sourceOf(spec, clip).media
+  const canvas = { size: { width: target.width, height: target.height }, color: outputColor(picture) }
+  const beside = type === "before_after" ? beforeAfter(picture, canvas.size) : null
+  const over = beside === null ? canvas : { ...canvas, size: beside.size }
+  const drawing = drawingOf(clip, type, over, target.frameRate)
+  return {
+    beside,
+    over: (section, from, to) => ({
+      picture: drawing.scripts(section, from, to),
+      both: beside === null ? [] : [beforeAfterLabels(beside, canvas, to - from)]
+    })
+  }
+}
+
+/** What of it a chunk's key covers: all that it shows. Nothing is said where nothing is drawn. */
+export const drawnFacts = ({ both, picture }: DrawnOver): CanonicalObject => ({
+  ...(picture.length === 0 ? {} : { drawn: picture }),
+  ...(both.length === 0 ? {} : { beside: both })
+})
