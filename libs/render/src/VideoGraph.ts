@@ -57,7 +57,7 @@ export interface DissolveGraphInput {
 /**
  * The second picture (of the second input) over the first, as opaque as it has become: (at + k + 1) / (of + 1) in frame k.
  * Both count their frames, and the end of either is the end: one that is missing makes the count wrong, not the picture.
- * (xfade in ffmpeg 5.1 forgets the frames that wait when its first input ends, and goes on with the second alone.)
+ * (xfade goes on with the second alone when the first is short, and does not end when the second is.)
  */
 export const dissolveGraph = ({ at, first, of, pixelFormat, second }: DissolveGraphInput): string => {
   const rate = first.target.frameRate
