@@ -179,6 +179,20 @@ describe("overlays", () => {
       assert.isAtLeast(height({ frames }), height(one) + 8)
     })
 
+    it("captions in the direction of their letters", async () => {
+      const caption = async (said: string) => {
+        const { frames } = await draw(scriptsOf([captions("srt", cue(said))], 0, 1), 1)
+        return frames[0] ?? assert.fail()
+      }
+      // A Hebrew sentence goes from right to left, and the Latin word at its end stands at the left.
+      const [hebrew, latin] = [await caption("שלום MMM"), await caption("MMM שלום")]
+      const count = (differs: (i: number) => boolean) => hebrew.pixels.filter((_, i) => differs(i)).length
+      const ink = count((i) => Math.abs((hebrew.pixels[i] ?? 0) - GROUND) > 40)
+      const apart = count((i) => Math.abs((hebrew.pixels[i] ?? 0) - (latin.pixels[i] ?? 0)) > 40)
+      assert.isAbove(ink, 100)
+      assert.isBelow(apart, ink / 5)
+    })
+
     it("captions where a cue says", async () => {
       const where = async (settings: string) => {
         const { frames } = await draw(
