@@ -18,6 +18,15 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>()("Database
     const why = this.cause instanceof Error ? `: ${rootOf(this.cause).message}` : ""
     return `${this.query}: ${this.reason}${this.constraint === null ? "" : ` (${this.constraint})`}${why}`
   }
+  /**
+   * Whether nobody was there: no connection to be had, or one that ended. Then whoever else asks hears the same. Else
+   * Postgres is there and judged this statement, be it that it gave it up (its time-out, a deadlock, want of memory).
+   */
+  get isAway(): boolean {
+    if (this.reason !== "unavailable") return false
+    const code = this.cause instanceof Error ? property(rootOf(this.cause), "code") : null
+    return code === null || UNREACHABLE.has(code) || hasNoSession(code)
+  }
 }
 
 const UNREACHABLE = new Set([
@@ -42,6 +51,9 @@ const UNREACHABLE = new Set([
  */
 const passes = (state: string): boolean =>
   ["08", "40", "53", "57", "58"].includes(state.slice(0, 2)) || state === "55P03" || state === "25006"
+
+/** Of those, the ones by which a session ends or does not begin: 57P… but not 57014 (cancelled), too many connections. */
+const hasNoSession = (state: string): boolean => state.startsWith("08") || state.startsWith("57P") || state === "53300"
 
 /** drizzle wraps what the driver threw. */
 const rootOf = (error: Error): Error => (error.cause instanceof Error ? rootOf(error.cause) : error)

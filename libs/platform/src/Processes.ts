@@ -29,6 +29,7 @@ export interface Child {
   readonly pid: number
   /** What it wrote to standard error: the beginning (4 KiB) and the end (8 KiB). */
   readonly said: () => { readonly all: string; readonly tail: string }
+  /** Dies of what its reader threw, and by then the process is gone. */
   readonly ended: Effect.Effect<Ended>
   readonly kill: (signal: "SIGTERM" | "SIGKILL") => void
 }
@@ -63,6 +64,7 @@ const environment = (): Record<string, string> => {
 export class Processes extends Context.Service<
   Processes,
   {
+    /** Where `onStdout` throws, the process is killed, and `onStdout` hears no more of it. */
     start(command: Command, onStdout: (text: string) => void): Effect.Effect<Child, CannotStart, Scope.Scope>
     /** Runs a short program to its end. Its output is cut at 64 MiB, or handed to `onStdout` and not kept. */
     collect(
@@ -118,7 +120,17 @@ export class Processes extends Context.Service<
                 ...(command.cwd === undefined ? {} : { cwd: command.cwd })
               })
               const log = keepEnds()
-              subprocess.stdout.setEncoding("utf8").on("data", onStdout)
+              let fault: { readonly thrown: unknown } | null = null
+              subprocess.stdout.setEncoding("utf8").on("data", (text: string) => {
+                if (fault !== null) return
+                try {
+                  onStdout(text)
+                } catch (thrown) {
+                  // Out of a listener it would end the whole service.
+                  fault = { thrown }
+                  subprocess.kill("SIGKILL")
+                }
+              })
               subprocess.stderr.setEncoding("utf8").on("data", log.add)
               let gone = false
               const settled = subprocess.then((result): Ended & { readonly cause: unknown } => {
@@ -131,7 +143,10 @@ export class Processes extends Context.Service<
                 return yield* new CannotStart({ cause })
               }
               yield* ledger.note(pid)
-              const done = Effect.promise(() => settled)
+              const done = Effect.flatMap(
+                Effect.promise(() => settled),
+                (ended) => (fault === null ? Effect.succeed(ended) : Effect.die(fault.thrown))
+              )
               const child: Child & { readonly gone: () => boolean } = {
                 pid,
                 said: log.read,
@@ -144,7 +159,7 @@ export class Processes extends Context.Service<
             (child) =>
               Effect.gen(function* () {
                 if (!child.gone()) child.kill("SIGTERM")
-                yield* child.ended
+                yield* Effect.exit(child.ended)
                 // Whatever it started is in its group; the leader's end does not end them.
                 yield* Effect.sync(() => {
                   try {
