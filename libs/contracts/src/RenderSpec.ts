@@ -32,6 +32,7 @@ export const SpecClip = Schema.Struct({
   frames: Positive,
   crop: Schema.NullOr(Crop),
   speed: Schema.Array(SpeedSegment),
+  /** Into the next clip of the same file; the last one's leads nowhere (libs/render/src/Sequence.ts). */
   transition: Transition,
   overlays: Schema.Array(Overlay)
 })

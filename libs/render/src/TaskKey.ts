@@ -2,13 +2,7 @@ import { TaskKey } from "@reelay/contracts/Ids"
 import { createHash } from "node:crypto"
 
 /** Plain data that has one canonical form. Only whole numbers: their text never depends on who wrote it. */
-export type Canonical =
-  | null
-  | boolean
-  | number
-  | string
-  | ReadonlyArray<Canonical>
-  | CanonicalObject
+export type Canonical = null | boolean | number | string | ReadonlyArray<Canonical> | CanonicalObject
 export interface CanonicalObject {
   readonly [name: string]: Canonical
 }

@@ -171,7 +171,7 @@ describe("a transition", () => {
             )
             assert.isAtLeast(pieces.length, 2, "the transition is in pieces")
           }
-          const { outputs } = await runPlan(plan, paths(), `${folder}/${name.replaceAll(" ", "-")}-${rate.num}`)
+          const { outputs } = await runPlan(plan, paths(), `${folder}/${name}-${rate.num}`, "outputs")
           const shown = await planesOf(outputs[0]?.path ?? "", WIDTH, HEIGHT)
           const recipe = recipeOf(spec, sources)
           assert.strictEqual(shown.length, recipe.length)
