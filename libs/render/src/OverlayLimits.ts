@@ -24,6 +24,39 @@ const AT_ONCE = { cues: 32, script: 1000 } as const
 /** Area of all that is drawn on one picture, in picture heights squared: a gigabyte of bitmaps at 1080p. */
 const LARGEST = 200
 
+/** Characters of all the overlays of an export: they are read when it is planned, by who plans for everybody. */
+const ALL_TEXT = 4_194_304
+/** Of a clip: each is reckoned for every frame. */
+const HIGHLIGHTS = 8
+
+export interface OverlayRefusal {
+  /** Positions. */
+  readonly clip: number
+  readonly overlay: number
+  readonly detail: string
+}
+
+/** Everything about the overlays of an export's clips that cannot be. */
+export const overlayRefusals = (
+  clips: ReadonlyArray<{ readonly overlays: ReadonlyArray<Overlay> }>
+): ReadonlyArray<OverlayRefusal> => {
+  let written = 0
+  return clips.flatMap(({ overlays }, clip) => {
+    let highlights = 0
+    return overlays.flatMap((one, overlay): ReadonlyArray<OverlayRefusal> => {
+      written += "text" in one ? one.text.length : 0
+      if (one.type === "highlight") highlights++
+      const detail =
+        written > ALL_TEXT
+          ? `all texts and captions together have at most ${ALL_TEXT} characters`
+          : highlights > HIGHLIGHTS
+            ? `a clip has at most ${HIGHLIGHTS} highlights`
+            : overlayRefusal(one)
+      return detail === null ? [] : [{ clip, overlay, detail }]
+    })
+  })
+}
+
 export const captionTrack = ({ format, text }: Captions, color: OutputColor): CaptionTrack =>
   format === "ass" ? { _tag: "script", ...parseAss(text, color) } : { _tag: "cues", ...parseCaptions(format, text) }
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
 import { type Cue, parseCaptions } from "../src/Captions.ts"
-import { overlayRefusal } from "../src/OverlayLimits.ts"
+import { overlayRefusal, overlayRefusals } from "../src/OverlayLimits.ts"
 
 const said = ({ lines }: Cue) => lines.map((line) => line.map((span) => span.text).join("")).join("|")
 const brief = (cues: ReadonlyArray<Cue>) => cues.map((cue) => [cue.start / 1e6, cue.end / 1e6, said(cue)])
@@ -166,5 +166,24 @@ describe("captions", () => {
       color: "#ffffff"
     } as const
     assert.strictEqual(overlayRefusal(huge), "a text is too large for its length")
+  })
+
+  it("and all else that is drawn are refused by where they are, when they are too many", () => {
+    const srt = (text: string) => ({ type: "captions", format: "srt", text }) as const
+    const window = { time: 0, x: 0, y: 0, width: 0.5, height: 0.5 }
+    const highlight = { type: "highlight", shape: "ellipse", keyframes: [window] } as const
+    const long = srt(`00:00:01,000 --> 00:00:02,000\nx${"\n".repeat(1_000_000)}`)
+    assert.deepStrictEqual(overlayRefusals([{ overlays: [highlight, srt("")] }, { overlays: [long] }]), [])
+    assert.deepStrictEqual(overlayRefusals([{ overlays: [highlight, srt("x")] }]), [
+      { clip: 0, overlay: 1, detail: "there are no captions in it: line 1 is not part of any caption" }
+    ])
+    const many = [{ overlays: [long, long] }, { overlays: [long, long, long] }]
+    assert.deepStrictEqual(
+      overlayRefusals(many).map(({ clip, overlay }) => [clip, overlay]),
+      [[1, 2]]
+    )
+    assert.deepStrictEqual(overlayRefusals([{ overlays: Array.from({ length: 9 }, () => highlight) }]), [
+      { clip: 0, overlay: 8, detail: "a clip has at most 8 highlights" }
+    ])
   })
 })
