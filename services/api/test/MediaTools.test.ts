@@ -59,6 +59,13 @@ describe("media tools that are up to no good", () => {
     MediaTools.use((tools) =>
       tools.ffprobe({ argv: [media], reads: [media], folder: null, timeoutSeconds: 20, ...run })
     )
+  const refusedBy = (env: Readonly<Record<string, string>>) =>
+    Effect.runPromise(
+      Ingest.use((ingest) => ingest.examine(media)).pipe(
+        Effect.flip,
+        Effect.provide(Ingest.layer.pipe(Layer.provide(toolsWith(env))))
+      )
+    )
   const toNothing = () => until("nothing to run", async () => processesIn(clips.folder).length === 0)
 
   for (const sandbox of modes) {
@@ -72,14 +79,16 @@ describe("media tools that are up to no good", () => {
         }
         const error = await Effect.runPromise(Effect.flip(probe()).pipe(Effect.provide(toolsWith(env))))
         assert.strictEqual(error.reason, "memory", error.stderr)
-        const refused = await Effect.runPromise(
-          Ingest.use((ingest) => ingest.examine(media)).pipe(
-            Effect.flip,
-            Effect.provide(Ingest.layer.pipe(Layer.provide(toolsWith(env))))
-          )
-        )
+        const refused = await refusedBy(env)
         assert.strictEqual(refused._tag, "UnsupportedMedia")
         assert.match(refused.detail ?? "", /memory/)
+      })
+
+      it("one that the machine killed, for want of memory as a rule, says nothing of the file", async () => {
+        const env = { REELAY_SANDBOX: sandbox, REELAY_FFPROBE: await standIn("victim", "kill -KILL $$") }
+        const error = await Effect.runPromise(Effect.flip(probe()).pipe(Effect.provide(toolsWith(env))))
+        assert.strictEqual(error.reason, "killed", error.stderr)
+        assert.strictEqual((await refusedBy(env))._tag, "Unavailable")
       })
 
       it("one that hangs, and does not hear SIGTERM, is stopped", async () => {
@@ -105,6 +114,28 @@ describe("media tools that are up to no good", () => {
       })
     })
   }
+
+  it("one that says more of a file than anybody should have to keep is not listened to", async () => {
+    const tool = await standIn(
+      "chatty",
+      `echo '{"streams": ['\nhead -c 16777216 /dev/zero | tr "\\0" " "\n${forever()}`
+    )
+    const refused = await refusedBy({ REELAY_FFPROBE: tool, REELAY_SANDBOX: "off" })
+    assert.strictEqual(refused._tag, "UnsupportedMedia")
+    assert.match(refused.detail ?? "", /too much/)
+    await toNothing()
+  })
+
+  it("one whose words cannot be taken in ends with an error, and the api goes on", async () => {
+    const tool = await standIn("talker", "while echo more; do :; done")
+    const onText = () => {
+      throw new RangeError("Invalid string length")
+    }
+    const tools = toolsWith({ REELAY_FFPROBE: tool, REELAY_SANDBOX: "off" })
+    const error = await Effect.runPromise(Effect.flip(probe({ onText })).pipe(Effect.provide(tools)))
+    assert.deepInclude(error, { reason: "unread", stderr: "RangeError: Invalid string length" })
+    await toNothing()
+  })
 
   it("one that is not there is not the file's fault", async () => {
     const tools = toolsWith({ REELAY_FFPROBE: "/nowhere/ffprobe", REELAY_SANDBOX: "off" })

@@ -32,6 +32,8 @@ const HEAD_PACKETS = 32
  * some 60 bytes each with what is reckoned from them.
  */
 const MAX_PACKETS = 6_000_000
+/** Characters of JSON about a file and its streams, usually some thousand. It is kept until it is whole. */
+const MAX_HEADER = 8 * 1024 * 1024
 
 const POSTER_WIDTH = 640
 
@@ -55,21 +57,22 @@ export class Ingest extends Context.Service<
         path: string,
         timeoutSeconds: number,
         args: ReadonlyArray<string>,
-        onText: (text: string) => void
+        onText: (text: string) => void,
+        maxText?: number
       ) =>
         tools.ffprobe({
           argv: ["-v", "error", ...mediaInput, ...args, "-i", fileUrl(path)],
           reads: [path],
           folder: null,
           timeoutSeconds,
-          onText
+          onText,
+          ...(maxText === undefined ? {} : { maxText })
         })
 
       const header = Effect.fnUntraced(function* (path: string) {
         let json = ""
-        yield* probe(path, HEADER_TIMEOUT, ["-show_format", "-show_streams", "-of", "json"], (text) => {
-          json += text
-        })
+        const keep = (text: string) => void (json += text)
+        yield* probe(path, HEADER_TIMEOUT, ["-show_format", "-show_streams", "-of", "json"], keep, MAX_HEADER)
         return yield* decodeReport(json).pipe(Effect.mapError(() => refusal("This file cannot be read as a video.")))
       })
 
@@ -240,7 +243,8 @@ const orRefuse = <A>(result: Facts.OrRefusal<A>) => Effect.fromResult(Result.map
 /** What a tool could not do, said for the person who brought the file. */
 const translated = <A>(effect: Effect.Effect<A, UnsupportedMedia | ToolError>) =>
   Effect.catchTag(effect, "ToolError", (error) =>
-    Effect.logInfo("a media tool refused a file").pipe(
+    // A reader that throws may be our mistake.
+    (error.reason === "unread" ? Effect.logError : Effect.logInfo)("a media tool refused a file").pipe(
       Effect.annotateLogs({ reason: error.reason, stderr: error.stderr }),
       Effect.andThen(Effect.fail(verdictOn(error)))
     )
@@ -250,11 +254,15 @@ const verdictOn = (error: ToolError): UnsupportedMedia | Unavailable => {
   switch (error.reason) {
     case "missing":
       return new Unavailable({ detail: "The tools that read media are not there.", missing: ["ffmpeg"] })
+    case "killed":
+      return new Unavailable({ detail: "Reading this file was broken off: try again a little later." })
     case "timeout":
-    case "too_much":
       return refusal("Reading this file took too long.")
+    case "too_much":
+      return refusal("There is too much in this file to be read as a video.")
     case "memory":
       return refusal("Reading this file takes more memory than one file is given.")
+    case "unread":
     case "failed":
       return refusal("This file cannot be read as a video.")
   }

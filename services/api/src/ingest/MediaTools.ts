@@ -4,12 +4,13 @@ import { Sandbox, sandboxMode } from "@reelay/platform/Sandbox"
 import { Config, Context, Deferred, Effect, Layer, Schema } from "effect"
 
 /**
- * A tool did not do its work: it said no (`failed`, with what it said), took too long, said too much, wanted more memory
- * than one file is given, or cannot be run.
+ * A tool did not do its work: it said no (`failed`, with what it said), took too long, said too much or what its reader
+ * could not take in (`unread`), wanted more memory than one file is given, was killed (by a machine that has none left, as
+ * a rule), or cannot be run.
  */
 export class ToolError extends Schema.TaggedError<ToolError>()("ToolError", {
-  reason: Schema.Literals(["failed", "timeout", "too_much", "memory", "missing"]),
-  /** The end of its standard error. For logs: it names local paths. */
+  reason: Schema.Literals(["failed", "timeout", "too_much", "unread", "memory", "killed", "missing"]),
+  /** The end of its standard error, or what went wrong here. For logs: it names local paths. */
   stderr: Schema.String
 }) {}
 
@@ -19,12 +20,13 @@ export interface Run {
   readonly reads: ReadonlyArray<string>
   readonly folder: string | null
   readonly timeoutSeconds: number
-  /** Gets standard output, piece by piece. */
+  /** Gets standard output, piece by piece: `maxText` characters of it at most (1 GiB). */
   readonly onText?: (text: string) => void
+  readonly maxText?: number
 }
 
 const MiB = 1024 * 1024
-const MAX_OUTPUT = 1024 * MiB
+const MAX_TEXT = 1024 * MiB
 /** A poster is less than one. */
 const MAX_FILE = 64 * MiB
 /** Address space. An 8K film of ten bits takes less than a quarter of it on two cores; each further core adds a picture or two. */
@@ -59,17 +61,19 @@ export class MediaTools extends Context.Service<
         const { confine } = yield* Sandbox
         const limits = { memoryBytes, fileBytes: MAX_FILE }
         const run = (file: string) =>
-          Effect.fn("MediaTools.run")(function* ({ argv, folder, onText, reads, timeoutSeconds }: Run) {
+          Effect.fn("MediaTools.run")(function* (given: Run) {
+            const { argv, folder, maxText = MAX_TEXT, onText, reads, timeoutSeconds } = given
             const stopped = yield* Deferred.make<"timeout" | "too_much">()
             let heard = 0
             const child = yield* processes
               .start(confine({ file, args: argv, limits }, { reads, folder, devices: false }), (text) => {
                 heard += text.length
-                if (heard > MAX_OUTPUT) Deferred.doneUnsafe(stopped, Effect.succeed("too_much"))
+                if (heard > maxText) Deferred.doneUnsafe(stopped, Effect.succeed("too_much"))
                 else onText?.(text)
               })
               .pipe(Effect.mapError(({ cause }) => new ToolError({ reason: "missing", stderr: String(cause) })))
             const why = yield* child.ended.pipe(
+              Effect.catchDefect((thrown) => new ToolError({ reason: "unread", stderr: String(thrown) })),
               Effect.map(reasonOf(() => child.said().all)),
               Effect.raceFirst(Deferred.await(stopped)),
               Effect.timeoutOrElse({
@@ -95,10 +99,14 @@ export class MediaTools extends Context.Service<
 const NOT_RUN = /^(?:bwrap|prlimit|setpriv): /m
 const NO_MEMORY = /cannot allocate memory|out of memory|memory exhausted|bad_alloc/i
 
+/** What bubblewrap, like a shell, ends with when SIGKILL ended what it wraps. */
+const KILLED = 128 + 9
+
 const reasonOf =
   (said: () => string) =>
   ({ exitCode, signal }: Ended): ToolError["reason"] | null => {
     if (exitCode === 0) return null
-    if (NO_MEMORY.test(said()) || signal === "SIGKILL") return "memory"
+    if (NO_MEMORY.test(said())) return "memory"
+    if (signal === "SIGKILL" || exitCode === KILLED) return "killed"
     return NOT_RUN.test(said()) ? "missing" : "failed"
   }
