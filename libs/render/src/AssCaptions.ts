@@ -5,7 +5,6 @@ import { type AssEvent, type AssScript, type AssStyle, FRAME_MILLIS } from "./As
 import { shown } from "./AssText.ts"
 import type { Issue } from "./Captions.ts"
 import type { Size } from "./Crop.ts"
-import type { OutputColor } from "./VideoGraph.ts"
 
 /**
  * Somebody's ASS (or SSA) file, of which everything that libass gets is written anew: its resolution, its styles, what is
@@ -33,16 +32,13 @@ export interface UserLine {
 const LONGEST = 65_536
 const STYLES = 500
 
-export const parseAss = (
-  text: string,
-  color: OutputColor
-): { readonly script: UserScript; readonly issues: ReadonlyArray<Issue> } => {
+export const parseAss = (text: string): { readonly script: UserScript; readonly issues: ReadonlyArray<Issue> } => {
   const issues: Array<Issue> = []
   const rows = rowsOf(text)
   const info = new Map(
     rows.filter((row) => row.section === "script info").map(({ name, value }) => [name.toLowerCase(), value.trim()])
   )
-  const styles = stylesIn(rows, color)
+  const styles = stylesIn(rows)
   const named = new Map(styles.map((style) => [style.name, style]))
   const resolution = resolutionOf(info)
   const lines: Array<UserLine> = []
@@ -62,7 +58,7 @@ export const parseAss = (
       const margin = (of: string) => whole(fields.get(of) ?? "", 0, 16_384)
       const style = named.get(styleName(fields.get("style") ?? "")) ?? styles[0]
       if ((fields.get("effect") ?? "").trim() !== "") say("has an effect, which is left out")
-      const { moves, parts } = overridden(said, { color, styles: named })
+      const { moves, parts } = overridden(said, named)
       lines.push({
         start,
         end,
@@ -162,7 +158,7 @@ const resolutionOf = (info: ReadonlyMap<string, string>): Size => {
 }
 
 /** At least one. */
-const stylesIn = (rows: ReadonlyArray<Row>, color: OutputColor): readonly [AssStyle, ...ReadonlyArray<AssStyle>] => {
+const stylesIn = (rows: ReadonlyArray<Row>): readonly [AssStyle, ...ReadonlyArray<AssStyle>] => {
   const styles: Array<AssStyle> = []
   let format: ReadonlyArray<string> = []
   for (const { name, section, value } of rows) {
@@ -170,10 +166,10 @@ const stylesIn = (rows: ReadonlyArray<Row>, color: OutputColor): readonly [AssSt
     if (!old && section !== "v4+ styles" && section !== "v4 styles+") continue
     if (name === "Format") format = fieldsOf(value)
     if (name === "Style" && format.length > 0 && styles.length < STYLES) {
-      styles.push(styleOf(fieldMap(format, value), old, color))
+      styles.push(styleOf(fieldMap(format, value), old))
     }
   }
-  const [first = styleOf(new Map(), false, color), ...others] = styles
+  const [first = styleOf(new Map(), false), ...others] = styles
   return [first, ...others]
 }
 
@@ -183,14 +179,14 @@ const styleName = (text: string): string =>
     .trim()
     .slice(0, 64)
 
-const styleOf = (fields: ReadonlyMap<string, string>, old: boolean, output: OutputColor): AssStyle => {
+const styleOf = (fields: ReadonlyMap<string, string>, old: boolean): AssStyle => {
   const field = (name: string) => (fields.get(name) ?? "").trim()
   const value = (name: string, least: number, most: number, otherwise: number) =>
     real(field(name), least, most, otherwise)
   const painted = (name: string, otherwise: string) => {
     const given = field(name) === "" ? otherwise : field(name)
     const alpha = old ? 0 : (numberOfHex(given) >>> 24) & 0xff
-    return `&H${alpha.toString(16).padStart(2, "0").toUpperCase()}${assColor(rgbOf(given), output).slice(2, -1)}`
+    return `&H${alpha.toString(16).padStart(2, "0").toUpperCase()}${assColor(rgbOf(given)).slice(2, -1)}`
   }
   const on = (name: string) => whole(field(name), -900, 900) !== 0 && field(name) !== ""
   return {

@@ -1,6 +1,5 @@
 import { assColor } from "./AssColor.ts"
 import type { AssStyle } from "./AssScript.ts"
-import type { OutputColor } from "./VideoGraph.ts"
 
 /**
  * Commands within the text of somebody's ASS file, read and written anew: those that are known, with values within what
@@ -68,15 +67,12 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(
 const NAMES = [...KINDS.keys()].toSorted((a, b) => b.length - a.length)
 const MOVING = new Set(["t", "move", "fad", "fade", "k", "K", "kf", "ko"])
 
-export interface Reading {
-  readonly color: OutputColor
-  /** By their names. */
-  readonly styles: ReadonlyMap<string, AssStyle>
-}
+/** By their names. */
+type Styles = ReadonlyMap<string, AssStyle>
 
 const PIECES = /\\[{}]|\{([^}]*)\}/gu
 
-export const overridden = (text: string, reading: Reading): Overridden => {
+export const overridden = (text: string, styles: Styles): Overridden => {
   const parts: Array<Part> = []
   const seen = new Set<string>()
   let drawing = false
@@ -90,7 +86,7 @@ export const overridden = (text: string, reading: Reading): Overridden => {
     if (block === undefined) parts.push(found[0])
     else {
       const tags = tagsIn(block)
-      const written = tags.flatMap((tag) => writtenTag(tag, reading, true))
+      const written = tags.flatMap((tag) => writtenTag(tag, styles, true))
       for (const { name, value } of tags) {
         seen.add(name)
         if (name === "p") drawing = numberIn(value) > 0
@@ -151,7 +147,7 @@ const endOfTag = (block: string, from: number): number => {
 }
 
 /** The tag as libass gets it; nothing when its value is none. */
-const writtenTag = ({ name, value }: Tag, reading: Reading, outermost: boolean): ReadonlyArray<Part> => {
+const writtenTag = ({ name, value }: Tag, styles: Styles, outermost: boolean): ReadonlyArray<Part> => {
   const kind = KINDS.get(name)
   if (kind === undefined) return []
   const tag = (written: string): ReadonlyArray<Part> => [`\\${name}${written}`]
@@ -159,13 +155,13 @@ const writtenTag = ({ name, value }: Tag, reading: Reading, outermost: boolean):
     case "number":
       return value === "" ? tag("") : tag(bounded(value, kind.least, kind.most))
     case "color":
-      return value === "" ? tag("") : tag(assColor(rgbOf(value), reading.color))
+      return value === "" ? tag("") : tag(assColor(rgbOf(value)))
     case "alpha":
       return value === "" ? tag("") : tag(`&H${(numberOfHex(value) & 0xff).toString(16).padStart(2, "0")}&`)
     case "font":
       return tag(fontName(value))
     case "style":
-      return tag(reading.styles.has(value) ? value : "")
+      return tag(styles.has(value) ? value : "")
     case "karaoke":
       return [`\\${name}`, { millis: 10 * numberIn(value), unit: 10 }]
     case "clip":
@@ -179,7 +175,7 @@ const writtenTag = ({ name, value }: Tag, reading: Reading, outermost: boolean):
       )
     }
     case "change":
-      return outermost ? change(value, reading) : []
+      return outermost ? change(value, styles) : []
   }
 }
 
@@ -190,14 +186,14 @@ const bracketed = (name: string, values: ReadonlyArray<Part>): ReadonlyArray<Par
 ]
 
 /** `\t([t1,t2,][accel,]commands)` */
-const change = (value: string, reading: Reading): ReadonlyArray<Part> => {
+const change = (value: string, styles: Styles): ReadonlyArray<Part> => {
   const inner = value.replace(/^\(/u, "").replace(/\)$/u, "")
   const commands = inner.indexOf("\\")
   if (commands < 0) return []
   const given = inner.slice(0, commands).split(",").slice(0, -1)
   const times = given.length >= 2 ? given.slice(0, 2).map(millisOf) : []
   const pace = given.length % 2 === 1 ? [bounded(given.at(-1) ?? "", 0, 100)] : []
-  const changed = tagsIn(inner.slice(commands)).flatMap((tag) => writtenTag(tag, reading, false))
+  const changed = tagsIn(inner.slice(commands)).flatMap((tag) => writtenTag(tag, styles, false))
   return changed.length === 0 ? [] : ["\\t(", ...[...times, ...pace].flatMap((one) => [one, ","]), ...changed, ")"]
 }
 

@@ -1,6 +1,5 @@
 import type { Rational } from "@reelay/contracts/Quantity"
 import type { Size } from "./Crop.ts"
-import type { OutputColor } from "./VideoGraph.ts"
 
 /**
  * A script as libass reads it, in frames. A chunk's frames go past the `ass` filter on a clock of their own, a tenth of
@@ -112,14 +111,10 @@ const clock = (frame: number): string => {
 
 /**
  * Filters that draw scripts (files that we wrote) over a chunk's frames, for a chain: the first frame to come has to be
- * the chunk's first. Takes and gives yuv420p, limited range, in the colours it says; frames come out counted in 1/`rate`,
+ * the chunk's first. Takes and gives yuv420p, limited range, BT.709; frames come out counted in 1/`rate`,
  * from 0.
  */
-export const overlayFilters = (
-  paths: ReadonlyArray<string>,
-  rate: Rational,
-  { matrix }: Pick<OutputColor, "matrix">
-): ReadonlyArray<string> =>
+export const overlayFilters = (paths: ReadonlyArray<string>, rate: Rational): ReadonlyArray<string> =>
   paths.length === 0
     ? []
     : [
@@ -130,7 +125,7 @@ export const overlayFilters = (
         ...paths.map((path) => `ass=filename=${filterValue(path)}`),
         `settb=${rate.den}/${rate.num}`,
         "setpts=N",
-        `setparams=range=tv:colorspace=${matrix}`
+        "setparams=range=tv:colorspace=bt709"
       ]
 
 /** A value of a filter's option: what filters take apart, then what graphs take apart, and blanks, which they trim. */

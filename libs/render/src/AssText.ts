@@ -1,3 +1,5 @@
+import { assColor } from "./AssColor.ts"
+
 /**
  * Text that people wrote as text of an ASS event in which nothing is a command. libass reads three things in text:
  * `{…}` (commands), `\N \n \h` (breaks and blanks) and `\{ \}` (braces themselves). There is no escape for a backslash:
@@ -39,14 +41,14 @@ export const literal = (line: string): string =>
 
 const SWITCHES = { bold: "b", italic: "i", underline: "u", strike: "s" } as const
 
-/** Lines of spans as an event's text. `colorOf` writes `#rrggbb` as ASS writes colours (AssColor.ts). */
-export const dialogue = (lines: ReadonlyArray<Line>, colorOf: (color: string) => string): string =>
-  lines.map((line) => line.map((span) => styled(span, colorOf)).join("")).join("\\N")
+/** Lines of spans as an event's text. */
+export const dialogue = (lines: ReadonlyArray<Line>): string =>
+  lines.map((line) => line.map((span) => styled(span)).join("")).join("\\N")
 
-const styled = (span: Span, colorOf: (color: string) => string): string => {
+const styled = (span: Span): string => {
   const on = Object.entries(SWITCHES).filter(([name]) => name in span && span[name as keyof typeof SWITCHES] === true)
   const before =
-    on.map(([, tag]) => `\\${tag}1`).join("") + (span.color === undefined ? "" : `\\1c${colorOf(span.color)}`)
+    on.map(([, tag]) => `\\${tag}1`).join("") + (span.color === undefined ? "" : `\\1c${assColor(span.color)}`)
   // `\1c` without a value is the style's own again.
   const after = on.map(([, tag]) => `\\${tag}0`).join("") + (span.color === undefined ? "" : "\\1c")
   const text = literal(span.text)

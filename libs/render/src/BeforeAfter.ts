@@ -1,6 +1,6 @@
 import { assText } from "./AssScript.ts"
 import type { Size } from "./Crop.ts"
-import { type Canvas, labelLook, type Rectangle, stylesFor } from "./OverlayLook.ts"
+import { labelLook, type Rectangle, stylesFor } from "./OverlayLook.ts"
 
 /**
  * Source and result in one picture of the output's size: side by side, or one above the other where both become larger
@@ -68,17 +68,17 @@ export const beforeAfterFilters = (
 }
 
 /** A script that says which is which in so many frames of a chunk, to be drawn over both. */
-export const beforeAfterLabels = ({ after, before }: BeforeAfter, canvas: Canvas, frames: number): string => {
+export const beforeAfterLabels = ({ after, before }: BeforeAfter, size: Size, frames: number): string => {
   const label = (text: string, { at, picture }: Panel) => ({
-    ...labelLook(text, canvas, { ...picture, x: at.x + picture.x, y: at.y + picture.y }),
+    ...labelLook(text, size, { ...picture, x: at.x + picture.x, y: at.y + picture.y }),
     from: 0,
     to: frames
   })
   return assText({
-    resolution: canvas.size,
+    resolution: size,
     wrap: 0,
     scaledBorder: true,
-    styles: stylesFor(canvas).filter(({ name }) => name === "Label"),
+    styles: stylesFor(size).filter(({ name }) => name === "Label"),
     events: [label("Before", before), label("After", after)]
   })
 }

@@ -4,7 +4,6 @@ import { drawingOf } from "./OverlayTimeline.ts"
 import type { Section } from "./Sections.ts"
 import { sourceOf } from "./Spec.ts"
 import type { CanonicalObject } from "./TaskKey.ts"
-import { outputColor } from "./VideoGraph.ts"
 
 /** Scripts for the frames of one chunk, each to be drawn over what the one before it left. */
 export interface DrawnOver {
@@ -24,15 +23,14 @@ export interface ClipOverlays {
 export const clipOverlays = (spec: RenderSpec, clip: SpecClip): ClipOverlays => {
   const { target, type } = spec
   const { picture } = sourceOf(spec, clip).media
-  const canvas = { size: { width: target.width, height: target.height }, color: outputColor(picture) }
-  const beside = type === "before_after" ? beforeAfter(picture, canvas.size) : null
-  const over = beside === null ? canvas : { ...canvas, size: beside.size }
-  const drawing = drawingOf(clip, type, over, target.frameRate)
+  const size = { width: target.width, height: target.height }
+  const beside = type === "before_after" ? beforeAfter(picture, size) : null
+  const drawing = drawingOf(clip, type, beside?.size ?? size, target.frameRate)
   return {
     beside,
     over: (section, from, to) => ({
       picture: drawing.scripts(section, from, to),
-      both: beside === null ? [] : [beforeAfterLabels(beside, canvas, to - from)]
+      both: beside === null ? [] : [beforeAfterLabels(beside, size, to - from)]
     })
   }
 }

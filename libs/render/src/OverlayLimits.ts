@@ -1,7 +1,6 @@
 import type { Overlay } from "@reelay/contracts/Edits"
 import { parseAss, type UserScript } from "./AssCaptions.ts"
 import { type Cue, type Issue, parseCaptions } from "./Captions.ts"
-import type { OutputColor } from "./VideoGraph.ts"
 
 /**
  * What overlays may ask of an encoder. Acceptance refuses what is beyond (`overlayRefusal`) and shows the issues of what is
@@ -57,8 +56,8 @@ export const overlayRefusals = (
   })
 }
 
-export const captionTrack = ({ format, text }: Captions, color: OutputColor): CaptionTrack =>
-  format === "ass" ? { _tag: "script", ...parseAss(text, color) } : { _tag: "cues", ...parseCaptions(format, text) }
+export const captionTrack = ({ format, text }: Captions): CaptionTrack =>
+  format === "ass" ? { _tag: "script", ...parseAss(text) } : { _tag: "cues", ...parseCaptions(format, text) }
 
 /** Why this cannot be drawn, for people; null when it can. */
 export const overlayRefusal = (overlay: Overlay): string | null => {
@@ -70,14 +69,11 @@ export const overlayRefusal = (overlay: Overlay): string | null => {
       if (overlay.text.length > LONGEST) return `a text has at most ${LONGEST} characters`
       return overlay.text.length * overlay.size ** 2 > LARGEST ? "a text is too large for its length" : null
     case "captions":
-      return trackRefusal(captionTrack(overlay, ANY_COLOR), overlay.text)
+      return trackRefusal(captionTrack(overlay), overlay.text)
     case "highlight":
       return null
   }
 }
-
-/** Colours have no say in whether something is refused. */
-const ANY_COLOR: OutputColor = { matrix: "bt709", primaries: "bt709", transfer: "bt709" }
 
 export const trackRefusal = (track: CaptionTrack, text: string): string | null => {
   const shown: ReadonlyArray<{ readonly start: number; readonly end: number }> =

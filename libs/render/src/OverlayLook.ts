@@ -4,17 +4,11 @@ import type { AssEvent, AssStyle } from "./AssScript.ts"
 import type { Cue } from "./Captions.ts"
 import type { Size } from "./Crop.ts"
 import { fitted, shortened } from "./TextFit.ts"
-import type { OutputColor } from "./VideoGraph.ts"
 
 /**
  * How what is drawn looks: sizes from the output's size, text within the inner 90 % of the picture (title safe), white on
  * a thin dark outline with a soft shadow, readable on any picture.
  */
-
-export interface Canvas {
-  readonly size: Size
-  readonly color: OutputColor
-}
 
 /** A part of the picture, in pixels. */
 export interface Rectangle extends Size {
@@ -55,8 +49,8 @@ const plain = {
 }
 
 /** The styles that events of ours name. */
-export const stylesFor = ({ color, size }: Canvas): ReadonlyArray<AssStyle> => {
-  const written = (opacity: number, name: string) => `&H${assAlpha(opacity)}${assColor(name, color).slice(2, -1)}`
+export const stylesFor = (size: Size): ReadonlyArray<AssStyle> => {
+  const written = (opacity: number, name: string) => `&H${assAlpha(opacity)}${assColor(name).slice(2, -1)}`
   const { x, y } = safe(size)
   const text: AssStyle = {
     ...plain,
@@ -108,12 +102,12 @@ export const stylesFor = ({ color, size }: Canvas): ReadonlyArray<AssStyle> => {
 
 type Looks = Omit<AssEvent, "from" | "to">
 
-export const captionLook = ({ lines, place }: Cue, { color, size }: Canvas): Looks => {
+export const captionLook = ({ lines, place }: Cue, size: Size): Looks => {
   const height = captionSize(size)
   const { margin, tags } = placed(place, size, height)
   const fit = fitted(lines, (size.width - 2 * margin) / height)
   const all = `${tags}${fit.scale === 1 ? "" : `\\fs${Math.round(height * fit.scale)}`}`
-  const text = dialogue(fit.lines, (name) => assColor(name, color))
+  const text = dialogue(fit.lines)
   return {
     layer: TEXT_LAYER,
     style: "Caption",
@@ -166,7 +160,7 @@ const placed = ({ align, alignment, line, position }: Cue["place"], size: Size, 
 export const textLook = (
   text: string,
   at: { readonly x: number; readonly y: number; readonly size: number; readonly color: string },
-  { color, size }: Canvas
+  size: Size
 ): Looks => {
   const [x, y] = [Math.round(at.x * size.width), Math.round(at.y * size.height)]
   const height = Math.max(1, Math.round(at.size * size.height))
@@ -175,7 +169,7 @@ export const textLook = (
   const shadow = opacity === 1 ? tenths(height * SHADOW) : 0
   const tags = [
     `\\pos(${x},${y})\\fs${height}\\bord${tenths(height * OUTLINE)}\\shad${shadow}`,
-    `\\1c${assColor(at.color, color)}`,
+    `\\1c${assColor(at.color)}`,
     ...(opacity === 1 ? [] : [`\\1a&H${assAlpha(opacity)}&\\3a&H${assAlpha(0.9 * opacity)}&`])
   ].join("")
   const lines = text.split("\n").map((line) => literal(line))
@@ -190,7 +184,7 @@ export const textLook = (
 }
 
 /** A name in the left upper corner of a part of the picture (of all of it), on one line. */
-export const labelLook = (text: string, { size }: Canvas, within: Rectangle = { x: 0, y: 0, ...size }): Looks => {
+export const labelLook = (text: string, size: Size, within: Rectangle = { x: 0, y: 0, ...size }): Looks => {
   const height = labelSize(size)
   const margin = safe(within)
   const room = (within.width - 2 * margin.x) / height
@@ -202,7 +196,7 @@ export const labelLook = (text: string, { size }: Canvas, within: Rectangle = { 
 }
 
 /** Everything is dimmed but for these paths. */
-export const shadeLook = (paths: ReadonlyArray<string>, scale: number, { size }: Canvas): Looks => ({
+export const shadeLook = (paths: ReadonlyArray<string>, scale: number, size: Size): Looks => ({
   layer: SHADE_LAYER,
   style: "Shade",
   text:

@@ -3,9 +3,9 @@ import { microsOf, type Rational } from "@reelay/contracts/Quantity"
 import type { SpecClip } from "@reelay/contracts/RenderSpec"
 import { type AssEvent, assText } from "./AssScript.ts"
 import { shown } from "./AssText.ts"
-import { timesOf } from "./Crop.ts"
+import { type Size, timesOf } from "./Crop.ts"
 import { CLIP_SCALE, type Highlight, shapes, shownBetween } from "./Highlight.ts"
-import { type Canvas, captionLook, labelLook, shadeLook, stylesFor, textLook } from "./OverlayLook.ts"
+import { captionLook, labelLook, shadeLook, stylesFor, textLook } from "./OverlayLook.ts"
 import { captionTrack, overlayRefusal, trackRefusal } from "./OverlayLimits.ts"
 import type { Section } from "./Sections.ts"
 import { floorDivide } from "./Timeline.ts"
@@ -38,11 +38,14 @@ interface Item {
 /** What shows a clip's overlays; `before_after` in the part that shows the result. */
 const DRAWN: ReadonlySet<ExportType> = new Set(["overlay", "before_after"])
 
-/** Reads everything once; `scripts` of the result is cheap. Throws for what acceptance refuses (OverlayLimits.ts). */
+/**
+ * For a picture of a size. Reads everything once; `scripts` of the result is cheap. Throws for what acceptance refuses
+ * (OverlayLimits.ts).
+ */
 export const drawingOf = (
   clip: Pick<SpecClip, "name" | "overlays">,
   type: ExportType,
-  canvas: Canvas,
+  size: Size,
   rate: Rational
 ): Drawing => {
   const items: Array<Item> = []
@@ -51,19 +54,19 @@ export const drawingOf = (
   for (const overlay of DRAWN.has(type) ? clip.overlays : []) {
     if (overlay.type === "highlight") highlights.push(overlay)
     else if (overlay.type === "captions") {
-      const track = captionTrack(overlay, canvas.color)
+      const track = captionTrack(overlay)
       refuse(trackRefusal(track, overlay.text))
       if (track._tag === "script") users.push(track.script)
-      else items.push(...track.cues.map((cue) => ({ during: cue, look: captionLook(cue, canvas) })))
+      else items.push(...track.cues.map((cue) => ({ during: cue, look: captionLook(cue, size) })))
     } else {
       refuse(overlayRefusal(overlay))
       if (overlay.type === "image") continue
       const during = { start: microsOf(overlay.start), end: microsOf(overlay.end) }
-      items.push({ during, look: textLook(shown(overlay.text), overlay, canvas) })
+      items.push({ during, look: textLook(shown(overlay.text), overlay, size) })
     }
   }
-  if (type === "annotate") items.push({ during: null, look: labelLook(clip.name, canvas) })
-  const styles = stylesFor(canvas)
+  if (type === "annotate") items.push({ during: null, look: labelLook(clip.name, size) })
+  const styles = stylesFor(size)
 
   return {
     scripts: (section, from, to) => {
@@ -74,7 +77,7 @@ export const drawingOf = (
         return when === null ? null : { from: Math.max(0, when.from), to: Math.min(length, when.to) }
       }
       const ours = [
-        ...shades(highlights, timesOf(section, rate, from, to), within, canvas),
+        ...shades(highlights, timesOf(section, rate, from, to), within, size),
         ...items.flatMap(({ during, look }) => {
           const when = during === null ? { from: 0, to: length } : within(during)
           return when === null ? [] : [{ ...look, ...when }]
@@ -82,7 +85,7 @@ export const drawingOf = (
       ]
       const named = new Set(ours.map((event) => event.style))
       const script = {
-        resolution: canvas.size,
+        resolution: size,
         wrap: 0,
         scaledBorder: true,
         styles: styles.filter((style) => named.has(style.name)),
@@ -106,7 +109,7 @@ const shades = (
   highlights: ReadonlyArray<Highlight>,
   times: ReadonlyArray<number>,
   within: (span: Span) => Frames | null,
-  canvas: Canvas
+  size: Size
 ): ReadonlyArray<AssEvent> => {
   const paths: Array<Array<string>> = times.map(() => [])
   for (const highlight of highlights) {
@@ -116,14 +119,14 @@ const shades = (
         ? { from: 0, to: times.length }
         : within({ start: microsOf(during.start), end: microsOf(during.end) })
     if (when === null) continue
-    for (const [i, path] of shapes(highlight, times.slice(when.from, when.to), canvas.size).entries()) {
+    for (const [i, path] of shapes(highlight, times.slice(when.from, when.to), size).entries()) {
       paths[when.from + i]?.push(path)
     }
   }
   const events: Array<AssEvent> = []
   for (const [frame, shown] of paths.entries()) {
     if (shown.length === 0) continue
-    const look = shadeLook(shown, CLIP_SCALE, canvas)
+    const look = shadeLook(shown, CLIP_SCALE, size)
     const before = events.at(-1)
     if (before !== undefined && before.to === frame && before.text === look.text) {
       events[events.length - 1] = { ...before, to: frame + 1 }

@@ -14,12 +14,11 @@ import { type Plane, similarity } from "./Reference.ts"
 
 const RATE = { num: 25, den: 1 }
 const SIZE = { width: 320, height: 180 }
-const COLOR = { matrix: "bt709", primaries: "bt709", transfer: "bt709" } as const
 
 const scriptsOf = (text: string, from: number, to: number, speed: ReadonlyArray<SpeedSegment> = []) => {
   const section = sectionsOf({ start: Micros.make(0), end: Micros.make(4_000_000), speed }, RATE)[0] ?? assert.fail()
   const overlays = [{ type: "captions", format: "ass", text } as const]
-  return drawingOf({ name: "", overlays }, "overlay", { size: SIZE, color: COLOR }, RATE).scripts(section, from, to)
+  return drawingOf({ name: "", overlays }, "overlay", SIZE, RATE).scripts(section, from, to)
 }
 
 const HEAD = `[Script Info]
@@ -110,7 +109,7 @@ describe("somebody's ASS file", () => {
       + "\\pos(1e9,-5)\\t(0,1,\\t(\\fs5)\\fs7)\\fad(100,999999999)}a, b {unclosed\r\n"
       + "Dialogue: 0:00:01.00,0:00:00.50,A,,back\r\nDialogue: 0:00:01.00,0:00:02.00,A,Banner;5,scrolls\r\n"
       + "Dialogue: 0:00:00.00,0:00:09.00,A,,{\\p1}m 0 0 l 1e9 99999999 x{\\p4}y 5 5 b {\\p0}text\r\n"
-    const { issues } = parseAss(text, COLOR)
+    const { issues } = parseAss(text)
     assert.deepStrictEqual(issues, [
       { line: 20, message: "ends before it begins" },
       { line: 21, message: "has an effect, which is left out" }
@@ -133,10 +132,10 @@ describe("somebody's ASS file", () => {
   it("of the older kind is understood too", () => {
     const text =
       "[Script Info]\nScriptType: v4.00\n[V4 Styles]\nFormat: Name, Fontname, Fontsize, PrimaryColour, TertiaryColour, Alignment\n"
-      + "Style: Default,Arial,20,65535,255,6\n[Events]\nFormat: Marked, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+      + "Style: Default,Arial,20,16777215,8421504,6\n[Events]\nFormat: Marked, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
       + "Dialogue: Marked=0,0:00:00.00,0:00:01.00,*Default,,0,0,0,,hello, world\n"
-    const { script } = parseAss(text, { ...COLOR, matrix: "smpte170m" })
-    assert.deepInclude(script.styles[0], { color: "&H0000FFFF", outlineColor: "&H000000FF", alignment: 8 })
+    const { script } = parseAss(text)
+    assert.deepInclude(script.styles[0], { color: "&H00FFFFFF", outlineColor: "&H00808080", alignment: 8 })
     assert.deepStrictEqual(script.lines[0]?.parts, ["hello, world"])
     assert.deepStrictEqual(script.resolution, { width: 384, height: 288 })
   })

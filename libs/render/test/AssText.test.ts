@@ -11,7 +11,6 @@ import { bounds, drawn, drawnOn } from "./Drawn.ts"
 
 const RATE = { num: 25, den: 1 }
 const SIZE = { width: 640, height: 120 }
-const CANVAS = { size: SIZE, color: { matrix: "bt709", primaries: "bt709", transfer: "bt709" } as const }
 
 /** What libass makes of an event's text, from its source (ass_parse.c): null where it would see a command or a break. */
 const readBack = (text: string): string | null => {
@@ -67,7 +66,7 @@ describe("text that people wrote", () => {
     } as const
     const section =
       sectionsOf({ start: Micros.make(0), end: Micros.make(1_000_000), speed: [] }, RATE)[0] ?? assert.fail()
-    return drawingOf({ name: text, overlays: [overlay] }, "overlay", CANVAS, RATE).scripts(section, 0, 5)
+    return drawingOf({ name: text, overlays: [overlay] }, "overlay", SIZE, RATE).scripts(section, 0, 5)
   }
 
   it("is read by libass letter by letter", () => {
@@ -109,7 +108,7 @@ describe("text that people wrote", () => {
     await mkdir(odd)
     const { frames } = await drawn(odd, scriptsOf("hello"), { frames: 5, rate: RATE, size: SIZE })
     assert.deepStrictEqual(drawnOn(frames), [1, 2])
-    assert.deepStrictEqual(overlayFilters(["/x/overlay.ass"], { num: 30_000, den: 1001 }, { matrix: "bt709" }), [
+    assert.deepStrictEqual(overlayFilters(["/x/overlay.ass"], { num: 30_000, den: 1001 }), [
       "setparams=range=tv:colorspace=smpte170m",
       "settb=1/1000",
       "setpts=(N+36000)*100+1",
@@ -118,6 +117,6 @@ describe("text that people wrote", () => {
       "setpts=N",
       "setparams=range=tv:colorspace=bt709"
     ])
-    assert.deepStrictEqual(overlayFilters([], RATE, { matrix: "bt709" }), [])
+    assert.deepStrictEqual(overlayFilters([], RATE), [])
   })
 })

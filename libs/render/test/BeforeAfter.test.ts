@@ -8,7 +8,6 @@ import { beforeAfter, beforeAfterFilters, beforeAfterLabels } from "../src/Befor
 import { type Plane, planesOf, type Rectangle, resampled, similarity } from "./Reference.ts"
 
 const RATE = { num: 25, den: 1 }
-const COLOR = { matrix: "bt709", primaries: "bt709", transfer: "bt709" } as const
 
 describe("before and after", () => {
   let folder = ""
@@ -63,7 +62,7 @@ describe("before and after", () => {
     const after = ["crop=160:90:80:44", "hflip", scaled(both.after.picture)]
     const chain = beforeAfterFilters(both, { before: [scaled(both.before.picture)], after })
     const labels = `${folder}/labels.ass`
-    await writeFile(labels, beforeAfterLabels(both, { size, color: COLOR }, 10))
+    await writeFile(labels, beforeAfterLabels(both, size, 10))
     const draw = async (filters: ReadonlyArray<string>, name: string) => {
       await writeFile(`${folder}/graph`, `[0:v]${filters.join(",\n")}[v]\n`)
       const path = `${folder}/${name}.mp4`
@@ -91,7 +90,7 @@ describe("before and after", () => {
       assert.isBelow(Math.max(...plane.pixels.subarray(0, 320 * (both.before.picture.y - 3))), 4)
     }
     // Nothing but the left upper corners of both differs where they are named.
-    const named = await draw([chain, ...overlayFilters([labels], RATE, COLOR)], "named")
+    const named = await draw([chain, ...overlayFilters([labels], RATE)], "named")
     const [bare, written] = [shown[9] ?? assert.fail(), named[9] ?? assert.fail()]
     const changed = (x: number, width: number, y: number, height: number): number => {
       let count = 0

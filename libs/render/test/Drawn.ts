@@ -55,12 +55,7 @@ const rendered = async (
   const graph = `${folder}/drawn.graph`
   const bt709 = "range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
   const look = pixels === "gray" ? [] : ["scale=in_color_matrix=bt709:flags=accurate_rnd+full_chroma_int"]
-  const filters = [
-    "format=yuv420p",
-    "lutyuv=y=126:u=128:v=128",
-    ...overlayFilters(paths, rate, { matrix: "bt709" }),
-    `setparams=${bt709}`
-  ]
+  const filters = ["format=yuv420p", "lutyuv=y=126:u=128:v=128", ...overlayFilters(paths, rate), `setparams=${bt709}`]
   await writeFile(graph, `[0:v]${[...filters, ...look, `format=${pixels}`].join(",\n")}[v]\n`)
   const source = `color=gray:s=${size.width}x${size.height}:r=${rate.num}/${rate.den}`
   const input = ["-v", "warning", "-f", "lavfi", "-i", source, "-filter_complex_script", graph, "-map", "[v]"]

@@ -29,12 +29,11 @@ describe("missing glyphs", () => {
   it("are those that no font has, and only those", async () => {
     const rate = { num: 25, den: 1 }
     const size = { width: 320, height: 180 }
-    const canvas = { size, color: { matrix: "bt709", primaries: "bt709", transfer: "bt709" } as const }
     const section = sectionsOf({ start: Micros.make(0), end: Micros.make(1_000_000), speed: [] }, rate)[0]
     // A private letter that nobody gives a shape; a backslash, which is followed by a letter without width (AssText.ts).
     const text = "a\\N \u{10fffd} שלום Привет"
     const overlays = [{ type: "text", text, start: 0, end: 1, x: 0.1, y: 0.1, size: 0.1, color: "#ffffff" } as const]
-    const drawing = drawingOf({ name: "", overlays }, "overlay", canvas, rate)
+    const drawing = drawingOf({ name: "", overlays }, "overlay", size, rate)
     const { said } = await drawn(folder, drawing.scripts(section ?? assert.fail(), 0, 1), { frames: 1, rate, size })
     assert.deepStrictEqual(missingGlyphs(said), ["\u{10fffd}"])
   })

@@ -11,11 +11,8 @@ import { type Plane, similarity } from "./Reference.ts"
 
 const PAL: Rational = { num: 25, den: 1 }
 const NTSC: Rational = { num: 30_000, den: 1001 }
-const canvas = (width: number, height: number) => ({
-  size: { width, height },
-  color: { matrix: "bt709", primaries: "bt709", transfer: "bt709" } as const
-})
-const SMALL = canvas(320, 180)
+const sized = (width: number, height: number) => ({ width, height })
+const SMALL = sized(320, 180)
 
 interface Shot {
   readonly rate?: Rational
@@ -58,7 +55,7 @@ describe("overlays", () => {
     folder = await mkdtemp(`${tmpdir()}/reelay-overlays-`)
   })
   afterAll(() => rm(folder, { recursive: true }))
-  const draw = (scripts: ReadonlyArray<string>, frames: number, rate = PAL, { size } = SMALL) =>
+  const draw = (scripts: ReadonlyArray<string>, frames: number, rate = PAL, size = SMALL) =>
     drawn(folder, scripts, { frames, rate, size })
 
   describe("are shown by exactly the frames whose time is in [start, end)", () => {
@@ -139,7 +136,7 @@ describe("overlays", () => {
 
   describe("are where they belong", () => {
     it("a text with the corner of its first line at x, y", async () => {
-      const on = canvas(640, 360)
+      const on = sized(640, 360)
       for (const [x, y, size] of [
         [0.25, 0.25, 0.2],
         [0.613, 0.07, 0.1]
@@ -155,10 +152,10 @@ describe("overlays", () => {
 
     it("captions at the bottom in the middle, within the safe area, in at most two lines", async () => {
       const long = "A sentence that goes on for rather longer than anybody would want to read in one line of a picture."
-      for (const on of [canvas(640, 360), canvas(360, 640), canvas(400, 400)]) {
+      for (const on of [sized(640, 360), sized(360, 640), sized(400, 400)]) {
         const { frames } = await draw(scriptsOf([captions("srt", cue(long))], 0, 1, {}, on), 1, PAL, on)
         const box = bounds(frames[0] ?? assert.fail()) ?? assert.fail()
-        const { height, width } = on.size
+        const { height, width } = on
         assert.closeTo((box.left + box.right) / 2, width / 2, 4)
         assert.isAtLeast(box.left, 0.05 * width - 2)
         // Letters below the line may dip their outline into the margin.
@@ -210,7 +207,7 @@ describe("overlays", () => {
     })
 
     it("a clip's name in a box in the left upper corner", async () => {
-      const on = canvas(640, 360)
+      const on = sized(640, 360)
       const drawing = drawingOf({ name: "Take 3", overlays: [text()] }, "annotate", on, PAL)
       const { frames } = await draw(drawing.scripts(sectionsFor({})[0] ?? assert.fail(), 0, 1), 1, PAL, on)
       const box = bounds(frames[0] ?? assert.fail()) ?? assert.fail()
@@ -222,7 +219,7 @@ describe("overlays", () => {
   })
 
   describe("a highlight", () => {
-    const [WIDTH, HEIGHT] = [SMALL.size.width, SMALL.size.height]
+    const [WIDTH, HEIGHT] = [SMALL.width, SMALL.height]
     /** Dimmed to two fifths outside the shape; edges by how much of a pixel lies within (16 samples). */
     const reference = (inside: (x: number, y: number) => boolean): Plane => {
       const pixels = new Float32Array(WIDTH * HEIGHT)
@@ -287,11 +284,11 @@ describe("overlays", () => {
       ["#4080c0", [64, 128, 192]],
       ["#c09040", [192, 144, 64]]
     ] as const) {
-      const shown = await colorAt(folder, scriptsOf([text({ color: name, size: 0.5 })], 0, 1), SMALL.size, at)
+      const shown = await colorAt(folder, scriptsOf([text({ color: name, size: 0.5 })], 0, 1), SMALL, at)
       for (const [i, part] of expected.entries()) assert.closeTo(shown[i] ?? 0, part, 4, `${name}: ${shown.join()}`)
     }
     // Half transparent on grey.
-    const [red = 0] = await colorAt(folder, scriptsOf([text({ color: "#ffffff80", size: 0.5 })], 0, 1), SMALL.size, at)
+    const [red = 0] = await colorAt(folder, scriptsOf([text({ color: "#ffffff80", size: 0.5 })], 0, 1), SMALL, at)
     assert.closeTo(red, (255 + 128) / 2, 6)
   })
 
@@ -304,7 +301,7 @@ describe("overlays", () => {
   })
 
   it("are written down like this", () => {
-    const on = canvas(1280, 720)
+    const on = sized(1280, 720)
     const overlays = [
       captions("vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nHello <i>there</i>,\nGeneral"),
       text({ text: "Chapter {1}", start: 0, end: 1.5, x: 0.1, y: 0.1, size: 0.08, color: "#ff8000cc" }),
