@@ -9,13 +9,14 @@ import { NotCompleted, NotFound, TooLarge, UnsupportedMedia } from "@reelay/cont
 import type { Forbidden, Unavailable, Validation } from "@reelay/contracts/Problem"
 import { Name } from "@reelay/contracts/Project"
 import { Database } from "@reelay/platform/Database"
-import { DatabaseError } from "@reelay/platform/DatabaseError"
+import type { DatabaseError } from "@reelay/platform/DatabaseError"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { outputsOf, videoOf } from "@reelay/platform/Rows"
+import type { VideoRow } from "@reelay/platform/Rows"
 import { SignedUrl } from "@reelay/platform/SignedUrl"
 import { exports_, videos } from "@reelay/platform/Tables"
 import { and, eq } from "drizzle-orm"
-import { Config, Context, Effect, Exit, Layer, Metric, Option, Schema, Stream } from "effect"
+import { Config, Context, Effect, Layer, Metric, Option, Schema, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
@@ -28,7 +29,19 @@ import { mediaSigner } from "./MediaUrls.ts"
 import { RemoteMedia } from "./RemoteMedia.ts"
 import type { Trouble } from "./Trouble.ts"
 
-type IntakeError = UnsupportedMedia | Unavailable | Trouble
+/** What its row will say of it. */
+interface NewVideo {
+  readonly id: VideoId
+  readonly owner: UserId
+  readonly name: string
+  readonly sha256: Digest
+  readonly location: SourceLocation
+  readonly media: MediaInfo
+  readonly fromExport: ExportId | null
+}
+
+/** NotFound: what it was to be made of is not there (any more). */
+type IntakeError = NotFound | UnsupportedMedia | Unavailable | Trouble
 
 /** As the schema would encode it, which takes eight times as long over an hour of frames while nobody else is served. */
 const indexText = (index: typeof FrameIndex.Encoded): string => JSON.stringify(index)
@@ -55,9 +68,9 @@ export class VideoIntake extends Context.Service<
     refer(
       owner: UserId,
       reference: VideoReference
-    ): Effect.Effect<Video, IntakeError | Forbidden | NotFound | TooLarge | Validation>
+    ): Effect.Effect<Video, IntakeError | Forbidden | TooLarge | Validation>
     /** The finished file of an export, once: asking again answers with the same video. No copy is made. */
-    ofExport(owner: UserId, id: ExportId): Effect.Effect<Video, IntakeError | NotFound | NotCompleted>
+    ofExport(owner: UserId, id: ExportId): Effect.Effect<Video, IntakeError | NotCompleted>
     readonly maxUploadBytes: number
   }
 >()("@reelay/api/VideoIntake") {
@@ -88,16 +101,10 @@ export class VideoIntake extends Context.Service<
       /** Index and poster of a local file, put where they belong, when there is a turn. What stays in memory is small. */
       const describe = (owner: UserId, id: VideoId, path: string) => turns.inTurn(owner, describeNow(owner, id, path))
 
-      /** Not to be interrupted: after it, the video is there. */
-      const insert = Effect.fnUntraced(function* (video: {
-        readonly id: VideoId
-        readonly owner: UserId
-        readonly name: string
-        readonly sha256: Digest
-        readonly location: SourceLocation
-        readonly media: MediaInfo
-        readonly fromExport: ExportId | null
-      }) {
+      const answer = (row: VideoRow) =>
+        Effect.flatMap(Effect.provideService(mediaSigner, SignedUrl, urls), (sign) => videoOf(row, sign))
+
+      const write = Effect.fnUntraced(function* (video: NewVideo) {
         const media = yield* Effect.orDie(encodeMedia(video.media))
         const location = yield* Effect.orDie(encodeLocation(video.location))
         const rows = yield* database.transaction("videos.insert", async (tx) => {
@@ -124,23 +131,27 @@ export class VideoIntake extends Context.Service<
             })
             .returning()
         })
-        const row = rows[0] ?? (yield* new NotFound({ detail: "The export is no longer there." }))
-        yield* Metric.update(added, 1)
-        const sign = yield* mediaSigner.pipe(Effect.provideService(SignedUrl, urls))
-        return yield* videoOf(row, sign)
-      }, Effect.uninterruptible)
+        return rows[0] ?? (yield* new NotFound({ detail: "The export is no longer there." }))
+      })
 
-      /** Runs an intake; unless it ends with a video, what it put into the store is taken out again. */
-      const orNothing = <A, E>(owner: UserId, id: VideoId, intake: Effect.Effect<A, E>) =>
-        turns.admitted(
-          owner,
-          Effect.onExit(intake, (exit) =>
-            // After a lost connection the row may be there all the same, and its objects must be, too.
-            Exit.isSuccess(exit) || rowMayExist(exit)
-              ? Effect.void
-              : Effect.ignore(store.removeAll(Keys.sourceFolder(owner, id)))
+      /**
+       * An intake as a whole. `prepare` puts objects into the store, and they go again where it does not end well. From
+       * then on it is not to be interrupted: only what certainly has no row is taken out; what is in doubt (a lost
+       * connection) stays, for the video's sake or the sweeper's.
+       */
+      const intake = <E>(owner: UserId, id: VideoId, prepare: Effect.Effect<NewVideo, E>) => {
+        const takeOut = Effect.ignore(store.removeAll(Keys.sourceFolder(owner, id)))
+        const whole = Effect.uninterruptibleMask((restore) =>
+          restore(prepare).pipe(
+            Effect.onError(() => takeOut),
+            Effect.flatMap((video) =>
+              Effect.tapError(write(video), (error) => (isRefusal(error) ? takeOut : Effect.void))
+            ),
+            Effect.tap(Metric.update(added, 1))
           )
         )
+        return Effect.flatMap(turns.admitted(owner, whole), answer)
+      }
 
       const upload = Effect.fn("VideoIntake.upload")(function* <E>(
         owner: UserId,
@@ -149,7 +160,7 @@ export class VideoIntake extends Context.Service<
       ) {
         const id = newId(VideoId)
         const key = Keys.sourceMedia(owner, id)
-        return yield* orNothing(
+        return yield* intake(
           owner,
           id,
           Effect.scoped(
@@ -167,9 +178,7 @@ export class VideoIntake extends Context.Service<
               const media = yield* describe(owner, id, yield* store.fetch(key))
               const sha256 = Digest.make(hash.digest("hex"))
               const location: SourceLocation = { _tag: "object", key }
-              return yield* insert({ id, owner, name, sha256, location, media, fromExport: null }).pipe(
-                Effect.catchTag("NotFound", Effect.die)
-              )
+              return { id, owner, name, sha256, location, media, fromExport: null }
             })
           )
         )
@@ -189,7 +198,7 @@ export class VideoIntake extends Context.Service<
           const identity = Effect.promise(() =>
             stat(path).then((s) => ({ bytes: s.size, modifiedMillis: Math.floor(s.mtimeMs) }))
           )
-          return yield* orNothing(
+          return yield* intake(
             owner,
             id,
             Effect.gen(function* () {
@@ -202,7 +211,7 @@ export class VideoIntake extends Context.Service<
               }
               const location: SourceLocation = { _tag: "file", path, ...after }
               const name = reference.name ?? basename(path).toWellFormed()
-              return yield* insert({ id, owner, name, sha256, location, media, fromExport: null })
+              return { id, owner, name, sha256, location, media, fromExport: null }
             })
           )
         }),
@@ -229,27 +238,19 @@ export class VideoIntake extends Context.Service<
               .where(and(eq(videos.fromExport, exportId), eq(videos.userId, owner)))
               .limit(1)
           )
-          if (made !== undefined) {
-            return yield* videoOf(made, yield* mediaSigner.pipe(Effect.provideService(SignedUrl, urls)))
-          }
+          if (made !== undefined) return yield* answer(made)
           const [stored] = yield* outputsOf(row)
           if (stored === undefined) return yield* new NotFound({ detail: "The export has no file." })
           const id = newId(VideoId)
-          return yield* orNothing(
+          return yield* intake(
             owner,
             id,
             Effect.scoped(
               Effect.gen(function* () {
                 const media = yield* describe(owner, id, yield* store.fetch(stored.object))
-                return yield* insert({
-                  id,
-                  owner,
-                  name: stored.output.name,
-                  sha256: Digest.make(stored.output.sha256),
-                  location: { _tag: "object", key: stored.object },
-                  media,
-                  fromExport: exportId
-                })
+                const location: SourceLocation = { _tag: "object", key: stored.object }
+                const { name, sha256 } = stored.output
+                return { id, owner, name, sha256: Digest.make(sha256), location, media, fromExport: exportId }
               })
             )
           )
@@ -275,11 +276,9 @@ const DEFAULT_MAX_UPLOAD = 50 * 1024 ** 3
 
 export const tooLarge = (limit: number) => new TooLarge({ detail: `A file may have ${limit} bytes at most.` })
 
-const rowMayExist = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  Exit.isFailure(exit)
-  && exit.cause.reasons.some(
-    (reason) => reason._tag === "Fail" && reason.error instanceof DatabaseError && reason.error.reason === "unavailable"
-  )
+/** Postgres, or we, said no: there is no row. */
+const isRefusal = (error: DatabaseError | NotFound): boolean =>
+  error._tag === "NotFound" || error.reason !== "unavailable"
 
 const digestOfFile = (path: string) =>
   Effect.promise(async (signal) => {

@@ -1,4 +1,5 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { sql } from "drizzle-orm"
 import { mkdir, readFile, readdir, rename, stat, symlink, utimes, writeFile } from "node:fs/promises"
 import { request } from "node:http"
 import { join } from "node:path"
@@ -173,6 +174,46 @@ describe("videos", () => {
     })
     await until("the leftovers to go", async () => (await objects()).length === before.length)
     assert.deepStrictEqual(await objects(), before)
+  })
+
+  it("a client that leaves while its row is written: the video is there, and whole", async () => {
+    const held = Promise.withResolvers<void>()
+    const release = Promise.withResolvers<void>()
+    // Somebody has the table for a moment, a migration for instance.
+    const holder = api.run(
+      api.database.transaction("hold", async (tx) => {
+        await tx.execute(sql`lock table videos in exclusive mode`)
+        held.resolve()
+        await release.promise
+      })
+    )
+    await held.promise
+    const call = request(`${api.url}/api/videos?name=left.mp4`, { method: "POST" })
+    const left = new Promise<void>((done) => call.on("error", () => {}).on("close", done))
+    call.end(await readFile(file))
+    await until("the insert to wait", async () => {
+      const waiting = await api.run(
+        api.database.query("waiting", (db) =>
+          db.execute(sql`select from pg_locks where not granted and relation = 'videos'::regclass`)
+        )
+      )
+      return waiting.length > 0
+    })
+    call.destroy()
+    await left
+    // By its answer the api has seen that, too.
+    await api.call("GET", "/health/live")
+    release.resolve()
+    await holder
+    const video = await until("the row", async () =>
+      itemsOf(await api.call("GET", "/api/videos")).find(({ name }) => name === "left.mp4")
+    )
+    // Another intake that came later has ended by then, and this one, too.
+    await api.upload(file)
+    const content = await fetch(api.url + String(video["contentUrl"]))
+    assert.strictEqual(content.status, 200)
+    assert.deepStrictEqual(Buffer.from(await content.arrayBuffer()), await readFile(file))
+    assert.strictEqual((await fetch(api.url + String(video["posterUrl"]))).status, 200)
   })
 
   it("an upload that stops coming is given up, and leaves nothing", async () => {
