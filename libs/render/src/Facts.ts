@@ -15,7 +15,8 @@ export const pictureFacts = ({ sha256, media: { picture } }: SpecSource): Canoni
   timeBase: { ...picture.timeBase },
   zero: picture.zeroPts,
   color: [picture.colorRange, picture.colorSpace, picture.colorTransfer, picture.colorPrimaries],
-  size: [picture.width, picture.height]
+  size: [picture.width, picture.height],
+  interlaced: picture.interlaced
 })
 
 /** What of the picture is shown, as the frames of this chunk show it: a later keyframe is none of its business. */

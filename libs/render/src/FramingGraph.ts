@@ -1,7 +1,8 @@
 import type { Target } from "@reelay/contracts/RenderSpec"
 import { type Framing, type Knot, type Size, SUBPIXELS } from "./Crop.ts"
 
-/** Filters that bring the part of a frame that is shown to the output's size. */
+/** Bit-exact on every machine: no approximating SIMD paths, chroma interpolated in full. */
+export const SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
 
 /** Of what is cut out, before it is scaled. `frame`: the upright frame, in its own pixels. */
 export const cutOut = (framing: Framing, frame: Size): ReadonlyArray<string> => {
@@ -59,26 +60,27 @@ const pathOf = (path: ReadonlyArray<Knot>, side: "x" | "y" | "width" | "height",
 const number = (value: number): string => String(Number(value.toFixed(9)))
 
 /**
- * A picture of the size that fits into the output, on black or on itself, blurred. `scale` makes a scaling filter, `name`
- * sets its labels apart.
+ * A picture of the size that fits into the output, on black or on itself, blurred. `bring`: the filters that bring a
+ * source's frame to a size; `name` sets its labels apart.
  */
 export const fitted = (
   picture: Size,
   output: Size,
   fit: Exclude<Target["fit"], "crop">,
-  scale: (size: Size) => string,
+  bring: (size: Size) => ReadonlyArray<string>,
   name: string
 ): ReadonlyArray<string> => {
   const inner = within(picture, output)
-  if (inner.width === output.width && inner.height === output.height) return [scale(output)]
+  if (inner.width === output.width && inner.height === output.height) return bring(output)
   const [x, y] = [evenHalf(output.width - inner.width), evenHalf(output.height - inner.height)]
-  if (fit === "pad") return [scale(inner), `pad=${output.width}:${output.height}:${x}:${y}:black`]
+  if (fit === "pad") return [...bring(inner), `pad=${output.width}:${output.height}:${x}:${y}:black`]
   // Blurred small: an eighth of the size takes a sixty-fourth of the work, and nobody sees it.
   const small = { width: eighth(output.width), height: eighth(output.height) }
   const cover = around(picture, small)
   return [
-    `split[near${name}][far${name}];[far${name}]${scale(cover)},crop=${small.width}:${small.height},gblur=sigma=${BLUR},${scale(output)}[back${name}];\n`
-      + `[near${name}]${scale(inner)}[front${name}];\n[back${name}][front${name}]overlay=${x}:${y}:format=yuv420`
+    `split[near${name}][far${name}];[far${name}]${bring(cover).join(",")},crop=${small.width}:${small.height},gblur=sigma=${BLUR},`
+      + `scale=${output.width}:${output.height}:flags=${SCALER},setsar=1[back${name}];\n`
+      + `[near${name}]${bring(inner).join(",")}[front${name}];\n[back${name}][front${name}]overlay=${x}:${y}:format=yuv420`
   ]
 }
 

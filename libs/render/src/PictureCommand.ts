@@ -8,7 +8,7 @@ import { frameGrid } from "./FrameGrid.ts"
 import { fileUrl, mediaInput, RUN } from "./Safety.ts"
 import { sourceRate } from "./Sections.ts"
 import { clipOf, sectionOf } from "./Spec.ts"
-import { dissolveGraph, outputColor, type Picture, videoGraph } from "./VideoGraph.ts"
+import { dissolveGraph, OUTPUT_COLOR, type Picture, videoGraph } from "./VideoGraph.ts"
 
 /** Frames of a clip as a closed piece of video. */
 export const chunkCommand = (
@@ -67,7 +67,7 @@ const encoded = (
   const { target } = spec
   const encoder = encoderArguments({ ...target, family, device })
   const [first] = shown
-  const color = outputColor(clipOf(spec, first.clip).media.picture)
+  const color = OUTPUT_COLOR
   const frames = first.to - first.from
   const graph = `${folder}/video.graph`
   const path = `${folder}/chunk.mp4`

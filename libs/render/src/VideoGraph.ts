@@ -4,7 +4,7 @@ import type { Rational } from "@reelay/contracts/Quantity"
 import type { Target } from "@reelay/contracts/RenderSpec"
 import { type Framing, type Size, uprightSize } from "./Crop.ts"
 import type { FrameGrid } from "./FrameGrid.ts"
-import { cutOut, fitted } from "./FramingGraph.ts"
+import { cutOut, fitted, SCALER } from "./FramingGraph.ts"
 
 /** A stretch of a clip: from decoded source frames to exactly its frames [from, to). */
 export interface Picture {
@@ -29,17 +29,13 @@ export interface VideoGraphInput extends Picture {
   readonly pixelFormat: PixelFormat
 }
 
-/** Bit-exact on every machine: no approximating SIMD paths, chroma interpolated in full. */
-const SCALER = "bicubic+accurate_rnd+full_chroma_int+bitexact"
-
 /** A script for `-filter_complex_script`; its result is labelled `[v]`. */
 export const videoGraph = (input: VideoGraphInput): string => {
-  const color = outputColor(input.picture)
   const filters = [
     ...timing(input),
-    ...look(input, color, ""),
+    ...look(input, ""),
     ...faded(input.fades, input.target.frameRate),
-    ...encodable(input.pixelFormat, color)
+    ...encodable(input.pixelFormat)
   ]
   return `[0:${input.picture.streamIndex}]${filters.join(",\n")}[v]\n`
 }
@@ -61,12 +57,11 @@ export interface DissolveGraphInput {
  */
 export const dissolveGraph = ({ at, first, of, pixelFormat, second }: DissolveGraphInput): string => {
   const rate = first.target.frameRate
-  const color = outputColor(first.picture)
-  const below = [...timing(first), "setpts=N", ...look(first, color, "1")]
+  const below = [...timing(first), "setpts=N", ...look(first, "1")]
   const above = [
     ...timing(second),
     `setpts=N+${at + 1}`,
-    ...look(second, color, "2"),
+    ...look(second, "2"),
     "format=yuva420p",
     `fade=t=in:st=0:d=${lasting(of + 1, rate)}:alpha=1`,
     `setpts=PTS-${at + 1}`
@@ -74,7 +69,7 @@ export const dissolveGraph = ({ at, first, of, pixelFormat, second }: DissolveGr
   return [
     `[0:${first.picture.streamIndex}]${below.join(",\n")}[below];`,
     `[1:${second.picture.streamIndex}]${above.join(",\n")}[above];`,
-    `[below][above]${["overlay=format=yuv420:shortest=1", ...encodable(pixelFormat, color)].join(",\n")}[v]\n`
+    `[below][above]${["overlay=format=yuv420:shortest=1", ...encodable(pixelFormat)].join(",\n")}[v]\n`
   ].join("\n")
 }
 
@@ -91,6 +86,8 @@ const timing = ({ picture, target, grid, from, to, seeked, hold }: Picture): Rea
   const ticks = fine === 1 ? "PTS" : `PTS/${fine}`
   const place = `floor(((${ticks}-(${grid.origin}))*${grid.scale}+(${grid.bias}))/${grid.divisor})`
   return [
+    // Fields become frames, one for each that there was: it looks at the frames before and after.
+    ...(picture.interlaced ? ["bwdif=mode=send_frame:parity=auto:deint=interlaced"] : []),
     `settb=${timeBase.num}/${timeBase.den * fine}`,
     `setpts='round(${place}*${perFrame})'`,
     // Where the decoder thinks that the last frame is over at once, fps would drop it: something has to follow.
@@ -111,24 +108,18 @@ const ticksPerTick = (timeBase: Rational, rate: Rational): number =>
   Math.max(1, Math.ceil((16 * timeBase.num * rate.num) / (timeBase.den * rate.den)))
 
 /**
- * Size, square pixels, colours. ffmpeg has turned the picture upright before the graph sees it. `name` sets the labels
+ * Size, square pixels, BT.709. ffmpeg has turned the picture upright before the graph sees it. `name` sets the labels
  * within it apart from those of another picture in the same graph.
  */
-const look = ({ framing, picture, target }: Picture, color: OutputColor, name: string): ReadonlyArray<string> => {
-  const given = inputMatrix(picture) ?? color.matrix
-  const scale = ({ height, width }: Size) =>
-    `scale=${width}:${height}:flags=${SCALER}:in_color_matrix=${SCALE_MATRIX[given]}`
-    + `:out_color_matrix=${SCALE_MATRIX[given]}:out_range=tv`
-  return [
-    ...(framing === null ? [] : cutOut(framing, uprightSize(picture))),
-    ...(framing === null && target.fit !== "crop" ? fitted(picture, target, target.fit, scale, name) : [scale(target)]),
-    "setsar=1",
-    "format=yuv420p",
-    // scale can change the matrix too, by way of RGB and at twice the cost of all the rest.
-    ...(given === color.matrix
-      ? []
-      : [`colorspace=fast=1:dither=none:space=${color.matrix}:ispace=${given}:${SAME_OTHERWISE}`])
-  ]
+const look = ({ framing, picture, target }: Picture, name: string): ReadonlyArray<string> => {
+  const bring = (size: Size) => [...scaled(size, picture), "setsar=1", ...toBt709(picture)]
+  if (framing !== null) return [...cutOut(framing, uprightSize(picture)), ...bring(target)]
+  return target.fit === "crop" ? bring(target) : fitted(picture, target, target.fit, bring, name)
+}
+
+const scaled = ({ height, width }: Size, picture: PictureInfo): ReadonlyArray<string> => {
+  const matrix = SCALE_MATRIX[inputMatrix(picture) ?? "bt709"]
+  return [`scale=${width}:${height}:flags=${SCALER}:in_color_matrix=${matrix}:out_color_matrix=${matrix}:out_range=tv`]
 }
 
 /** A chunk may begin within a fade: its frames are counted from the fade's start, as `fade` knows no time before 0. */
@@ -138,19 +129,48 @@ const faded = (fades: ReadonlyArray<Fade>, rate: Rational): ReadonlyArray<string
     return from < 0 ? [`setpts=PTS+${-from}`, fade, `setpts=PTS-${-from}`] : [fade]
   })
 
-const encodable = (pixelFormat: PixelFormat, color: OutputColor): ReadonlyArray<string> => [
+const encodable = (pixelFormat: PixelFormat): ReadonlyArray<string> => [
   ...(pixelFormat === "yuv420p" ? [] : [`format=${pixelFormat}`]),
-  `setparams=range=tv:colorspace=${color.matrix}:color_primaries=${color.primaries}:color_trc=${color.transfer}`
+  "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
 ]
-
-/** Of colour, only the matrix is changed. */
-const SAME_OTHERWISE = "primaries=bt709:iprimaries=bt709:trc=bt709:itrc=bt709:range=tv:irange=tv"
 
 export interface OutputColor {
   readonly matrix: Matrix
   readonly primaries: string
   readonly transfer: string
 }
+
+/** Every output is BT.709, and says so. */
+export const OUTPUT_COLOR: OutputColor = { matrix: "bt709", primaries: "bt709", transfer: "bt709" }
+
+/** From the colours of a picture of the output's size. */
+const toBt709 = (picture: PictureInfo): ReadonlyArray<string> => {
+  if (isHdr(picture)) return toneMapped(picture)
+  const given = inputMatrix(picture)
+  // scale can change the matrix too, by way of RGB and at twice the cost of all the rest.
+  const matrix =
+    given === null || given === "bt709"
+      ? []
+      : [`colorspace=fast=1:dither=none:space=bt709:ispace=${given}:${SAME_OTHERWISE}`]
+  return ["format=yuv420p", ...matrix]
+}
+
+/** Of colour, only the matrix is changed. */
+const SAME_OTHERWISE = "primaries=bt709:iprimaries=bt709:trc=bt709:itrc=bt709:range=tv:irange=tv"
+
+/**
+ * HDR into what every screen shows: to light (100 cd/m² is white), into the smaller gamut, and bright parts bent down
+ * instead of cut off (Hable's curve).
+ */
+const toneMapped = ({ colorTransfer }: PictureInfo): ReadonlyArray<string> => [
+  "format=yuv420p10le",
+  `zscale=tin=${colorTransfer}:pin=bt2020:min=bt2020nc:rin=tv:t=linear:npl=100`,
+  "format=gbrpf32le",
+  "zscale=p=bt709",
+  "tonemap=tonemap=hable:desat=0",
+  "zscale=t=bt709:m=bt709:r=tv",
+  "format=yuv420p"
+]
 
 /** Matrices by ffprobe's names, with scale's name for each. */
 const SCALE_MATRIX = {
@@ -164,15 +184,6 @@ const SCALE_MATRIX = {
 type Matrix = keyof typeof SCALE_MATRIX
 
 const isMatrix = (name: string | null): name is Matrix => name !== null && Object.hasOwn(SCALE_MATRIX, name)
-
-/**
- * Everything becomes BT.709, but for HDR: until tone mapping works it stays what it is and says so, which players show
- * right, where a false BT.709 tag would look washed out.
- */
-export const outputColor = (picture: PictureInfo): OutputColor =>
-  isHdr(picture)
-    ? { matrix: "bt2020nc", primaries: "bt2020", transfer: picture.colorTransfer ?? "" }
-    : { matrix: "bt709", primaries: "bt709", transfer: "bt709" }
 
 const isHdr = ({ colorTransfer }: PictureInfo): boolean =>
   colorTransfer === "smpte2084" || colorTransfer === "arib-std-b67"

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os"
 import { ingest, type Ingested } from "./Ingest.ts"
 import { readNumbers } from "./Numbered.ts"
 import { runPlan } from "./RunPlan.ts"
-import { makeSource, type SourceRecipe } from "./Sources.ts"
+import { planesOf } from "./Reference.ts"
+import { H264, makeSource, type SourceRecipe } from "./Sources.ts"
 import { planOf, specOf } from "./Specs.ts"
 
 /** Upright, in square pixels, in the right colours; picture and sound together. */
@@ -135,12 +136,69 @@ describe("a finished picture", () => {
     }
   })
 
-  it("says that it is HDR when it is", async () => {
-    const path = `${folder}/hdr.mkv`
-    const tags = ["-colorspace", "bt2020nc", "-color_trc", "smpte2084", "-color_primaries", "bt2020"]
-    const input = ["-f", "lavfi", "-i", "color=c=gray:s=160x120:r=25:d=0.4,format=yuv420p10le"]
-    await execa("ffmpeg", ["-v", "error", "-y", ...input, "-c:v", "libx264", "-preset", "ultrafast", ...tags, path])
-    assert.strictEqual(await colorTags(await finished(await ingest(path))), "yuv420p,tv,bt2020nc,smpte2084,bt2020")
+  for (const [transfer, white] of [
+    // 203 cd/m², what a white sheet of paper has in HDR (ITU-R BT.2408): a little under SDR's white, so that brighter can be told.
+    ["smpte2084", 0.58],
+    ["arib-std-b67", 0.75]
+  ] as const) {
+    it(`is what an SDR screen can show when the source is HDR (${transfer})`, async () => {
+      const path = `${folder}/${transfer}.mkv`
+      const tags = [
+        "-colorspace",
+        "bt2020nc",
+        "-color_trc",
+        transfer,
+        "-color_primaries",
+        "bt2020",
+        "-color_range",
+        "tv"
+      ]
+      // From left to right: black, a quarter of the signal, paper white, the brightest there is.
+      const levels = [0, white / 2, white, 1].map((signal) => Math.round(64 + 876 * signal))
+      const steps = levels.map((level, i) => `${level}*eq(floor(X/40),${i})`).join("+")
+      const input = [
+        "-f",
+        "lavfi",
+        "-i",
+        `nullsrc=s=160x120:r=25:d=0.4,format=yuv420p10le,geq=lum='${steps}':cb=512:cr=512`
+      ]
+      await execa("ffmpeg", ["-v", "error", "-y", ...input, "-c:v", "libx264", "-qp", "0", ...tags, path])
+      const source = await ingest(path)
+      assert.strictEqual(source.media.picture.colorTransfer, transfer)
+      const made = await finished(source, { width: 160, height: 120 })
+      assert.strictEqual(await colorTags(made), "yuv420p,tv,bt709,bt709,bt709")
+      const [frame] = await planesOf(made, 160, 120)
+      const shown = [20, 60, 100, 140].map((x) => frame?.pixels[60 * 160 + x] ?? 0)
+      const [black = 0, dark = 0, paper = 0, bright = 0] = shown
+      assert.isAtMost(black, 6, String(shown))
+      assert.isAbove(dark, black + 20, String(shown))
+      assert.isAbove(paper, dark + 40, String(shown))
+      assert.isAbove(bright, paper + 15, String(shown))
+      assert.isAtMost(bright, 255)
+    })
+  }
+
+  it("is made of whole frames when the source has fields", async () => {
+    // Fifty pictures a second of a bar that moves four pixels each, woven in twos.
+    const path = `${folder}/woven.mp4`
+    const bar = "nullsrc=s=256x64:r=50:d=1,format=yuv420p,geq=lum='16+219*lt(abs(X-4*N-20),12)':cb=128:cr=128"
+    const input = ["-f", "lavfi", "-i", `${bar},tinterlace=mode=interleave_top,setfield=tff`]
+    const codec = [...H264, "-flags", "+ildct+ilme", "-x264-params", "tff=1"]
+    await execa("ffmpeg", ["-v", "error", "-y", ...input, ...codec, path])
+    const plain = await ingest(path)
+    const { media } = plain
+    const source = { ...plain, media: { ...media, picture: { ...media.picture, interlaced: true } } }
+    const shown = await planesOf(await finished(source, { width: 256, height: 64 }), 256, 64)
+    assert.strictEqual(shown.length, 25)
+    for (const [n, { pixels }] of shown.entries()) {
+      const line = (y: number) => pixels.subarray(256 * y, 256 * (y + 1))
+      const apart = line(32).reduce((sum, pixel, x) => sum + Math.abs(pixel - (line(33)[x] ?? 0)), 0)
+      // Woven, four pixels on both edges are white beside black.
+      assert.isAtMost(apart, 4 * 255, `frame ${n}`)
+      const bright = [...line(32).keys()].filter((x) => (line(32)[x] ?? 0) > 127)
+      const middle = bright.reduce((sum, x) => sum + x, 0) / bright.length
+      assert.closeTo(middle, 8 * n + 20, 5)
+    }
   })
 
   // A flash and a beep in the same instant of the source, at 3.2 s.
