@@ -20,10 +20,14 @@ const gated = (options: { readonly most?: number; readonly lanes?: number } = {}
       )
     }
   })
-  const start = (items: ReadonlyArray<number>) =>
-    Effect.forEach(items, (n) => Effect.forkChild(Effect.exit(ask(n)), { startImmediately: true }))
+  const start = (items: ReadonlyArray<number>) => together(ask, items)
   return { ask, gate, seen, start }
 }
+/** All at one moment; returns when they are under way, or wait for those that are. */
+const together = <E>(ask: (n: number) => Effect.Effect<number, E>, items: ReadonlyArray<number>) =>
+  Effect.forEach(items, (n) => Effect.forkChild(Effect.exit(ask(n)), { startImmediately: true })).pipe(
+    Effect.tap(Effect.promise(() => new Promise((turn) => setImmediate(() => setImmediate(turn)))))
+  )
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
 const exitsOf = (fibers: ReadonlyArray<Fiber.Fiber<Exit.Exit<number, string>>>) => Effect.forEach(fibers, Fiber.join)
 
@@ -31,7 +35,7 @@ describe("a batch", () => {
   it.effect("alone, nobody waits; what comes meanwhile is the next, and each gets its own answer", () =>
     Effect.gen(function* () {
       const { gate, seen, start } = gated()
-      const fibers = yield* start(numbers(0, 50))
+      const fibers = [...(yield* start([0])), ...(yield* start(numbers(1, 50)))]
       assert.deepStrictEqual(seen, [[0]])
       yield* gate.open
       assert.deepStrictEqual(
@@ -42,15 +46,25 @@ describe("a batch", () => {
     })
   )
 
+  it.effect("what comes at one moment goes together", () =>
+    Effect.gen(function* () {
+      const { gate, seen, start } = gated({ lanes: 2 })
+      yield* gate.open
+      yield* exitsOf(yield* start(numbers(0, 50)))
+      assert.deepStrictEqual(seen, [numbers(0, 50)])
+    })
+  )
+
   it.effect("has no more items than it may, and no more at once", () =>
     Effect.gen(function* () {
       const { gate, seen, start } = gated({ most: 10, lanes: 2 })
       const fibers = yield* start(numbers(0, 35))
       // Two are under way; what is full already waits for its turn like the rest.
-      assert.deepStrictEqual(seen, [[0], [1]])
+      const [first, second, third, last] = [numbers(0, 10), numbers(10, 20), numbers(20, 30), numbers(30, 35)]
+      assert.deepStrictEqual(seen, [first, second])
       yield* gate.open
       yield* exitsOf(fibers)
-      assert.deepStrictEqual(seen, [[0], [1], numbers(2, 12), numbers(12, 22), numbers(22, 32), numbers(32, 35)])
+      assert.deepStrictEqual(seen, [first, second, third, last])
     })
   )
 
@@ -70,9 +84,7 @@ describe("a batch", () => {
             })
           )
       })
-      const fibers = yield* Effect.forEach(numbers(0, 6), (n) =>
-        Effect.forkChild(Effect.exit(ask(n)), { startImmediately: true })
-      )
+      const fibers = [...(yield* together(ask, [0])), ...(yield* together(ask, numbers(1, 6)))]
       yield* Deferred.succeed(gate, undefined)
       assert.deepStrictEqual(
         yield* exitsOf(fibers),
@@ -86,7 +98,7 @@ describe("a batch", () => {
   it.effect("what befalls everyone is everyone's answer, without another try", () =>
     Effect.gen(function* () {
       const { gate, seen, start } = gated()
-      const fibers = yield* start([0, 1, -1, 2])
+      const fibers = [...(yield* start([0])), ...(yield* start([1, -1, 2]))]
       yield* gate.open
       const away = Exit.fail("away")
       assert.deepStrictEqual(yield* exitsOf(fibers), [Exit.succeed(0), away, away, away])
@@ -98,7 +110,7 @@ describe("a batch", () => {
   it.effect("a bug leaves nobody waiting, nor the next batch", () =>
     Effect.gen(function* () {
       const { gate, start } = gated()
-      const fibers = yield* start([0, 1, -2])
+      const fibers = [...(yield* start([0])), ...(yield* start([1, -2]))]
       yield* gate.open
       const [fine, ...dead] = yield* exitsOf(fibers)
       assert.deepStrictEqual(fine, Exit.succeed(0))
@@ -110,7 +122,7 @@ describe("a batch", () => {
   it.effect("who goes away does not take the others along", () =>
     Effect.gen(function* () {
       const { gate, seen, start } = gated()
-      const [first, second, third] = yield* start([0, 1, 2])
+      const [first, second, third] = [...(yield* start([0])), ...(yield* start([1, 2]))]
       if (first === undefined || second === undefined || third === undefined) return assert.fail("not started")
       yield* Fiber.interrupt(first)
       yield* Fiber.interrupt(second)

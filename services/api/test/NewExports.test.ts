@@ -5,7 +5,7 @@ import { exports_, videos } from "@reelay/platform/Tables"
 import { digest, insertVideo, spec } from "@reelay/platform/testing/Fixtures"
 import { Infra } from "@reelay/platform/testing/Infra"
 import { eq, inArray, sql } from "drizzle-orm"
-import { Context, Effect, Exit, Fiber, Layer } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Schedule } from "effect"
 import * as fc from "fast-check"
 import { makeKeys, makeNewExports } from "../src/NewExports.ts"
 import type { Inserted, NewExport } from "../src/NewExports.ts"
@@ -142,6 +142,13 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       )
       yield* Effect.promise(() => locked.promise)
       const waiting = yield* Effect.forkChild(insert(rowOf(user, doomed)), { startImmediately: true })
+      yield* database
+        .query("waits", (db) =>
+          db.execute(
+            sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'insert into exports%'`
+          )
+        )
+        .pipe(Effect.repeat({ schedule: Schedule.spaced(5), until: (held) => held.length > 0 }))
       // The other lane goes on.
       assert.strictEqual((yield* insert(rowOf(user, kept)))._tag, "accepted")
       assert.isUndefined(waiting.pollUnsafe())

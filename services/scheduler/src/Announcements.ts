@@ -2,8 +2,7 @@ import type { ExportId } from "@reelay/contracts/Ids"
 import { exportEvent } from "@reelay/contracts/messages/Messages"
 import { EVENTS } from "@reelay/contracts/messages/Topology"
 import { Bus } from "@reelay/platform/Bus"
-import { Effect, Schedule, Stream } from "effect"
-import { makeBatch } from "./Batch.ts"
+import { Effect, Exit, Schedule, Stream } from "effect"
 import type { Command } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
 import { makeLines } from "./Lines.ts"
@@ -59,7 +58,7 @@ const sayAll = Effect.fnUntraced(function* (news: ReadonlyArray<Announce>) {
     Effect.retry(untilSaid),
     Effect.orDie
   )
-  return news.map(() => undefined)
+  return news.map(() => Exit.void)
 })
 
 /**
@@ -78,16 +77,16 @@ export const makeAnnouncements = Effect.gen(function* () {
     Effect.catch(() => Effect.succeed(nothing))
   )
 
-  const saying = yield* makeBatch(
-    lines,
-    (news: ReadonlyArray<Announce>) => Effect.provideService(sayAll(news), Bus, bus),
-    TOGETHER
-  )
+  const saying = lines.batch({
+    most: TOGETHER,
+    run: (news: ReadonlyArray<Announce>) => Effect.provideService(sayAll(news), Bus, bus),
+    isForAll: () => true
+  })
 
   const say = (news: Announce): void => {
     const known = told.get(news.id)
     told.delete(news.id)
-    if (known !== wordOf(news)) lines.add(news.id, (done) => saying(news, done))
+    if (known !== wordOf(news)) lines.add(news.id, (done) => saying(news, () => done()))
   }
 
   const catchUp = Effect.gen(function* () {

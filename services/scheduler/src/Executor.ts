@@ -6,7 +6,6 @@ import { findManifest } from "@reelay/platform/Manifests"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { Effect, Metric, Queue, Schedule, Semaphore } from "effect"
 import { makeAnnouncements } from "./Announcements.ts"
-import { makeBatch } from "./Batch.ts"
 import type { Command, Event } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Lines, Work } from "./Lines.ts"
@@ -49,9 +48,9 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
   const announcements = yield* makeAnnouncements
   const heavy = yield* Semaphore.make(HEAVY)
   const plan = yield* makePlanner(lines, post)
-  const send = yield* makeBatch(
-    lines,
-    Effect.fnUntraced(function* (sent: ReadonlyArray<Of<"Dispatch">>) {
+  const send = lines.batch({
+    most: TOGETHER,
+    run: Effect.fnUntraced(function* (sent: ReadonlyArray<Of<"Dispatch">>) {
       const again = sent.filter((command) => command.again).length
       yield* Metric.update(dispatches, sent.length - again)
       yield* Metric.update(redispatches, again)
@@ -60,8 +59,8 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
         sent.map(({ message }) => message)
       )
     }),
-    TOGETHER
-  )
+    isForAll: () => true
+  })
   const reports = yield* Queue.unbounded<Of<"Report">>()
   const inspections = yield* Queue.unbounded<ExportId>()
   let asked = 0

@@ -1,5 +1,7 @@
 import type { ExportId } from "@reelay/contracts/Ids"
-import { Effect, FiberSet } from "effect"
+import { makeCallbackBatch } from "@reelay/platform/Batch"
+import type { BatchOptions } from "@reelay/platform/Batch"
+import { Effect, Exit, FiberSet } from "effect"
 
 /** Something to do, which says when it is done: once, perhaps at once. */
 export type Work = (done: () => void) => void
@@ -23,6 +25,8 @@ export const makeLines = Effect.gen(function* () {
     })
   }
 
+  const beside = (effect: Effect.Effect<void>): void => void run(effect)
+
   return {
     add: (id: ExportId, work: Work): void => {
       const line = lines.get(id)
@@ -40,7 +44,16 @@ export const makeLines = Effect.gen(function* () {
       (done) =>
         void run(Effect.andThen(effect, Effect.sync(done))),
     /** What need not wait for anything. */
-    beside: (effect: Effect.Effect<void>): void => void run(effect),
+    beside,
+    /** Many waiting for one, of whatever lines. What dies of a mistake is not answered: it ends everything. */
+    batch: <A, B, E>(options: BatchOptions<A, B, E>) => {
+      const enter = makeCallbackBatch(beside, options)
+      return (item: A, answer: (outcome: Exit.Exit<B, E>) => void): void =>
+        enter(item, (outcome) => {
+          if (Exit.hasDies(outcome)) beside(Effect.orDie(Exit.asVoid(outcome)))
+          else answer(outcome)
+        })
+    },
     /**
      * Ends, with its cause, when anything of all this has died. What is added has no errors, so that is a mistake of
      * ours; to go on without it would be a line that nobody serves, for ever and in silence.

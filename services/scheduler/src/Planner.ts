@@ -7,7 +7,6 @@ import { ObjectStore } from "@reelay/platform/ObjectStore"
 import type { ObjectStoreError } from "@reelay/platform/ObjectStore"
 import { compile } from "@reelay/render/Compile"
 import { Cache, Cause, Duration, Effect, Exit, Schema, Semaphore, Stream } from "effect"
-import { makeBatch } from "./Batch.ts"
 import type { Command, Event, Written } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Lines } from "./Lines.ts"
@@ -53,9 +52,8 @@ const CONCURRENCY = 16
 
 type Spec = Effect.Success<ReturnType<Ledger["Service"]["specs"]>>[number]
 
-const specOf = (read: Spec | undefined): Effect.Effect<RenderSpec, Unplannable> => {
-  if (read === undefined) return Effect.die("a spec that was not answered for")
-  return Effect.flatMap(read, (spec) =>
+const specOf = (read: Spec): Effect.Effect<RenderSpec, Unplannable> =>
+  Effect.flatMap(read, (spec) =>
     spec === null
       ? Effect.fail(new Unplannable({ kind: "internal", message: "The export is no longer there." }))
       : Effect.succeed(spec)
@@ -67,7 +65,6 @@ const specOf = (read: Spec | undefined): Effect.Effect<RenderSpec, Unplannable> 
       Effect.fail(new Unplannable({ kind: "storage", message: "The database did not answer.", cause }))
     )
   )
-}
 
 /**
  * Spec → plan, and what of it is done already: posts one event for each command. Specs are read by the batch; the
@@ -93,7 +90,7 @@ export const makePlanner = Effect.fnUntraced(function* (lines: Lines, post: Post
     { capacity: INDEXES, timeToLive: (exit) => (Exit.isSuccess(exit) ? Duration.infinity : Duration.zero) }
   )
 
-  const planOne = Effect.fnUntraced(function* (command: Of<"Plan">, read: Spec | undefined) {
+  const planOne = Effect.fnUntraced(function* (command: Of<"Plan">, read: Spec) {
     const { build, epoch, family, id, token, user } = command
     const refused = (kind: FailureKind, message: string): Event => ({ _tag: "PlanFailed", id, token, kind, message })
     return yield* Effect.gen(function* () {
@@ -126,11 +123,11 @@ export const makePlanner = Effect.fnUntraced(function* (lines: Lines, post: Post
     )
   })
 
-  const plan = yield* makeBatch(
-    lines,
-    (commands: ReadonlyArray<Of<"Plan">>) => ledger.specs(commands.map(({ id }) => id)),
-    SPECS
-  )
+  const plan = lines.batch({
+    most: SPECS,
+    run: (commands: ReadonlyArray<Of<"Plan">>) => ledger.specs(commands.map(({ id }) => id)),
+    isForAll: () => true
+  })
   return (command: Of<"Plan">): void =>
     plan(command, (spec) => lines.beside(busy.withPermit(Effect.map(planOne(command, spec), (event) => post(event)))))
 })

@@ -1,7 +1,6 @@
 import type { ExportId } from "@reelay/contracts/Ids"
 import type { DatabaseError } from "@reelay/platform/DatabaseError"
 import { Effect, Exit, Schedule } from "effect"
-import { makeBatch } from "./Batch.ts"
 import type { Command, Event } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Lines, Work } from "./Lines.ts"
@@ -17,48 +16,15 @@ const MOST = 100
 const patiently = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("3 seconds")])
 const passes = (error: DatabaseError): boolean => error.reason === "unavailable"
 
-/** One statement for all; when Postgres refuses that, one for each, so that a single bad row spoils nobody else's. */
-const together = <A extends { readonly id: ExportId }>(
-  write: (items: ReadonlyArray<A>) => Effect.Effect<ReadonlySet<ExportId>, DatabaseError>
-) => {
-  const one = (item: A): Effect.Effect<Exit.Exit<boolean, DatabaseError>> =>
-    write([item]).pipe(
-      Effect.retry({ while: passes, schedule: patiently }),
-      Effect.map((won) => won.has(item.id)),
-      Effect.exit
-    )
-  return (items: ReadonlyArray<A>) =>
-    write(items).pipe(
-      Effect.retry({ while: passes, schedule: patiently }),
-      Effect.map((won) => items.map((item) => Exit.succeed(won.has(item.id)))),
-      Effect.catch((error) =>
-        items.length === 1 ? Effect.succeed(items.map(() => Exit.fail(error))) : Effect.forEach(items, one)
-      )
-    )
-}
-
 /** The event that follows: ours or not ours to make, or refused for good. */
-const eventOf = (command: Transition, won: Exit.Exit<boolean, DatabaseError>): Effect.Effect<Event> => {
-  const { id, token } = command
-  if (Exit.isFailure(won)) {
-    return Effect.logError("Postgres refuses a transition", won.cause).pipe(
-      Effect.annotateLogs({ exportId: id, transition: command._tag }),
-      Effect.as<Event>({ _tag: "Refused", id, token, reason: "The result could not be recorded." })
-    )
+const eventOf = ({ _tag, id, token }: Transition, outcome: Exit.Exit<boolean, DatabaseError>): Event => {
+  if (Exit.isFailure(outcome)) {
+    return { _tag: "Refused", id, token, reason: "The result could not be recorded." }
   }
-  if (command._tag === "Start") return Effect.succeed({ _tag: "Started", id, token, won: won.value })
-  const status = command._tag === "Complete" ? "completed" : "failed"
-  return Effect.succeed({ _tag: "Ended", id, token, won: won.value, status })
+  const won = outcome.value
+  if (_tag === "Start") return { _tag: "Started", id, token, won }
+  return { _tag: "Ended", id, token, won, status: _tag === "Complete" ? "completed" : "failed" }
 }
-
-const answered =
-  <A extends Transition>(
-    write: (items: ReadonlyArray<A>) => Effect.Effect<ReadonlyArray<Exit.Exit<boolean, DatabaseError>>>
-  ) =>
-  (items: ReadonlyArray<A>): Effect.Effect<ReadonlyArray<Event>> =>
-    Effect.flatMap(write(items), (outcomes) =>
-      Effect.forEach(items, (item, position) => eventOf(item, outcomes[position] ?? Exit.succeed(false)))
-    )
 
 /**
  * The scheduler's three kinds of writes. Each waits just long enough to share a statement with others of its kind, and
@@ -66,16 +32,36 @@ const answered =
  */
 export const makeWrites = Effect.fnUntraced(function* (lines: Lines, post: Post) {
   const ledger = yield* Ledger
-  const start = yield* makeBatch(lines, answered(together<Of<"Start">>(ledger.start)), MOST)
-  const complete = yield* makeBatch(lines, answered(together<Of<"Complete">>(ledger.complete)), MOST)
-  const fail = yield* makeBatch(lines, answered(together<Of<"Fail">>(ledger.fail)), MOST)
+  /** One statement for all; when Postgres refuses that, one for each, so that a single bad row spoils nobody else's. */
+  const together = <A extends Transition>(
+    write: (items: ReadonlyArray<A>) => Effect.Effect<ReadonlySet<ExportId>, DatabaseError>
+  ) =>
+    lines.batch({
+      most: MOST,
+      run: (items: ReadonlyArray<A>) =>
+        write(items).pipe(
+          Effect.retry({ while: passes, schedule: patiently }),
+          Effect.map((won) => items.map(({ id }) => Exit.succeed(won.has(id))))
+        ),
+      isForAll: () => false
+    })
+  const start = together<Of<"Start">>(ledger.start)
+  const complete = together<Of<"Complete">>(ledger.complete)
+  const fail = together<Of<"Fail">>(ledger.fail)
 
   return {
     write:
       (command: Transition): Work =>
       (done) => {
-        const answer = (event: Event) => {
-          post(event)
+        const answer = (outcome: Exit.Exit<boolean, DatabaseError>) => {
+          if (Exit.isFailure(outcome)) {
+            lines.beside(
+              Effect.logError("Postgres refuses a transition", outcome.cause).pipe(
+                Effect.annotateLogs({ exportId: command.id, transition: command._tag })
+              )
+            )
+          }
+          post(eventOf(command, outcome))
           done()
         }
         if (command._tag === "Start") start(command, answer)
