@@ -65,6 +65,15 @@ it.effect("what an operator set reaches the services; what was for the superviso
   })
 )
 
+it.effect("with tokens, api and notifier are scraped at ports of their own", () =>
+  Effect.gen(function* () {
+    const wiring = wiringOf(yield* place(), { REELAY_AUTH: "jwt", REELAY_METRICS_PORT: "9464" })
+    assert.strictEqual(environmentOf("api", wiring)["REELAY_METRICS_PORT"], "9464")
+    assert.strictEqual(environmentOf("notifier", wiring)["REELAY_METRICS_PORT"], "9465")
+    assert.isUndefined(environmentOf("notifier", wiringOf(yield* place()))["REELAY_METRICS_PORT"])
+  })
+)
+
 it.effect("REELAY_DATA and REELAY_PORT say where; nonsense is refused", () =>
   Effect.gen(function* () {
     assert.strictEqual((yield* place({ REELAY_DATA: "/x/../y", REELAY_PORT: "9000" })).processes, "/y/processes.json")

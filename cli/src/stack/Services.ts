@@ -34,6 +34,10 @@ const inheritedBy = (inherited: Wiring["inherited"]): Record<string, string> => 
   return kept
 }
 
+/** The api listens at the port that was said, so the notifier of the same machine takes the next. */
+const metricsBeside = (port: string | undefined): Record<string, string> =>
+  port === undefined ? {} : { REELAY_METRICS_PORT: String(Number(port) + 1) }
+
 export const environmentOf = (role: ServiceRole, wiring: Wiring): Record<string, string> => {
   const { place } = wiring
   const database = { DATABASE_URL: wiring.databaseUrl, DATABASE_DIRECT_URL: wiring.databaseUrl }
@@ -59,7 +63,8 @@ export const environmentOf = (role: ServiceRole, wiring: Wiring): Record<string,
           ...database,
           ...auth,
           REELAY_NOTIFIER_HOST: "127.0.0.1",
-          REELAY_NOTIFIER_PORT: String(wiring.notifierPort)
+          REELAY_NOTIFIER_PORT: String(wiring.notifierPort),
+          ...metricsBeside(wiring.inherited["REELAY_METRICS_PORT"])
         }
       case "scheduler":
         return { ...database, ...store }

@@ -5,6 +5,7 @@ import fc from "fast-check"
 import { request } from "node:http"
 import { isProblem, until } from "./Answers.ts"
 import { bearer, JWT, startApi } from "./ApiUnderTest.ts"
+import { complete } from "./FarmWork.ts"
 import { TinyClips } from "./TinyClips.ts"
 import { IngestTurns, limitsFor, nextOf } from "../src/ingest/IngestTurns.ts"
 
@@ -112,6 +113,8 @@ describe("uploads that are far too many", () => {
     try {
       const file = await clips.plain("a.mp4", { seconds: 0.4 })
       const [anns, bobs] = [await bearer("ann"), await bearer("bob")]
+      const made = await api.start({ videoId: (await api.upload(file, anns)).id }, anns)
+      await complete(api, made, file)
       const begun = Array.from({ length: 32 }, () => {
         const upload = request(`${api.url}/api/videos?name=a.mp4`, { method: "POST", headers: anns })
         upload.on("error", () => {})
@@ -124,6 +127,9 @@ describe("uploads that are far too many", () => {
       })
       isProblem(refused, 503, "unavailable")
       assert.strictEqual(refused.headers.get("retry-after"), "10")
+      const another = await api.call("POST", `/api/exports/${made.id}/video`, undefined, anns)
+      isProblem(another, 503, "unavailable")
+      assert.strictEqual(another.headers.get("retry-after"), "10")
       await api.upload(file, bobs)
       for (const upload of begun) upload.destroy()
       await until("room", async () => (await api.uploadRaw(file, "a.mp4", anns)).status === 201)

@@ -10,7 +10,7 @@ import { ExportChanges } from "../ExportChanges.ts"
 import { Exports } from "../Exports.ts"
 import { told } from "../Trouble.ts"
 import { VideoIntake } from "../VideoIntake.ts"
-import { created, withAllowance } from "./Answers.ts"
+import { created, withAllowance, worthRetrying } from "./Answers.ts"
 import { fileResponse } from "./Files.ts"
 import { operatorOnly, readerOf } from "./Guards.ts"
 
@@ -94,7 +94,7 @@ export const ExportsHttp = HttpApiBuilder.group(
       }),
       video: Effect.fnUntraced(function* ({ params }) {
         const { userId } = yield* CurrentCaller
-        return yield* created("/api/videos", told(intake.ofExport(userId, params.id)))
+        return yield* created("/api/videos", worthRetrying(told(intake.ofExport(userId, params.id))))
       }),
       content: Effect.fnUntraced(function* ({ params, query }) {
         const reader = yield* readerOf(`/api/exports/${params.id}/content`, query)
