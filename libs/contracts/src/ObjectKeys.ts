@@ -21,9 +21,12 @@ export const sourcePoster = (user: UserId, video: VideoId): string => `${sourceF
 export const taskFolder = (user: UserId, key: TaskKey): string => `cache/${tenant(user)}/${key}/`
 /** The task is done when this exists. */
 export const taskManifest = (user: UserId, key: TaskKey): string => `${taskFolder(user, key)}manifest.json`
-/** Each worker writes under a name of its own (`unique`); the manifest says which one holds. */
+/**
+ * Each worker writes under a name of its own (`unique`); the manifest says which one holds. No folder for each of them: to
+ * make one and have it on the disk costs as much as to do so with the file.
+ */
 export const taskFile = (user: UserId, key: TaskKey, unique: string, file: string): string =>
-  `${taskFolder(user, key)}${unique}/${file}`
+  `${taskFolder(user, key)}${unique}-${file}`
 
 export const exportFolder = (user: UserId, id: ExportId): string => `exports/${tenant(user)}/${id}/`
 /**

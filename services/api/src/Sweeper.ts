@@ -23,6 +23,7 @@ export const ownerOf = (key: string): { readonly id: string; readonly folder: st
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? { id, folder: `${kind}/${tenant}/${id}/` } : null
 }
 
+const MANIFEST = "manifest.json"
 const KINDS = [
   { prefix: "sources/", table: videos },
   { prefix: "exports/", table: exports_ },
@@ -45,10 +46,10 @@ const foldersUnder = Effect.fnUntraced(function* (prefix: string) {
   return folders
 })
 
-/** `cache/<tenant>/<task>/<maker>/<file>`: the manifest that names it, if it holds. */
+/** `cache/<tenant>/<task>/<maker>-<file>` (of earlier versions `…/<maker>/<file>`): the manifest that names it, if it holds. */
 const manifestFor = (key: string): string | null => {
-  const [cache, tenant, task, , file] = key.split("/")
-  return file === undefined ? null : `${cache}/${tenant}/${task}/manifest.json`
+  const [cache, tenant, task, file] = key.split("/")
+  return file === undefined || file === MANIFEST ? null : `${cache}/${tenant}/${task}/${MANIFEST}`
 }
 
 /** What a manifest names; nothing where there is none; null where it cannot be read (by this version). */

@@ -91,7 +91,7 @@ describe("Sweeper", () => {
       files: [
         {
           role: "media",
-          object: `${folder("b")}winner/chunk.mp4`,
+          object: `${folder("b")}winner-chunk.mp4`,
           name: "chunk.mp4",
           contentType: "video/mp4",
           bytes: 1,
@@ -107,17 +107,22 @@ describe("Sweeper", () => {
       seconds: 1,
       madeAt: "2026-11-20T00:00:00Z"
     }
-    await put(`${folder("b")}winner/chunk.mp4`, 48)
+    await put(`${folder("b")}winner-chunk.mp4`, 48)
+    await put(`${folder("b")}killed-chunk.mp4`, 48)
+    // As earlier versions put them.
     await put(`${folder("b")}killed/chunk.mp4`, 48)
     await writeFile(join(api.infra.store, `${folder("b")}manifest.json`), JSON.stringify(manifest))
-    await put(`${folder("c")}killed/chunk.mp4`, 48)
-    await put(`${folder("c")}working/chunk.mp4`, 1)
+    await put(`${folder("c")}killed-chunk.mp4`, 48)
+    await put(`${folder("c")}working-chunk.mp4`, 1)
     // Of a version that this one cannot read: what it names is not known.
     await put(`${folder("d")}manifest.json`, 48)
-    await put(`${folder("d")}newer/chunk.mp4`, 48)
-    assert.sameMembers([...(await run())], [`${folder("b")}killed/chunk.mp4`, `${folder("c")}killed/chunk.mp4`])
+    await put(`${folder("d")}newer-chunk.mp4`, 48)
+    assert.sameMembers(
+      [...(await run())],
+      [`${folder("b")}killed-chunk.mp4`, `${folder("b")}killed/chunk.mp4`, `${folder("c")}killed-chunk.mp4`]
+    )
     for (const key of [`${folder("b")}winner`, `${folder("c")}working`, `${folder("d")}newer`]) {
-      assert.isTrue(await isThere(`${key}/chunk.mp4`), key)
+      assert.isTrue(await isThere(`${key}-chunk.mp4`), key)
     }
     assert.isFalse(await isThere(`${folder("b")}killed`))
   })

@@ -99,12 +99,12 @@ const listen = Effect.gen(function* () {
   })
 })
 
-/** Names that workers gave their files of a task. */
+/** What workers made of a task, each under a name of its own. */
 const uniquesOf = Effect.fn("uniquesOf")(function* (task: Task) {
   const { store } = yield* Farm
   const folder = taskFolder(USER, task.key)
   const keys = (yield* Stream.runCollect(store.list(folder))).map((info) => info.key.slice(folder.length))
-  return [...new Set(keys.map((key) => key.split("/")[0]))].filter((name) => name !== "manifest.json")
+  return keys.filter((name) => name !== "manifest.json")
 })
 
 const untilNothingRuns = Effect.gen(function* () {
