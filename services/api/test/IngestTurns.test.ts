@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { UserId } from "@reelay/contracts/Ids"
 import { Deferred, Effect, Fiber } from "effect"
 import fc from "fast-check"
+import { readdir } from "node:fs/promises"
 import { request } from "node:http"
 import { isProblem, until } from "./Answers.ts"
 import { bearer, JWT, startApi } from "./ApiUnderTest.ts"
@@ -115,16 +116,18 @@ describe("uploads that are far too many", () => {
       const [anns, bobs] = [await bearer("ann"), await bearer("bob")]
       const made = await api.start({ videoId: (await api.upload(file, anns)).id }, anns)
       await complete(api, made, file)
+      const files = async () =>
+        (await readdir(api.infra.store, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+          .length
+      const before = await files()
       const begun = Array.from({ length: 32 }, () => {
         const upload = request(`${api.url}/api/videos?name=a.mp4`, { method: "POST", headers: anns })
         upload.on("error", () => {})
         upload.write("a beginning")
         return upload
       })
-      const refused = await until("the bound", async () => {
-        const answer = await api.uploadRaw(file, "a.mp4", anns)
-        return answer.status === 503 && answer
-      })
+      await until("all of them to come in", async () => (await files()) === before + begun.length)
+      const refused = await api.uploadRaw(file, "a.mp4", anns)
       isProblem(refused, 503, "unavailable")
       assert.strictEqual(refused.headers.get("retry-after"), "10")
       const another = await api.call("POST", `/api/exports/${made.id}/video`, undefined, anns)
