@@ -10,6 +10,8 @@ export interface Step {
   readonly argv: ReadonlyArray<string>
   /** Frames it will write, for progress; 0 when it writes none. */
   readonly frames: number
+  /** Files for the step after it, made of what it says on stderr: it measures. */
+  readonly measures?: (said: string) => TaskCommand["files"]
 }
 
 /** What a made file must turn out to be; checked by the encoder (Verify.ts) before anything is published. */

@@ -1,8 +1,9 @@
 import type { Heard, Operation, Plan } from "@reelay/contracts/Plan"
 import { argv } from "./Argv.ts"
-import type { Places, TaskCommand } from "./Command.ts"
+import type { Places, Step, TaskCommand } from "./Command.ts"
 import { concatenated, concatList, stripped } from "./Container.ts"
 import { SOUND_BITRATE } from "./Estimate.ts"
+import { measuring, normalising } from "./Loudness.ts"
 import { fileUrl, mediaInput, RUN } from "./Safety.ts"
 import { crossfadeGraph, heard, soundGraph, soundSeek, soundtrackGraph, type Take } from "./SoundGraph.ts"
 import { clipOf, soundCodec } from "./Spec.ts"
@@ -98,21 +99,36 @@ export const soundtrackCommand = (
   const list = `${folder}/sound.list`
   const graph = `${folder}/soundtrack.graph`
   const path = `${folder}/soundtrack.${extension}`
+  const { loudness } = spec.target
+  const filtered = (script: string) => argv`-filter_complex_threads 1 -filter_complex_script ${script} -map [a] -vn`
+  const encode: Step = {
+    argv: argv`
+      ${RUN} ${concatenated(list)} ${filtered(graph)} -c:a ${encoder} -b:a ${SOUND_BITRATE[codec]} -ar ${SAMPLE_RATE} -bitexact
+      ${stripped} -f ${format} ${fileUrl(path)}`,
+    frames: 0
+  }
+  const pieceList = { path: list, text: concatList(pieces.map((key) => ({ path: made(key) }))) }
+  const measure = `${folder}/loudness.graph`
   return {
     folders: [],
     files: [
-      { path: list, text: concatList(pieces.map((key) => ({ path: made(key) }))) },
-      { path: graph, text: soundtrackGraph(samples) }
+      pieceList,
+      loudness === null
+        ? { path: graph, text: soundtrackGraph(samples) }
+        : { path: measure, text: soundtrackGraph(samples, [measuring(loudness)]) }
     ],
-    steps: [
-      {
-        argv: argv`
-          ${RUN} ${concatenated(list)} -filter_complex_threads 1 -filter_complex_script ${graph}
-          -map [a] -vn -c:a ${encoder} -b:a ${SOUND_BITRATE[codec]} -ar ${SAMPLE_RATE} -bitexact
-          ${stripped} -f ${format} ${fileUrl(path)}`,
-        frames: 0
-      }
-    ],
+    steps:
+      loudness === null
+        ? [encode]
+        : [
+            {
+              // What it finds it says at the level of information, and once.
+              argv: argv`${RUN} -v info ${concatenated(list)} ${filtered(measure)} -f null -`,
+              frames: 0,
+              measures: (said) => [{ path: graph, text: soundtrackGraph(samples, normalising(loudness, said)) }]
+            },
+            encode
+          ],
     makes: [{ path, role: "media", name: "", contentType, video: null, audio: { codec, samples }, seams: [] }]
   }
 }

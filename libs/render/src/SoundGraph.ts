@@ -164,4 +164,5 @@ export const crossfadeGraph = (first: Take, second: Take, inputs: readonly [numb
 }
 
 /** Pieces joined by the concat demuxer are one stream already; only their time stamps are made anew. */
-export const soundtrackGraph = (samples: number): string => `[0:a]${RESTART},${cut(samples)}[a]\n`
+export const soundtrackGraph = (samples: number, filters: ReadonlyArray<string> = []): string =>
+  `[0:a]${[RESTART, ...filters, cut(samples)].join(",")}[a]\n`

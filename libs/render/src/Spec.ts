@@ -26,9 +26,8 @@ export const sectionOf = (clip: SpecClip, position: number, rate: Rational): Sec
  * What a spec asks for that does not work yet, by its name; null when all of it is rendered. The API refuses such edits;
  * that nothing is ever silently left out of a picture does not hang on that alone.
  */
-export const notRendered = ({ type, target, clips }: RenderSpec): string | null => {
+export const notRendered = ({ type, clips }: RenderSpec): string | null => {
   if (type !== "framing") return type
-  if (target.loudness !== null) return "loudness"
   return clips.some(({ overlays }) => overlays.length > 0) ? "overlays" : null
 }
 

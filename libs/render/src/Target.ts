@@ -60,7 +60,6 @@ export const resolveTarget = (
   Result.gen(function* () {
     const first = clips[0]?.media
     if (first === undefined) return yield* refuse("resolution", "there is no clip to take it from")
-    if (settings.loudness !== null) return yield* refuse("loudness", "loudness normalisation does not work yet")
     const codec = yield* resolveCodec(settings)
     const size = yield* resolveSize(settings, aspect, first)
     for (const [clip, { crop, media }] of clips.entries()) {

@@ -190,7 +190,8 @@ export const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet
         task: "soundtrack",
         pieces: [...pieces],
         samples,
-        codec: soundCodec(target.format)
+        codec: soundCodec(target.format),
+        loudness: target.loudness
       })
       return add(key, light, 0, pieces, { _tag: "soundtrack", pieces, samples })
     },

@@ -54,7 +54,10 @@ export const makeTask = async (
   for (const path of command.folders) await mkdir(path, { recursive: true })
   for (const file of command.files) await writeFile(file.path, file.text)
   // A decoder that starts in the middle may grumble about what it lacks; only the result counts.
-  for (const step of command.steps) await execa("ffmpeg", step.argv)
+  for (const step of command.steps) {
+    const { stderr } = await execa("ffmpeg", step.argv)
+    for (const file of step.measures?.(stderr) ?? []) await writeFile(file.path, file.text)
+  }
   return command.makes
 }
 

@@ -3,7 +3,7 @@ import { execa } from "execa"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { ingest, type Ingested } from "./Ingest.ts"
-import { makeTask } from "./RunPlan.ts"
+import { makeTask, runPlan } from "./RunPlan.ts"
 import { makeSource, type SourceRecipe } from "./Sources.ts"
 import { planOf, specOf, unfolded } from "./Specs.ts"
 
@@ -167,5 +167,57 @@ describe("a clip's sound", () => {
     assert.closeTo(changes, 2 * 880, 2)
     assert.isTrue(heard.every((sample, i) => i % 2 === 0 || sample === heard[i - 1]))
     assert.isAbove(Math.max(...heard.subarray(0, RATE)), 1000)
+  })
+})
+
+describe("a soundtrack's loudness", () => {
+  let folder = ""
+  beforeAll(async () => {
+    folder = await mkdtemp(`${tmpdir()}/reelay-loudness-`)
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  /** Integrated loudness of a file, LUFS, as ffmpeg's meter has it. */
+  const measured = async (path: string): Promise<number> => {
+    const { stderr } = await execa("ffmpeg", [
+      "-hide_banner",
+      "-nostats",
+      "-i",
+      path,
+      "-af",
+      "ebur128",
+      "-f",
+      "null",
+      "-"
+    ])
+    return Number(/Integrated loudness:\s+I:\s+(\S+) LUFS/.exec(stderr)?.[1])
+  }
+
+  const SOUNDS = {
+    "quiet noise": "anoisesrc=c=pink:a=0.02:d=8",
+    "a loud tone": "sine=f=997:d=8,volume=12dB",
+    "soft and loud by turns": "anoisesrc=c=pink:d=8:a=0.5,volume='if(lt(mod(t,2),1),0.05,1)':eval=frame"
+  }
+  for (const [name, sound] of Object.entries(SOUNDS)) {
+    it(`is what was asked for: ${name}`, async () => {
+      const recipe = { extension: "mov", frames: 200, sound: ["-f", "lavfi", "-i", sound] } as const
+      const from = await ingest(await makeSource(folder, name.replaceAll(" ", "-"), recipe))
+      for (const [loudness, format] of [
+        [-14, "mp4"],
+        [-16, "webm"]
+      ] as const) {
+        const codec = format === "webm" ? "vp9" : "h264"
+        const spec = specOf([from], [{ end: 8 }], { loudness, format, codec })
+        const { outputs } = await runPlan(planOf(spec, [from]), [from.path], `${folder}/${format}`, "outputs")
+        assert.closeTo(await measured(outputs[0]?.path ?? ""), loudness, 0.7, format)
+      }
+    })
+  }
+
+  it("is nothing where there is silence", async () => {
+    const recipe = { extension: "mov", frames: 50, sound: ["-f", "lavfi", "-i", "anullsrc=d=2"] } as const
+    const from = await ingest(await makeSource(folder, "silent", recipe))
+    const { outputs } = await runPlan(planOf(specOf([from], [{}], { loudness: -14 }), [from]), [from.path], folder)
+    assert.strictEqual(outputs[0]?.audio?.samples, 96_000)
   })
 })

@@ -95,7 +95,7 @@ describe("bad input: a typed problem, nothing half-made, no crash", () => {
     ],
     ["a later release's overlays", { type: "overlay" }, "validation", "type"],
     ["a later release's before and after", { type: "before_after" }, "validation", "type"],
-    ["a later release's loudness", { settings: { loudness: -14 } }, "validation", "settings.loudness"],
+    ["a loudness that is none of the usual", { settings: { loudness: -15 } }, "validation", "settings.loudness"],
     ["a later release's codec", { settings: { codec: "av1" } }, "validation", "settings.codec"],
     ["an aspect that needs a crop", { settings: { aspect: "9:16" } }, "missing_crop_data", ""],
     ["a project beside a video", { projectId: NOBODY }, "validation", "videoId"],

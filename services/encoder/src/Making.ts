@@ -2,7 +2,7 @@ import { encodesPicture, type Plan, type Task } from "@reelay/contracts/Plan"
 import type { Reach } from "@reelay/platform/Confinement"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import type { CannotStart, Limits } from "@reelay/platform/Processes"
-import { commandFor, type Expectation, type Step } from "@reelay/render/Command"
+import { commandFor, type Expectation, type Step, type TaskCommand } from "@reelay/render/Command"
 import { ceilingOf, SOUND_BITRATE } from "@reelay/render/Estimate"
 import { contentTypeOf } from "@reelay/render/Names"
 import { SAMPLE_RATE, secondsAt } from "@reelay/render/Timeline"
@@ -107,14 +107,16 @@ const makeByFfmpeg: (
     folder,
     device: family === "software" ? null : yield* capabilities.device(family)
   })
-  yield* Effect.tryPromise({
-    try: async () => {
-      for (const path of command.folders) await mkdir(path)
-      await Promise.all(command.files.map((file) => writeFile(file.path, file.text, { flag: "wx" })))
-    },
-    catch: (cause) =>
-      new TaskFailure({ kind: "storage", message: "A file could not be written.", log: log(String(cause)) })
-  })
+  const written = (folders: TaskCommand["folders"], files: TaskCommand["files"]) =>
+    Effect.tryPromise({
+      try: async () => {
+        for (const path of folders) await mkdir(path)
+        await Promise.all(files.map((file) => writeFile(file.path, file.text, { flag: "wx" })))
+      },
+      catch: (cause) =>
+        new TaskFailure({ kind: "storage", message: "A file could not be written.", log: log(String(cause)) })
+    })
+  yield* written(command.folders, command.files)
 
   const limits: Limits = {
     fileBytes: Math.max(RUNAWAY.bytes, expected * RUNAWAY.times),
@@ -148,6 +150,7 @@ const makeByFfmpeg: (
     const ended = yield* runStep(step, frames)
     frames += step.frames
     said += ended.stderr
+    if (step.measures !== undefined) yield* written([], step.measures(ended.stderr))
   }
 
   const rightOrNot = Effect.fnUntraced(function* (made: Expectation) {
