@@ -21,6 +21,7 @@ const SETTINGS = [
   "/etc/ld.so.conf.d",
   "/etc/alternatives",
   "/etc/fonts",
+  "/var/cache/fontconfig",
   "/etc/OpenCL",
   "/etc/vulkan"
 ]

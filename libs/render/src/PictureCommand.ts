@@ -1,5 +1,6 @@
 import type { Operation, Plan, Shown } from "@reelay/contracts/Plan"
 import { argv } from "./Argv.ts"
+import { clipOverlays } from "./ClipOverlays.ts"
 import type { Places, TaskCommand } from "./Command.ts"
 import { stripped, timescale } from "./Container.ts"
 import { framingOf, timesOf } from "./Crop.ts"
@@ -16,8 +17,8 @@ export const chunkCommand = (
   work: Extract<Operation, { readonly _tag: "chunk" }>,
   places: Places
 ): TaskCommand => {
-  const picture = pictureOf(plan, work)
-  return encoded(plan, [work], places, (pixelFormat) =>
+  const { picture, scripts } = pictureOf(plan, work, `${places.folder}/drawn`)
+  return encoded(plan, [work], places, scripts, (pixelFormat) =>
     videoGraph({ ...picture, fades: work.fades ?? [], pixelFormat })
   )
 }
@@ -28,18 +29,30 @@ export const dissolveCommand = (
   { at, first, of, second }: Extract<Operation, { readonly _tag: "dissolve" }>,
   places: Places
 ): TaskCommand => {
-  const [below, above] = [pictureOf(plan, first), pictureOf(plan, second)]
-  return encoded(plan, [first, second], places, (pixelFormat) =>
-    dissolveGraph({ first: below, second: above, at, of, pixelFormat })
+  const below = pictureOf(plan, first, `${places.folder}/below`)
+  const above = pictureOf(plan, second, `${places.folder}/above`)
+  return encoded(plan, [first, second], places, [...below.scripts, ...above.scripts], (pixelFormat) =>
+    dissolveGraph({ first: below.picture, second: above.picture, at, of, pixelFormat })
   )
 }
 
-const pictureOf = ({ spec }: Plan, work: Shown): Picture => {
+/** `name`: what the names of the files begin with that hold what is drawn. */
+const pictureOf = (
+  { spec }: Plan,
+  work: Shown,
+  name: string
+): { readonly picture: Picture; readonly scripts: TaskCommand["files"] } => {
   const { target } = spec
   const { clip, media } = clipOf(spec, work.clip)
   const section = sectionOf(clip, work.section, target.frameRate)
   const { picture } = media
-  return {
+  const times = timesOf(section, target.frameRate, work.from, work.to)
+  const { beside, over } = clipOverlays(spec, clip)
+  const drawn = over(section, work.from, work.to)
+  const files = (scripts: ReadonlyArray<string>, what: string) =>
+    scripts.map((text, i) => ({ path: `${name}.${what}.${i}.ass`, text }))
+  const [overPicture, overBoth] = [files(drawn.picture, "picture"), files(drawn.both, "both")]
+  const shown: Picture = {
     picture,
     target,
     grid: frameGrid(picture.timeBase, picture.zeroPts, section.start, sourceRate(section, target.frameRate)),
@@ -47,11 +60,11 @@ const pictureOf = ({ spec }: Plan, work: Shown): Picture => {
     to: work.to,
     seeked: work.seek !== null,
     hold: work.hold,
-    framing:
-      clip.crop === null
-        ? null
-        : framingOf(clip.crop, picture, target, timesOf(section, target.frameRate, work.from, work.to))
+    framing: clip.crop === null ? null : framingOf(clip.crop, picture, beside?.size ?? target, times),
+    beside,
+    scripts: { picture: overPicture.map((file) => file.path), both: overBoth.map((file) => file.path) }
   }
+  return { picture: shown, scripts: [...overPicture, ...overBoth] }
 }
 
 /**
@@ -62,6 +75,7 @@ const encoded = (
   { spec, family }: Plan,
   shown: readonly [Shown, ...ReadonlyArray<Shown>],
   { source, folder, device }: Places,
+  scripts: TaskCommand["files"],
   graphFor: (pixelFormat: EncoderArguments["pixelFormat"]) => string
 ): TaskCommand => {
   const { target } = spec
@@ -90,7 +104,7 @@ const encoded = (
 
   return {
     folders: [],
-    files: [{ path: graph, text: graphFor(encoder.pixelFormat) }],
+    files: [{ path: graph, text: graphFor(encoder.pixelFormat) }, ...scripts],
     steps:
       encoder.passes === 1
         ? [{ argv: argv`${encode} ${write}`, frames }]

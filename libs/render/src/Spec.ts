@@ -27,8 +27,9 @@ export const sectionOf = (clip: SpecClip, position: number, rate: Rational): Sec
  * that nothing is ever silently left out of a picture does not hang on that alone.
  */
 export const notRendered = ({ type, clips }: RenderSpec): string | null => {
-  if (type !== "framing") return type
-  return clips.some(({ overlays }) => overlays.length > 0) ? "overlays" : null
+  // These show none, by what they are.
+  if (type === "framing" || type === "annotate") return null
+  return clips.some(({ overlays }) => overlays.some((overlay) => overlay.type === "image")) ? "image overlays" : null
 }
 
 /** The codec that carries sound in a container. */

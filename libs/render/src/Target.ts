@@ -97,8 +97,9 @@ export const resolveTarget = (
 const resolveCodec = (settings: Settings): Result.Result<VideoCodec, TargetRefusal> => {
   const { codec, format } = settings
   if (codec === "auto") return Result.succeed(format === "webm" ? "vp9" : "h264")
-  if (codec === "av1") return refuse("codec", "av1 does not work yet")
-  if (format === "webm" && codec !== "vp9") return refuse("codec", `webm holds vp9, not ${codec}`)
+  if (format === "webm" && codec !== "vp9" && codec !== "av1")
+    return refuse("codec", `webm holds vp9 or av1, not ${codec}`)
+  if (format === "mov" && codec === "av1") return refuse("codec", "av1 goes into mp4 or webm")
   if (format !== "webm" && codec === "vp9")
     return refuse("codec", `${format} holds h264 or hevc here, vp9 goes into webm`)
   return Result.succeed(codec)

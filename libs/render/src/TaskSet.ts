@@ -12,6 +12,7 @@ import {
 } from "@reelay/contracts/Plan"
 import type { RenderSpec, SpecClip } from "@reelay/contracts/RenderSpec"
 import { chunksOf, type Range } from "./Chunks.ts"
+import { clipOverlays, drawnFacts } from "./ClipOverlays.ts"
 import { timesOf } from "./Crop.ts"
 import { weightFor } from "./Encoders.ts"
 import { heardFacts, pictureFacts, shownFacts } from "./Facts.ts"
@@ -92,6 +93,8 @@ export const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet
     const { media } = source
     const index = indexes.get(source.indexKey)
     if (index === undefined) throw new Error(`no frame index for ${source.indexKey}`)
+    const overlays = clipOverlays(spec, clip)
+    const framed = overlays.beside === null ? target : { ...target, ...overlays.beside.size }
     return sectionsOf(clip, frameRate).map((section, position) => {
       const { timeBase, zeroPts } = media.picture
       const grid = frameGrid(timeBase, zeroPts, section.start, sourceRate(section, frameRate))
@@ -113,7 +116,8 @@ export const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet
             speed: [section.speed.num, section.speed.den],
             from,
             to,
-            shown: shownFacts(clip, media.picture, target, timesOf(section, frameRate, from, to))
+            shown: shownFacts(clip, media.picture, framed, timesOf(section, frameRate, from, to)),
+            ...drawnFacts(overlays.over(section, from, to))
           }
         })
       }

@@ -2,6 +2,8 @@ import type { PictureInfo } from "@reelay/contracts/Media"
 import type { Fade } from "@reelay/contracts/Plan"
 import type { Rational } from "@reelay/contracts/Quantity"
 import type { Target } from "@reelay/contracts/RenderSpec"
+import { overlayFilters } from "./AssScript.ts"
+import { type BeforeAfter, beforeAfterFilters } from "./BeforeAfter.ts"
 import { type Framing, type Size, uprightSize } from "./Crop.ts"
 import type { FrameGrid } from "./FrameGrid.ts"
 import { cutOut, fitted, SCALER } from "./FramingGraph.ts"
@@ -19,6 +21,10 @@ export interface Picture {
   readonly hold: number
   /** The part of the picture that is shown; null: all of it. */
   readonly framing: Framing | null
+  /** Source and result in one picture; null: the result alone. */
+  readonly beside: BeforeAfter | null
+  /** Files that hold what is drawn over the picture, and over source and result together. */
+  readonly scripts: { readonly picture: ReadonlyArray<string>; readonly both: ReadonlyArray<string> }
 }
 
 /** What an encoder takes. */
@@ -33,7 +39,7 @@ export interface VideoGraphInput extends Picture {
 export const videoGraph = (input: VideoGraphInput): string => {
   const filters = [
     ...timing(input),
-    ...look(input, ""),
+    ...finished(input, ""),
     ...faded(input.fades, input.target.frameRate),
     ...encodable(input.pixelFormat)
   ]
@@ -57,11 +63,11 @@ export interface DissolveGraphInput {
  */
 export const dissolveGraph = ({ at, first, of, pixelFormat, second }: DissolveGraphInput): string => {
   const rate = first.target.frameRate
-  const below = [...timing(first), "setpts=N", ...look(first, "1")]
+  const below = [...timing(first), "setpts=N", ...finished(first, "1")]
   const above = [
     ...timing(second),
+    ...finished(second, "2"),
     `setpts=N+${at + 1}`,
-    ...look(second, "2"),
     "format=yuva420p",
     `fade=t=in:st=0:d=${lasting(of + 1, rate)}:alpha=1`,
     `setpts=PTS-${at + 1}`
@@ -106,6 +112,21 @@ const lasting = (frames: number, rate: Rational): string => seconds(frames * rat
 /** How often a source's tick is divided so that a sixteenth of an output frame can be told (AVI counts in frames). */
 const ticksPerTick = (timeBase: Rational, rate: Rational): number =>
   Math.max(1, Math.ceil((16 * timeBase.num * rate.num) / (timeBase.den * rate.den)))
+
+/** The picture with all that is drawn over it; beside its source where both are shown. */
+const finished = (input: Picture, name: string): ReadonlyArray<string> => {
+  const { beside, scripts, target } = input
+  const drawn = (paths: ReadonlyArray<string>) => overlayFilters(paths, target.frameRate)
+  if (beside === null) return [...look(input, name), ...drawn(scripts.picture)]
+  const sized = ({ height, width }: Size): Target => ({ ...target, width, height })
+  const source: Picture = { ...input, framing: null, target: { ...sized(beside.before.picture), fit: "crop" } }
+  const result: Picture = { ...input, target: sized(beside.size) }
+  const filters = {
+    before: look(source, name),
+    after: [...look(result, name), ...drawn(scripts.picture)]
+  }
+  return [beforeAfterFilters(beside, filters, name), ...drawn(scripts.both)]
+}
 
 /**
  * Size, square pixels, BT.709. ffmpeg has turned the picture upright before the graph sees it. `name` sets the labels

@@ -297,13 +297,13 @@ describe("compile", () => {
     const spec = specOf(sources, [{ end: 4 }, { end: 2 }])
     const [first, last] = spec.clips
     if (first === undefined || last === undefined) return assert.fail()
-    const window = { time: 0, x: 0, y: 0, width: 0.5, height: 0.5 }
-    const highlight = { type: "highlight", shape: "ellipse", keyframes: [window] } as const
-    const edited: ReadonlyArray<RenderSpec> = [
-      { ...spec, type: "overlay" },
-      { ...spec, clips: [{ ...first, overlays: [highlight] }, last] }
-    ]
-    for (const each of edited) assert.throws(() => compiled(each), /does not work yet/)
+    const image = { type: "image", start: 0, end: 1, x: 0, y: 0, width: 0.5 } as const
+    const clips = [{ ...first, overlays: [image] }, last]
+    for (const type of ["overlay", "before_after"] as const) {
+      assert.throws(() => compiled({ ...spec, type, clips }), /does not work yet/)
+    }
+    // A framing shows no overlays, by what it is.
+    assert.doesNotThrow(() => compiled({ ...spec, clips }))
     assert.throws(() => planOf(spec, []), /no frame index/)
     assert.throws(() => compiled({ ...spec, clips: [{ ...first, source: 7 }] }), /source 7 of 2/)
   })

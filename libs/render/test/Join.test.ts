@@ -17,7 +17,9 @@ const KINDS: ReadonlyArray<readonly [Format, VideoCodec]> = [
   ["mov", "h264"],
   ["mp4", "hevc"],
   ["mov", "hevc"],
-  ["webm", "vp9"]
+  ["webm", "vp9"],
+  ["mp4", "av1"],
+  ["webm", "av1"]
 ]
 
 const the = <A>(value: A | undefined): A => value ?? assert.fail("nothing there")

@@ -73,7 +73,7 @@ describe("resolveTarget", () => {
     }
     assert.strictEqual(field({ codec: "vp9" }), "settings.codec")
     assert.strictEqual(field({ codec: "h264", format: "webm" }), "settings.codec")
-    assert.strictEqual(field({ codec: "av1", format: "webm" }), "settings.codec")
+    assert.strictEqual(field({ codec: "av1", format: "mov" }), "settings.codec")
     assert.strictEqual(field({ resolution: "4k" }, [media(2000, 100)]), "settings.resolution")
     assert.strictEqual(field({ resolution: "source" }, [media(64, 8)]), "settings.resolution")
   })

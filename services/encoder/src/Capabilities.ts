@@ -62,10 +62,14 @@ export class Capabilities extends Context.Service<
         ffmpeg
           .ask("ffmpeg", argv, nothing, 10)
           .pipe(Effect.catchTag("CannotStart", () => Effect.succeed({ exitCode: -1, stdout: "", stderr: "not found" })))
-      const [version, encoders, gpus] = yield* Effect.all(
+      const [version, encoders, fonts, gpus] = yield* Effect.all(
         [
           ask(["-version"]),
           ask(["-hide_banner", "-encoders"]),
+          processes.collect({ file: "fc-list", args: Probe.FONTS_QUERY }, 5).pipe(
+            Effect.map((answer) => (answer.exitCode === 0 ? answer.stdout : "")),
+            Effect.catchTag("CannotStart", () => Effect.succeed(""))
+          ),
           processes.collect({ file: "nvidia-smi", args: Probe.NVIDIA_QUERY }, 5).pipe(
             Effect.map((answer) => (answer.exitCode === 0 ? Probe.gpusIn(answer.stdout) : [])),
             Effect.catchTag("CannotStart", () => Effect.succeed([]))
@@ -78,7 +82,7 @@ export class Capabilities extends Context.Service<
           message: `ffmpeg does not run: ${Probe.reasonIn(version.stderr, "no reason given")}`
         })
       }
-      const build = Probe.buildOf(version.stdout, process.arch)
+      const build = Probe.buildOf(version.stdout, process.arch, fonts)
       const listed = Probe.listedEncoders(encoders.stdout)
 
       /** One real encode: null when it works, else what ffmpeg said. */

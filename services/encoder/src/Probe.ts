@@ -38,9 +38,17 @@ export const reasonIn = (stderr: string, otherwise: string): string => {
   return otherwise
 }
 
-/** Two builds never share a file: the version, its configuration and its libraries, and the processor's kind. */
-export const buildOf = (version: string, arch: string): Build =>
-  Build.make(createHash("sha256").update(`${arch}\n${version.trim()}`).digest("hex").slice(0, 12))
+/** `fc-list`: every font that captions may be drawn with. */
+export const FONTS_QUERY = [":", "family", "style", "fontversion"] as const
+
+/**
+ * Two builds never share a file: the version, its configuration and its libraries, the processor's kind, and the fonts
+ * that are there (in any order), for they decide what text looks like.
+ */
+export const buildOf = (version: string, arch: string, fonts: string): Build => {
+  const inOrder = [...new Set(fonts.trim().split("\n"))].toSorted().join("\n")
+  return Build.make(createHash("sha256").update(`${arch}\n${version.trim()}\n${inOrder}`).digest("hex").slice(0, 12))
+}
 
 export interface Gpu {
   readonly index: number

@@ -126,9 +126,13 @@ describe("Probe", () => {
     assert.deepStrictEqual(ladderOf(["nvenc"], true), ["software"])
   })
   it("names a build by everything that may change its bytes", () => {
-    assert.strictEqual(buildOf("ffmpeg version 5.1\n", "x64"), buildOf("ffmpeg version 5.1", "x64"))
-    assert.notStrictEqual(buildOf("ffmpeg version 5.1", "x64"), buildOf("ffmpeg version 5.1", "arm64"))
-    assert.notStrictEqual(buildOf("ffmpeg version 5.1", "x64"), buildOf("ffmpeg version 5.2", "x64"))
+    const build = (version = "ffmpeg version 5.1", arch = "x64", fonts = "DejaVu:1\nNoto:2") =>
+      buildOf(version, arch, fonts)
+    assert.strictEqual(build("ffmpeg version 5.1\n"), build())
+    assert.strictEqual(build(undefined, undefined, "Noto:2\nDejaVu:1\n"), build())
+    assert.notStrictEqual(build(undefined, "arm64"), build())
+    assert.notStrictEqual(build("ffmpeg version 5.2"), build())
+    assert.notStrictEqual(build(undefined, undefined, "DejaVu:1"), build())
   })
   it("finds a reason in what encoders say", () => {
     assert.strictEqual(reasonIn("x265 [info]: HEVC\n[libx265 @ 0x1] Cannot open\nmore", "-"), "Cannot open")
