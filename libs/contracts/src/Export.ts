@@ -51,10 +51,24 @@ export type Settings = typeof Settings.Type
 export const Segment = Schema.Struct({ start: Schema.Finite, end: Schema.Finite })
 export type Segment = typeof Segment.Type
 
+const MiB = 1024 * 1024
+/** What one export may come to at the most, over all its files: a plan of it is something that a scheduler can hold. */
+export const EXPORT_LIMITS = {
+  clips: 1000,
+  /** Of output. */
+  hours: 24,
+  /** Stretches with a speed of their own. */
+  speeds: 5000,
+  /** Of crops and highlights. */
+  keyframes: 100_000,
+  /** All that is stored of it: sources, clips and their edits. */
+  bytes: 4 * MiB
+} as const
+
 export const ExportRequest = Schema.Struct({
   projectId: Schema.optionalKey(ProjectId),
   videoId: Schema.optionalKey(VideoId),
-  segments: Schema.optionalKey(Schema.Array(Segment).check(Schema.isMaxLength(1000))),
+  segments: Schema.optionalKey(Schema.Array(Segment).check(Schema.isMaxLength(EXPORT_LIMITS.clips))),
   type: orDefault(ExportType, "framing"),
   delivery: orDefault(Delivery, "combined"),
   settings: Settings.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),

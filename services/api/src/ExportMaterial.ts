@@ -1,4 +1,5 @@
 import type { ExportRequest } from "@reelay/contracts/Export"
+import { EXPORT_LIMITS } from "@reelay/contracts/Export"
 import { Digest, VideoId } from "@reelay/contracts/Ids"
 import type { UserId } from "@reelay/contracts/Ids"
 import { NotFound, Validation, VideoNotFound } from "@reelay/contracts/Problem"
@@ -10,21 +11,22 @@ import type { Db } from "@reelay/platform/Database"
 import type { DatabaseError } from "@reelay/platform/DatabaseError"
 import { clipColumns, clipOf, clipVersionHolds, locationOf, mediaOf, RowError } from "@reelay/platform/Rows"
 import { clips, clipVersions, projects, videos } from "@reelay/platform/Tables"
-import { asc, eq, sql } from "drizzle-orm"
+import { and, asc, eq, not, sql } from "drizzle-orm"
 import { Effect, Exit, Schema } from "effect"
-import { clipsOfVideo } from "./Freeze.ts"
+import { clipsOfVideo, tooMuch } from "./Freeze.ts"
 import type { Material } from "./Freeze.ts"
 
 /** Reads what a request names, as it is stored now. */
 export const makeMaterials = Effect.gen(function* () {
-  const video = yield* makeLookUp("material.videos", readVideos, ([row]) => storedVideo(row))
-  const project = yield* makeLookUp("material.projects", readProjects, storedProject)
+  const video = yield* makeLookUp("videos", readVideos, ([row]) => storedVideo(row))
+  const project = yield* makeLookUp("projects", readProjects, storedProject)
 
   return Effect.fn("material")(function* (userId: UserId, request: ExportRequest) {
     const subject = yield* subjectOf(request)
     if ("projectId" in subject) {
       const found = yield* project({ id: subject.projectId, userId })
-      return found ?? (yield* new NotFound({ detail: "There is no such project." }))
+      if (found === null) return yield* new NotFound({ detail: "There is no such project." })
+      return found === TOO_MUCH ? yield* tooMuch("clips") : found
     }
     const found = yield* video({ id: subject.videoId, userId })
     if (found === null) return yield* new VideoNotFound({ detail: "There is no such video." })
@@ -57,24 +59,27 @@ interface Owned {
 }
 type Found<Row> = readonly [Row, ...ReadonlyArray<Row>]
 
-/** Asked for in one statement. */
-const MOST = 64
+/** Of a project: no export of it would be accepted. */
+const TOO_MUCH = "too much"
+
+/** Asked for in one statement. Of projects few: each may have some megabytes of edits. */
+const MOST = { videos: 64, projects: 8 }
 
 /**
  * Looks a user's things up; null for what is not there, or not theirs. Those who ask at the same time share a statement,
  * and what they ask for in common is decoded once.
  */
 const makeLookUp = Effect.fnUntraced(function* <Row extends Owned, A>(
-  name: string,
+  name: keyof typeof MOST,
   read: (db: Db, asked: ReadonlyArray<Owned>) => Promise<ReadonlyArray<Row>>,
   decode: (rows: Found<Row>) => Effect.Effect<A, RowError>
 ) {
   const database = yield* Database
   return makeBatch<Owned, A | null, DatabaseError | RowError>({
-    most: MOST,
-    isForAll: (error) => error._tag === "DatabaseError" && error.reason === "unavailable",
+    most: MOST[name],
+    isForAll: (error) => error._tag === "DatabaseError" && error.isAway,
     run: Effect.fnUntraced(function* (asked) {
-      const rows = yield* database.query(name, (db) => read(db, asked))
+      const rows = yield* database.query(`material.${name}`, (db) => read(db, asked))
       const answers = new Map<string, { readonly userId: string; readonly answer: Exit.Exit<A, RowError> }>()
       for (const [id, [first, ...rest]] of Map.groupBy(rows, (row) => row.id)) {
         if (first === undefined) continue
@@ -106,23 +111,51 @@ const readVideos = (db: Db, asked: ReadonlyArray<Owned>) =>
   db.select(videoColumns).from(videos).where(isAsked(videos, asked))
 type VideoRow = Awaited<ReturnType<typeof readVideos>>[number]
 
+/**
+ * Bytes of edits, of which a project's are not even read: an export may have half of it, and Postgres writes JSON with
+ * spaces. Counted clip by clip, and no further than needed.
+ */
+const UNREAD = 2 * EXPORT_LIMITS.bytes
+const hasTooMuch = sql<boolean>`exists (
+  select from (
+    select sum(octet_length(clip_versions.edits::text)) over (rows unbounded preceding) as bytes
+    from clips join clip_versions on clip_versions.clip_id = clips.id and clip_versions.version = clips.version
+    where clips.project_id = projects.id
+  ) as counted
+  where bytes > ${UNREAD}
+)`
+
 /** One statement: clips and videos as they were at one moment. */
-const readProjects = (db: Db, asked: ReadonlyArray<Owned>) =>
-  db
+const readProjects = (db: Db, asked: ReadonlyArray<Owned>) => {
+  const found = db
     .select({
       id: projects.id,
       userId: projects.userId,
       name: projects.name,
       aspect: projects.aspect,
+      hasTooMuch: hasTooMuch.as("has_too_much")
+    })
+    .from(projects)
+    .where(isAsked(projects, asked))
+    // There are no more. Said, so that Postgres counts once for each, and not for each of its clips.
+    .limit(asked.length)
+    .as("found")
+  return db
+    .select({
+      id: found.id,
+      userId: found.userId,
+      name: found.name,
+      aspect: found.aspect,
+      hasTooMuch: found.hasTooMuch,
       clip: clipColumns,
       video: videoColumns
     })
-    .from(projects)
-    .leftJoin(clips, eq(clips.projectId, projects.id))
+    .from(found)
+    .leftJoin(clips, and(eq(clips.projectId, found.id), not(found.hasTooMuch)))
     .leftJoin(clipVersions, clipVersionHolds)
     .leftJoin(videos, eq(videos.id, clips.videoId))
-    .where(isAsked(projects, asked))
-    .orderBy(asc(projects.id), asc(clips.position), asc(clips.id))
+    .orderBy(asc(found.id), asc(clips.position), asc(clips.id))
+}
 type ProjectRow = Awaited<ReturnType<typeof readProjects>>[number]
 
 const sourceOf = Effect.fnUntraced(function* (row: VideoRow) {
@@ -139,7 +172,8 @@ const sourceOf = Effect.fnUntraced(function* (row: VideoRow) {
 const storedVideo = (row: VideoRow) => Effect.map(sourceOf(row), (source) => ({ name: row.name, source }))
 
 const storedProject = Effect.fnUntraced(function* (rows: Found<ProjectRow>) {
-  const [{ aspect: stored, id, name }] = rows
+  const [{ aspect: stored, hasTooMuch, id, name }] = rows
+  if (hasTooMuch) return TOO_MUCH
   const sources = new Map<VideoId, SpecSource>()
   const found: Array<Material["clips"][number]> = []
   for (const { clip, video } of rows) {

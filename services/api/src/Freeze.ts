@@ -1,4 +1,5 @@
 import type { ExportRequest, Segment } from "@reelay/contracts/Export"
+import { EXPORT_LIMITS } from "@reelay/contracts/Export"
 import { CUT } from "@reelay/contracts/Edits"
 import type { UserId, VideoId } from "@reelay/contracts/Ids"
 import type { MediaInfo } from "@reelay/contracts/Media"
@@ -113,22 +114,30 @@ export const freeze = (request: ExportRequest, tenant: UserId, material: Materia
     }
     const frames = totalFrames(request.delivery, specClips, target.frameRate)
     const { den, num } = target.frameRate
-    return {
-      aspect,
-      frames,
-      duration: Micros.make(Number(roundDivide(BigInt(frames) * BigInt(den) * 1_000_000n, BigInt(num)))),
-      spec: {
-        v: 1,
-        tenant,
-        type: request.type,
-        delivery: request.delivery,
-        name: outputStem(material.name, request.settings.resolution),
-        target,
-        sources: specSources,
-        clips: specClips
-      }
+    const duration = Micros.make(Number(roundDivide(BigInt(frames) * BigInt(den) * 1_000_000n, BigInt(num))))
+    const parts = clips[0]?.id === null ? "segments" : "clips"
+    const hours = secondsOf(duration) / 3600
+    if (hours > EXPORT_LIMITS.hours) {
+      const message = `come to ${hours.toFixed(1)} hours of output; ${EXPORT_LIMITS.hours} is the most`
+      return yield* Result.fail(validation([{ field: parts, message }]))
     }
+    const spec: RenderSpec = {
+      v: 1,
+      tenant,
+      type: request.type,
+      delivery: request.delivery,
+      name: outputStem(material.name, request.settings.resolution),
+      target,
+      sources: specSources,
+      clips: specClips
+    }
+    if (Buffer.byteLength(JSON.stringify(spec)) > EXPORT_LIMITS.bytes) return yield* Result.fail(tooMuch(parts))
+    return { aspect, frames, duration, spec }
   })
+
+/** Of the parts' edits, in bytes. */
+export const tooMuch = (field: string): Validation =>
+  validation([{ field, message: `come to more than ${EXPORT_LIMITS.bytes / 1024 ** 2} MiB with all their edits` }])
 
 const validation = (errors: ReadonlyArray<FieldError>) =>
   new Validation({ detail: errors.map((error) => `${error.field} ${error.message}`).join("; "), errors })
@@ -137,17 +146,34 @@ const invalidSegment = (field: string, message: string) =>
   new InvalidSegment({ detail: `${field} ${message}.`, errors: [{ field, message }] })
 
 const NOT_YET = "does not work yet"
-const MAX_CLIPS = 1000
 
-/** Nothing is ever silently left out of a picture: what cannot be rendered (yet) is named and refused. */
+const keyframesOf = ({ crop, overlays }: MaterialClip): number =>
+  overlays.reduce(
+    (sum, overlay) => sum + (overlay.type === "highlight" ? overlay.keyframes.length : 0),
+    crop?.keyframes.length ?? 0
+  )
+const total = (clips: ReadonlyArray<MaterialClip>, of: (clip: MaterialClip) => number): number =>
+  clips.reduce((sum, clip) => sum + of(clip), 0)
+
+/**
+ * Nothing is ever silently left out of a picture: what cannot be rendered (yet) is named and refused, and so is what would
+ * be more than a plan should be of.
+ */
 const works = (request: ExportRequest, clips: ReadonlyArray<MaterialClip>): Result.Result<void, Validation> => {
   const errors: Array<FieldError> = []
   if (request.type !== "framing") errors.push({ field: "type", message: `"${request.type}" ${NOT_YET}` })
   if (request.delivery === "single" && clips.length !== 1) {
     errors.push({ field: "delivery", message: `"single" needs exactly one clip or segment, here are ${clips.length}` })
   }
-  if (clips.length > MAX_CLIPS)
-    errors.push({ field: "clips", message: `are ${clips.length}; ${MAX_CLIPS} is the most` })
+  const speeds = total(clips, (clip) => clip.speed.length)
+  const keyframes = total(clips, keyframesOf)
+  for (const [count, most, message] of [
+    [clips.length, EXPORT_LIMITS.clips, `are ${clips.length}`],
+    [speeds, EXPORT_LIMITS.speeds, `have ${speeds} speeds`],
+    [keyframes, EXPORT_LIMITS.keyframes, `have ${keyframes} keyframes`]
+  ] as const) {
+    if (count > most) errors.push({ field: "clips", message: `${message}; ${most} is the most` })
+  }
   for (const [position, clip] of clips.entries()) {
     if (clip.overlays.length > 0) errors.push({ field: `clips[${position}].overlays`, message: NOT_YET })
   }

@@ -41,8 +41,6 @@ export type Inserted =
   | { readonly _tag: "gone" }
   | { readonly _tag: "limited"; readonly allowance: Allowance }
 
-const isAway = (error: DatabaseError): boolean => error.reason === "unavailable"
-
 /** Rows in one statement: a spec may be some hundred kilobytes. */
 const MOST = 64
 /** Statements at once: while one waits for a video that is just being deleted, the others go on. */
@@ -65,7 +63,7 @@ export const makeNewExports = Effect.fnUntraced(function* (limit: number | null)
     most: MOST,
     lanes: LANES,
     run: (rows) => Effect.map(write(rows), (outcomes) => outcomes.map((outcome) => Exit.succeed(outcome))),
-    isForAll: isAway
+    isForAll: (error) => error.isAway
   })
 })
 
@@ -74,7 +72,7 @@ export const makeKeys = Effect.gen(function* () {
   const database = yield* Database
   return makeBatch({
     most: MOST,
-    isForAll: isAway,
+    isForAll: (error: DatabaseError) => error.isAway,
     run: Effect.fnUntraced(function* (asked: ReadonlyArray<{ readonly userId: UserId; readonly key: string }>) {
       const rows = yield* database.query("exports.byKey", (db) =>
         db

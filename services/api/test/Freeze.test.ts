@@ -3,6 +3,7 @@ import type { ExportRequest } from "@reelay/contracts/Export"
 import { ExportRequest as ExportRequestSchema } from "@reelay/contracts/Export"
 import { CUT } from "@reelay/contracts/Edits"
 import { ClipId, newId, UserId, VideoId } from "@reelay/contracts/Ids"
+import { Micros } from "@reelay/contracts/Quantity"
 import { spec } from "@reelay/platform/testing/Fixtures"
 import { framesBetween } from "@reelay/render/Timeline"
 import { Result, Schema } from "effect"
@@ -180,6 +181,54 @@ describe("freeze", () => {
     ])
     // The last one's leads nowhere.
     assert.strictEqual(frozen({}, [clip(), into("dissolve", 30)]).frames, 500)
+  })
+  describe("more than one export may come to is refused, with the limit", () => {
+    const long = newId(VideoId)
+    const hour = 3600 * 1_000_000
+    if (source !== undefined) {
+      const picture = { ...source.media.picture, duration: Micros.make(24 * hour) }
+      sources.set(long, { ...source, videoId: long, media: { ...source.media, picture } })
+    }
+    const said = (clips: ReadonlyArray<MaterialClip>) => {
+      const failure = refused({}, clips)
+      return failure._tag === "Validation" ? failure.errors : assert.fail(failure._tag)
+    }
+    it("hours of output: of all segments together, at the speed they are shown", () => {
+      assert.strictEqual(frozen({}, clipsOfVideo(long, "day", undefined)).frames, 24 * 3600 * 25)
+      const segments = Array.from({ length: 1000 }, (_, s) => ({ start: s, end: 86_400 }))
+      const field = { field: "segments", message: "come to 23861.3 hours of output; 24 is the most" }
+      assert.deepStrictEqual(said(clipsOfVideo(long, "day", segments)), [field])
+      const slow = { videoId: long, timing: { start: 0, end: 50_000 }, speed: [{ start: 0, end: 50_000, rate: 0.5 }] }
+      assert.strictEqual(said([clip(slow)])?.[0]?.field, "clips")
+      assert.strictEqual(frozen({}, [clip({ ...slow, speed: [] })]).frames, 50_000 * 25)
+    })
+    it("speeds", () => {
+      const speed = Array.from({ length: 2500 }, (_, n) => ({ start: n / 1000, end: (n + 1) / 1000, rate: 2 }))
+      frozen({}, [clip({ speed }), clip({ speed })])
+      const one = clip({ speed: speed.slice(0, 1) })
+      assert.deepStrictEqual(said([clip({ speed }), one, clip({ speed })]), [
+        { field: "clips", message: "have 5001 speeds; 5000 is the most" }
+      ])
+    })
+    it("keyframes, of crops and of highlights", () => {
+      const keyframe = { time: 0, x: 0, y: 0, width: 1, height: 1 }
+      const some = clip({ crop: { keyframes: Array.from({ length: 10_000 }, () => keyframe) } })
+      const keyframes = [keyframe]
+      const marked = clip({ overlays: [{ type: "highlight", shape: "ellipse", keyframes }] })
+      const errors = said([...Array.from({ length: 10 }, () => some), marked]) ?? []
+      assert.deepInclude(errors, { field: "clips", message: "have 100001 keyframes; 100000 is the most" })
+    })
+    it("bytes, as it is stored", () => {
+      const keyframe = { time: 0.1234567, x: 0.1234567, y: 0.1234567, width: 0.5, height: 0.5 }
+      const some = clip({ crop: { keyframes: Array.from({ length: 10_000 }, () => keyframe) } })
+      frozen(
+        {},
+        Array.from({ length: 5 }, () => some)
+      )
+      assert.deepStrictEqual(said(Array.from({ length: 6 }, () => some)), [
+        { field: "clips", message: "come to more than 4 MiB with all their edits" }
+      ])
+    })
   })
   it("settings that cannot be", () => {
     const failure = refused({ settings: { format: "webm", codec: "h264" } }, [clip()])

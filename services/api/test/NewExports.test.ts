@@ -49,6 +49,25 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
   const countOf = (user: UserId) =>
     Database.use((database) => database.query("test", (db) => db.$count(exports_, eq(exports_.userId, user))))
 
+  it.effect("a statement that Postgres gave up for one of them is not the others' answer", () =>
+    Effect.gen(function* () {
+      const database = yield* Database
+      const user = UserId.make("deadlocked")
+      const videoId = yield* video(user)
+      const insert = yield* makeNewExports(null)
+      const doomed = rowOf(user, videoId, { requestDigest: "doomed" })
+      yield* database.query("test", async (db) => {
+        await db.execute(sql`create function give_up() returns trigger language plpgsql as
+          $$ begin raise exception 'deadlock detected' using errcode = '40P01'; end $$`)
+        await db.execute(sql`create trigger give_up before insert on exports for each row
+          when (new.request_digest = 'doomed') execute function give_up()`)
+      })
+      const made = yield* allAtOnce([insert(doomed), ...times(3, () => insert(rowOf(user, videoId)))])
+      yield* database.query("test", (db) => db.execute(sql`drop trigger give_up on exports`))
+      assert.deepStrictEqual(made.map(tagOf), ["failed", "accepted", "accepted", "accepted"])
+    })
+  )
+
   it.effect("a crowd is few statements, and every row is as it was given", () =>
     Effect.gen(function* () {
       const database = yield* Database

@@ -1,4 +1,5 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { sql } from "drizzle-orm"
 import { fieldsOf, isProblem, itemsOf, NOBODY, record } from "./Answers.ts"
 import { startApi } from "./ApiUnderTest.ts"
 import type { ApiUnderTest } from "./ApiUnderTest.ts"
@@ -181,6 +182,33 @@ describe("projects", () => {
         [ids[0], 2]
       ]
     )
+  })
+
+  it("one with far more edits than an export may have is refused before they are read", async () => {
+    const project = await api.project({ name: "endless" })
+    const fine = await api.project({ name: "beside it" })
+    await add(fine.id)
+    const clip = await add(project.id)
+    // No edits at all, which is seen as soon as they are read.
+    await api.run(
+      api.database.query("test", (db) =>
+        db.execute(sql`
+          with made as (
+            insert into clips (id, user_id, project_id, video_id, position)
+            select gen_random_uuid(), user_id, project_id, video_id, n
+            from clips, generate_series(1, 9) n where id = ${String(clip["id"])} returning id, user_id
+          )
+          insert into clip_versions (clip_id, version, user_id, edits)
+          select id, 1, user_id, jsonb_build_object('x', repeat('x', 1000000)) from made`)
+      )
+    )
+    const [refused, accepted] = await Promise.all([
+      api.call("POST", "/api/exports", { projectId: project.id }),
+      api.call("POST", "/api/exports", { projectId: fine.id })
+    ])
+    assert.deepStrictEqual(fieldsOf(isProblem(refused, 400, "validation")), ["clips"])
+    assert.match(String(record(refused.body)["detail"]), /4 MiB/)
+    assert.strictEqual(accepted.status, 202)
   })
 
   it("knows what was exported of it", async () => {

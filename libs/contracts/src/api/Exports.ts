@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { Attempt, Export, ExportRequest, ExportStatus, ExportType, Progress } from "../Export.ts"
+import { Attempt, Export, EXPORT_LIMITS, ExportRequest, ExportStatus, ExportType, Progress } from "../Export.ts"
 import { ExportId, ProjectId, VideoId } from "../Ids.ts"
 import { Video } from "../Media.ts"
 import { Plan } from "../Plan.ts"
@@ -44,6 +44,10 @@ export const idempotencyHeaders = {
 const refusals = [NotFound, NoClips, MissingCropData, InvalidSegment, VideoNotFound] as const
 export const createErrors = [...refusals, IdempotencyMismatch, RateLimited] as const
 
+const { bytes, clips, hours, keyframes, speeds } = EXPORT_LIMITS
+const limits = `One export is ${hours} hours of output at the most, all its files together, from ${clips} clips or segments with \
+${speeds} speeds, ${keyframes} keyframes and ${bytes} bytes of edits.`
+
 /** What a request would come to. `seconds` is null until the farm has seen work like it. */
 export const Estimate = Schema.Struct({
   frames: Count,
@@ -69,7 +73,7 @@ export class ExportsApi extends HttpApiGroup.make("exports")
       payload: ExportRequest,
       success: Export.pipe(HttpApiSchema.status(202)),
       error: createErrors
-    }).annotateMerge(OpenApi.annotations({ summary: "Start an export" })),
+    }).annotateMerge(OpenApi.annotations({ summary: "Start an export", description: limits })),
     HttpApiEndpoint.post("estimate", "/estimate", {
       payload: ExportRequest,
       success: Estimate,
