@@ -9,6 +9,7 @@ import type { Aspect, Clip } from "@reelay/contracts/Project"
 import { Micros, microsOf, secondsOf } from "@reelay/contracts/Quantity"
 import type { RenderSpec, SpecClip, SpecSource } from "@reelay/contracts/RenderSpec"
 import { outputStem } from "@reelay/render/Names"
+import { overlayRefusals } from "@reelay/render/OverlayLimits"
 import { clipFrames } from "@reelay/render/Sections"
 import { tooShort, totalFrames } from "@reelay/render/Sequence"
 import { resolveTarget } from "@reelay/render/Target"
@@ -145,8 +146,6 @@ const validation = (errors: ReadonlyArray<FieldError>) =>
 const invalidSegment = (field: string, message: string) =>
   new InvalidSegment({ detail: `${field} ${message}.`, errors: [{ field, message }] })
 
-const NOT_YET = "does not work yet"
-
 const keyframesOf = ({ crop, overlays }: MaterialClip): number =>
   overlays.reduce(
     (sum, overlay) => sum + (overlay.type === "highlight" ? overlay.keyframes.length : 0),
@@ -161,7 +160,6 @@ const total = (clips: ReadonlyArray<MaterialClip>, of: (clip: MaterialClip) => n
  */
 const works = (request: ExportRequest, clips: ReadonlyArray<MaterialClip>): Result.Result<void, Validation> => {
   const errors: Array<FieldError> = []
-  if (request.type !== "framing") errors.push({ field: "type", message: `"${request.type}" ${NOT_YET}` })
   if (request.delivery === "single" && clips.length !== 1) {
     errors.push({ field: "delivery", message: `"single" needs exactly one clip or segment, here are ${clips.length}` })
   }
@@ -174,8 +172,10 @@ const works = (request: ExportRequest, clips: ReadonlyArray<MaterialClip>): Resu
   ] as const) {
     if (count > most) errors.push({ field: "clips", message: `${message}; ${most} is the most` })
   }
-  for (const [position, clip] of clips.entries()) {
-    if (clip.overlays.length > 0) errors.push({ field: `clips[${position}].overlays`, message: NOT_YET })
+  // The other types show no overlays, by what they are.
+  const drawn = request.type === "overlay" || request.type === "before_after"
+  for (const { clip, detail, overlay } of drawn ? overlayRefusals(clips) : []) {
+    errors.push({ field: `clips[${clip}].overlays[${overlay}]`, message: detail })
   }
   return errors.length === 0 ? Result.succeed(undefined) : Result.fail(validation(errors))
 }

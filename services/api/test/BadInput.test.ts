@@ -93,10 +93,13 @@ describe("bad input: a typed problem, nothing half-made, no crash", () => {
       "validation",
       "delivery"
     ],
-    ["a later release's overlays", { type: "overlay" }, "validation", "type"],
-    ["a later release's before and after", { type: "before_after" }, "validation", "type"],
     ["a loudness that is none of the usual", { settings: { loudness: -15 } }, "validation", "settings.loudness"],
-    ["a later release's codec", { settings: { codec: "av1" } }, "validation", "settings.codec"],
+    [
+      "a codec in no container of its own",
+      { settings: { codec: "av1", format: "mov" } },
+      "validation",
+      "settings.codec"
+    ],
     ["an aspect that needs a crop", { settings: { aspect: "9:16" } }, "missing_crop_data", ""],
     ["a project beside a video", { projectId: NOBODY }, "validation", "videoId"],
     ["a label that is too long", { nodeLabels: ["x".repeat(65)] }, "validation", "nodeLabels[0]"],

@@ -110,19 +110,21 @@ describe("freeze", () => {
       [250, 25]
     )
   })
-  it("names what cannot be rendered yet, all of it", () => {
-    const failure = refused({ type: "overlay", delivery: "single" }, [
-      clip(),
-      clip({
-        overlays: [{ type: "captions", format: "srt", text: "" }]
-      })
-    ])
-    assert.strictEqual(failure._tag, "Validation")
-    assert.deepStrictEqual(failure._tag === "Validation" ? failure.errors?.map((error) => error.field) : [], [
-      "type",
+  it("names what cannot be rendered, all of it", () => {
+    const image = { type: "image", start: 0, end: 1, x: 0, y: 0, width: 0.5 } as const
+    const captions = { type: "captions", format: "srt", text: "1\n00:00:01,000 --> 00:00:02,000\nhello\n" } as const
+    const clips = [clip({ overlays: [captions, image] }), clip({ overlays: [{ ...captions, text: "no captions" }] })]
+    const fieldsOf = (failure: ReturnType<typeof refused>) =>
+      failure._tag === "Validation" ? failure.errors?.map((error) => error.field) : failure._tag
+    assert.deepStrictEqual(fieldsOf(refused({ type: "overlay", delivery: "single" }, clips)), [
       "delivery",
-      "clips[1].overlays"
+      "clips[0].overlays[1]",
+      "clips[1].overlays[0]"
     ])
+    // A framing shows no overlays, by what it is; nor does the clip's name alone.
+    assert.lengthOf(frozen({}, clips).spec.clips, 2)
+    assert.strictEqual(frozen({ type: "annotate" }, clips).spec.type, "annotate")
+    assert.strictEqual(frozen({ type: "overlay" }, [clip({ overlays: [captions] })]).spec.type, "overlay")
   })
   it("parts that are none", () => {
     const bad: ReadonlyArray<readonly [number, number]> = [

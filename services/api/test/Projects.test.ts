@@ -66,8 +66,12 @@ describe("projects", () => {
     const clip = await add(project.id, edits)
     assert.deepInclude(clip, { ...edits, position: 0, version: 1, videoId, projectId: project.id })
     assert.deepStrictEqual(await clipsOf(project.id), [clip])
-    const body = isProblem(await api.call("POST", "/api/exports", { projectId: project.id }), 400, "validation")
-    assert.sameMembers([...fieldsOf(body)], ["clips[0].overlays"])
+    const body = isProblem(
+      await api.call("POST", "/api/exports", { projectId: project.id, type: "overlay" }),
+      400,
+      "validation"
+    )
+    assert.sameMembers([...fieldsOf(body)], ["clips[0].overlays[2]"])
   })
 
   it("edits that make no sense are refused with their field", async () => {

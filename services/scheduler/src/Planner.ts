@@ -30,12 +30,15 @@ const utf8 = new TextEncoder()
 /** Characters of a plan that travels with its only task: beyond that, an object costs less. */
 const INLINE = 16_384
 
+/** One that was short enough when it was made may be a little longer as a later version writes it. */
+const INLINE_AT_LOAD = 4 * INLINE
+
 /** Encoded once, for the row, the message and the object. */
-const written = (plan: Plan): Written => {
+const written = (plan: Plan, inline = INLINE): Written => {
   const { spec, ...rest } = encodePlan(plan)
   const stored = JSON.stringify(rest)
   const text = `{"spec":${JSON.stringify(spec)},${stored.slice(1)}`
-  return { plan, text, stored, travels: plan.tasks.length === 1 && text.length <= INLINE }
+  return { plan, text, stored, travels: plan.tasks.length === 1 && text.length <= inline }
 }
 
 const ofStore = (missing: string) => (error: ObjectStoreError) =>
@@ -141,7 +144,7 @@ export const load = Effect.fn("Planner.load")(function* (command: Of<"Load">) {
     const running = yield* ledger.running(id)
     if (running === null) return { _tag: "LoadFailed", id, token, unreadable: false } satisfies Event
     const found = yield* findDone(running.plan, (task) => manifestOf(store, user, task))
-    return { _tag: "Loaded", id, token, ...running, ...written(running.plan), found } satisfies Event
+    return { _tag: "Loaded", id, token, ...running, ...written(running.plan, INLINE_AT_LOAD), found } satisfies Event
   }).pipe(
     Effect.catch((error) =>
       Effect.logWarning("a running export cannot be taken up yet", error).pipe(

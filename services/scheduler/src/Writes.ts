@@ -14,7 +14,15 @@ const MOST = 100
 
 /** While Postgres is away: again and again, less and less often, for as long as this term lasts. */
 const patiently = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("3 seconds")])
-const passes = (error: DatabaseError): boolean => error.reason === "unavailable"
+/** It is there, but gave a statement up: a deadlock, want of memory, its own time-out. Not for ever: others wait. */
+const aWhile = patiently.pipe(Schedule.upTo({ times: 10 }))
+
+/** Of several rows one may be what is too much; alone, it gets a few more tries. */
+const persistently = <A>(write: Effect.Effect<A, DatabaseError>, rows: number): Effect.Effect<A, DatabaseError> => {
+  const whileAway = write.pipe(Effect.retry({ while: (error) => error.isAway, schedule: patiently }))
+  if (rows > 1) return whileAway
+  return whileAway.pipe(Effect.retry({ while: (error) => error.reason === "unavailable", schedule: aWhile }))
+}
 
 /** The event that follows: ours or not ours to make, or refused for good. */
 const eventOf = ({ _tag, id, token }: Transition, outcome: Exit.Exit<boolean, DatabaseError>): Event => {
@@ -39,8 +47,7 @@ export const makeWrites = Effect.fnUntraced(function* (lines: Lines, post: Post)
     lines.batch({
       most: MOST,
       run: (items: ReadonlyArray<A>) =>
-        write(items).pipe(
-          Effect.retry({ while: passes, schedule: patiently }),
+        persistently(write(items), items.length).pipe(
           Effect.map((won) => items.map(({ id }) => Exit.succeed(won.has(id))))
         ),
       isForAll: () => false
@@ -69,8 +76,7 @@ export const makeWrites = Effect.fnUntraced(function* (lines: Lines, post: Post)
         else fail(command, answer)
       },
     recordAttempt: (command: Of<"RecordAttempt">) =>
-      ledger.recordAttempt(command).pipe(
-        Effect.retry({ while: passes, schedule: patiently }),
+      persistently(ledger.recordAttempt(command), 1).pipe(
         // The export was deleted meanwhile, or is none of ours.
         Effect.catch((error) => Effect.logWarning("an attempt is not recorded", error))
       )
