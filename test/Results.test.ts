@@ -189,6 +189,29 @@ describe("a file in, the right file out", () => {
     assert.closeTo(Number(format.duration), 9, 0.05)
   }, 120_000)
 
+  it("what is drawn over a clip: captions and texts, its name, source beside result", async () => {
+    const video = await farm.upload(source)
+    const project = (await farm.call("POST", "/api/projects", { name: "drawn" })).body as { id: string }
+    const overlays = [
+      { type: "captions", format: "srt", text: "1\n00:00:00,200 --> 00:00:01,800\nGrüße: {\\p1} %{pts} 100 %\n" },
+      { type: "text", text: "Titel", start: 0, end: 1, x: 0.1, y: 0.1, size: 0.1, color: "#ff8800" },
+      { type: "highlight", shape: "ellipse", keyframes: [{ time: 0, x: 0.3, y: 0.3, width: 0.4, height: 0.4 }] }
+    ]
+    const edits = { videoId: video.id, name: "a 'clip': [v]", timing: { start: 0, end: 2 }, overlays }
+    assert.strictEqual((await farm.call("POST", `/api/projects/${project.id}/clips`, edits)).status, 201)
+    const made = await Promise.all(
+      ["framing", "overlay", "annotate", "before_after"].map((type) =>
+        farm.create({ projectId: project.id, type, settings: { resolution: "source", mode: "fast" } })
+      )
+    )
+    const done = await Promise.all(made.map(({ id }) => farm.completed(id)))
+    const [plain, ...drawn] = done.map(({ outputs }) => outputs[0])
+    for (const output of drawn) {
+      assert.strictEqual(output?.frames, plain?.frames)
+      assert.notStrictEqual(output?.sha256, plain?.sha256)
+    }
+  }, 120_000)
+
   it("the same request again is a look-up: no frame is encoded twice", async () => {
     const video = await farm.upload(source)
     const request = { videoId: video.id, segments: SEGMENTS, settings: settings("mp4") }

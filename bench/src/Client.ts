@@ -27,18 +27,26 @@ export const submit = async (url: string, request: object): Promise<string> => {
   return made.id
 }
 
-/** How often an export is looked at. Milliseconds. */
-const EVERY = 20
-
-/** Waits for the end of an export; the bytes of its first output. */
-export const completed = async (url: string, id: string): Promise<number> => {
-  for (;;) {
-    const found = (await (await fetch(`${url}/api/exports/${id}`)).json()) as {
-      readonly status: string
-      readonly outputs: ReadonlyArray<{ readonly bytes: number }>
-    }
-    if (found.status === "completed") return found.outputs[0]?.bytes ?? 0
-    if (found.status === "failed") throw new Error(JSON.stringify(found))
-    await new Promise((done) => setTimeout(done, EVERY))
-  }
+interface Seen {
+  readonly id: string
+  readonly status: string
+  readonly outputs: ReadonlyArray<{ readonly bytes: number }>
 }
+
+/** Waits for the end of an export; the bytes of its first output. Over the WebSocket: asking again and again would be part of the load. */
+export const completed = (url: string, id: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const socket = new WebSocket(`${url.replace("http", "ws")}/ws`)
+    const end = (settle: () => void) => {
+      socket.close()
+      settle()
+    }
+    socket.addEventListener("open", () => socket.send(JSON.stringify({ type: "subscribe", exports: [id] })))
+    socket.addEventListener("error", () => reject(new Error("the WebSocket broke")))
+    socket.addEventListener("message", ({ data }) => {
+      const message = JSON.parse(String(data)) as { readonly exports?: ReadonlyArray<Seen>; readonly export?: Seen }
+      const seen = message.export ?? message.exports?.find((one) => one.id === id)
+      if (seen?.status === "completed") end(() => resolve(seen.outputs[0]?.bytes ?? 0))
+      else if (seen?.status === "failed") end(() => reject(new Error(JSON.stringify(seen))))
+    })
+  })
