@@ -87,8 +87,14 @@ describe("bad input: a typed problem, nothing half-made, no crash", () => {
       400,
       "validation"
     ],
-    ["what a later release brings: overlays", { type: "overlay" }, 400, "validation"],
-    ["what a later release brings: loudness", { settings: { loudness: -14 } }, 400, "validation"],
+    ["a type that is none", { type: "subtitles" }, 400, "validation"],
+    ["a loudness that is none of the usual", { settings: { loudness: -15 } }, 400, "validation"],
+    [
+      "a thousand and one segments",
+      { segments: Array.from({ length: 1001 }, () => ({ start: 0, end: 1 })) },
+      400,
+      "validation"
+    ],
     ["a project and a video", { projectId: "0198c9a0-0000-7000-8000-000000000001" }, 400, "validation"]
   ]
   it.each(refused)("%s", async (_, part, status, code) => {
