@@ -48,7 +48,7 @@ class SlowFirst extends BaseSequencer {
   }
 }
 
-/** One configuration for all workspaces. Tests run on real parts: two files at a time is what two cores bear. */
+/** One configuration for all workspaces. Tests run on real parts, which often wait: three files at a time keep two cores busy. */
 export default defineConfig({
   test: {
     include: [
@@ -60,7 +60,7 @@ export default defineConfig({
     globalSetup: ["./libs/platform/src/testing/globalSetup.ts"],
     sequence: { sequencer: SlowFirst },
     pool: "forks",
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: long ? 600_000 : 60_000,
     hookTimeout: 120_000,
     teardownTimeout: 30_000,
