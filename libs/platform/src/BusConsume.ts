@@ -36,7 +36,7 @@ class Held<A> implements Delivery<A> {
   get deliveries() {
     return deliveriesOf(this.#raw)
   }
-  // The connection the message came by may be gone by the time it is settled: any will do.
+  // By the connection that is there now: the one that brought the message may be gone, and need not be the same.
   get ack() {
     return this.#link.current("ack").pipe(
       Effect.flatMap((nc) => acknowledge(nc, this.#link.newInbox, this.#raw, ACK_TIMEOUT_MILLIS)),

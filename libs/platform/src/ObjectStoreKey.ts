@@ -14,8 +14,7 @@ const isSegment = (segment: string): boolean =>
   && segment !== ".."
   && Buffer.byteLength(segment) <= MAX_SEGMENT_BYTES
   // Control characters and lone surrogates name no file that can be named again.
-  // oxlint-disable-next-line no-control-regex
-  && !/[\u0000-\u001f\u007f\\]/.test(segment)
+  && !/[\p{Cc}\\]/u.test(segment)
   && segment.isWellFormed()
 
 /** Whether a key is one that every store can hold: relative, without empty or dotted segments, not too long. */

@@ -81,7 +81,6 @@ const encoded = (
   const { target } = spec
   const encoder = encoderArguments({ ...target, family, device })
   const [first] = shown
-  const color = OUTPUT_COLOR
   const frames = first.to - first.from
   const graph = `${folder}/video.graph`
   const path = `${folder}/chunk.mp4`
@@ -98,7 +97,7 @@ const encoded = (
     ${RUN} -copyts ${encoder.global} ${inputs}
     -filter_complex_threads 1 -filter_complex_script ${graph}
     -map [v] -an -sn -dn -fps_mode passthrough -frames:v ${frames} ${encoder.output}
-    -color_range tv -colorspace ${color.matrix} -color_primaries ${color.primaries} -color_trc ${color.transfer}`
+    -color_range tv -colorspace ${OUTPUT_COLOR.matrix} -color_primaries ${OUTPUT_COLOR.primaries} -color_trc ${OUTPUT_COLOR.transfer}`
   const write = argv`${stripped} -video_track_timescale ${timescale(target.frameRate)} -f mp4 ${fileUrl(path)}`
   const pass = (number: 1 | 2) => argv`-pass ${number} -passlogfile ${folder}/passes`
 
