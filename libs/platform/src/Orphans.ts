@@ -1,80 +1,54 @@
-import { hasEnded, ownIdentity, startOf } from "./ProcessIdentity.ts"
 import { Effect } from "effect"
-import { lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { execFile } from "node:child_process"
+import { readdir, readFile } from "node:fs/promises"
+import { promisify } from "node:util"
+import { hasEnded, ownIdentity } from "./ProcessIdentity.ts"
 
 /**
  * What a service leaves behind when it is killed with -9. Where the kernel ends children with their parent there is
- * nothing; elsewhere whoever starts next finds the notes: one folder per service, one empty file per child process,
- * both named by process id and start time, so that a reused id is never mistaken for the process that had it.
+ * nothing; elsewhere whoever starts next finds them by a mark that they bear in their environment from their first
+ * moment. (A note written once the child runs would be missing for a service that is killed in between.)
  */
-export interface Ledger {
-  note(pid: number): Effect.Effect<void>
-  strike(pid: number): Effect.Effect<void>
-}
+const MARK = "REELAY_STARTED_BY"
 
-const nameOf = (pid: number, start: string): string => `${pid}-${start}`
-const parse = (name: string): { readonly pid: number; readonly start: string } | null => {
-  const at = name.indexOf("-")
-  const pid = Number(name.slice(0, at))
-  return at > 0 && Number.isInteger(pid) && pid > 1 ? { pid, start: name.slice(at + 1) } : null
-}
+/** What every child process gets in its environment. */
+export const marked: Readonly<Record<string, string>> = { [MARK]: ownIdentity }
 
-/** A note makes us end a process, and the usual place is under a folder where anyone may make one of that name first. */
-const isOursAlone = async (folder: string): Promise<boolean> => {
-  const found = await lstat(folder).catch(() => null)
-  return found !== null && found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o002) === 0
-}
+const inEnvironment = new RegExp(`(?:^|[\\0 ])${MARK}=([\\w-]+)`)
 
-/** Ends the children of services that are no more. Returns how many it ended. */
-export const sweep = (folder: string): Effect.Effect<number> =>
-  Effect.promise(async () => {
-    let ended = 0
-    if (!(await isOursAlone(folder))) return ended
-    for (const owner of await readdir(folder).catch(() => [])) {
-      if (hasEnded(owner) !== true) continue
-      for (const child of await readdir(join(folder, owner)).catch(() => [])) {
-        const one = parse(child)
-        if (one === null || startOf(one.pid) !== one.start) continue
-        try {
-          process.kill(-one.pid, "SIGKILL")
-          ended++
-        } catch {
-          // Gone in between, or somebody else's: not ours to end.
-        }
-      }
-      await rm(join(folder, owner), { recursive: true, force: true })
+/** All processes whose environment may be read (this user's own), with what made them bear the mark. */
+const findMarked = async (): Promise<ReadonlyArray<{ readonly pid: number; readonly by: string }>> => {
+  const found: Array<{ pid: number; by: string }> = []
+  const look = (pid: number, text: string) => {
+    const by = inEnvironment.exec(text)?.[1]
+    if (by !== undefined) found.push({ pid, by })
+  }
+  if (process.platform === "linux") {
+    for (const name of await readdir("/proc")) {
+      const pid = Number(name)
+      if (Number.isInteger(pid)) look(pid, await readFile(`/proc/${pid}/environ`, "latin1").catch(() => ""))
     }
-    return ended
-  })
+    return found
+  }
+  // With -E, a BSD's `ps` prints the environment behind the command, where it may be known.
+  const { stdout } = await promisify(execFile)("ps", ["-A", "-E", "-ww", "-o", "pid=,command="], {
+    maxBuffer: 64 * 1024 * 1024
+  }).catch(() => ({ stdout: "" }))
+  for (const line of stdout.split("\n")) look(Number.parseInt(line, 10), line)
+  return found
+}
 
-/** Opens this process' own page, after sweeping those of the dead. Notes that cannot be written are done without. */
-export const openLedger = Effect.fn("Orphans.openLedger")(function* (folder: string) {
-  yield* Effect.promise(() => mkdir(folder, { recursive: true, mode: 0o700 }).catch(() => undefined))
-  if (!(yield* Effect.promise(() => isOursAlone(folder)))) {
-    yield* Effect.logWarning("Others may write where child processes are noted: what a crash leaves is not ended", {
-      folder
-    })
+/** Ends the children of this user's services that are no more, whichever they were. Returns how many it ended. */
+export const sweep: Effect.Effect<number> = Effect.promise(async () => {
+  let ended = 0
+  for (const { pid, by } of await findMarked()) {
+    if (hasEnded(by) !== true) continue
+    try {
+      process.kill(pid, "SIGKILL")
+      ended++
+    } catch {
+      // Gone in between, or somebody else's: not ours to end.
+    }
   }
-  const ended = yield* sweep(folder)
-  if (ended > 0) yield* Effect.logWarning("Ended processes that a dead service had left", { processes: ended })
-  const page = join(folder, ownIdentity)
-  yield* Effect.promise(() => mkdir(page, { recursive: true, mode: 0o700 }).catch(() => undefined))
-  const names = new Map<number, string>()
-  const ledger: Ledger = {
-    note: (pid) =>
-      Effect.promise(async () => {
-        const started = startOf(pid)
-        if (started === null) return
-        names.set(pid, nameOf(pid, started))
-        await writeFile(join(page, nameOf(pid, started)), "").catch(() => undefined)
-      }),
-    strike: (pid) =>
-      Effect.promise(async () => {
-        const name = names.get(pid)
-        names.delete(pid)
-        if (name !== undefined) await rm(join(page, name), { force: true }).catch(() => undefined)
-      })
-  }
-  return ledger
+  return ended
 })

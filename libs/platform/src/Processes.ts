@@ -1,9 +1,7 @@
-import { Config, Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import type { Scope } from "effect"
 import { execa } from "execa"
-import { tmpdir, userInfo } from "node:os"
-import { join } from "node:path"
-import { openLedger } from "./Orphans.ts"
+import { marked, sweep } from "./Orphans.ts"
 
 /** A program and its arguments; never a shell. */
 export interface Command {
@@ -36,11 +34,6 @@ export interface Child {
 
 export class CannotStart extends Schema.TaggedError<CannotStart>()("CannotStart", { cause: Schema.Defect() }) {}
 
-/** Where the processes of this user are noted, whichever service started them. */
-export const processNotes: Config.Config<string> = Config.NonEmptyString("REELAY_PROCESS_NOTES").pipe(
-  Config.withDefault(join(tmpdir(), `reelay-processes-${userInfo().uid}`))
-)
-
 /** After a polite SIGTERM. */
 const KILL_AFTER_MILLIS = 3000
 const HEAD = 4096
@@ -54,7 +47,7 @@ const environment = (): Record<string, string> => {
   for (const [name, value] of Object.entries(process.env)) {
     if (value !== undefined && PASSED_ON.test(name)) out[name] = value
   }
-  return { ...out, LC_ALL: "C.UTF-8", AV_LOG_FORCE_NOCOLOR: "1" }
+  return { ...out, ...marked, LC_ALL: "C.UTF-8", AV_LOG_FORCE_NOCOLOR: "1" }
 }
 
 /**
@@ -74,129 +67,126 @@ export class Processes extends Context.Service<
     ): Effect.Effect<Ended & { readonly stdout: string; readonly stderr: string }, CannotStart>
   }
 >()("@reelay/platform/Processes") {
-  /** `notes`: the folder where child processes are noted, see `Orphans.ts`. */
-  static readonly layer = (notes: string) =>
-    Layer.effect(
-      Processes,
-      Effect.gen(function* () {
-        const ledger = yield* openLedger(notes)
-        const works = (file: string, args: ReadonlyArray<string>) =>
-          Effect.promise(() =>
-            execa(file, args, { reject: false, stdio: "ignore", timeout: 5000 }).then((r) => !r.failed)
-          )
-        const tied = yield* works("setpriv", ["--pdeathsig", "KILL", "--", "true"])
-        const limited = yield* works("prlimit", ["--core=0", "--", "true"])
-        if (!limited) {
-          yield* Effect.logWarning("prlimit does not work here: media tools run without limits of memory and file size")
-        }
+  static readonly layer = Layer.effect(
+    Processes,
+    Effect.gen(function* () {
+      const ended = yield* sweep
+      if (ended > 0) yield* Effect.logWarning("Ended processes that a dead service had left", { processes: ended })
+      const works = (file: string, args: ReadonlyArray<string>) =>
+        Effect.promise(() =>
+          execa(file, args, { reject: false, stdio: "ignore", timeout: 5000 }).then((r) => !r.failed)
+        )
+      const tied = yield* works("setpriv", ["--pdeathsig", "KILL", "--", "true"])
+      const limited = yield* works("prlimit", ["--core=0", "--", "true"])
+      if (!limited) {
+        yield* Effect.logWarning("prlimit does not work here: media tools run without limits of memory and file size")
+      }
 
-        const wrapped = (command: Command): { readonly file: string; readonly args: ReadonlyArray<string> } => {
-          const argv = [command.file, ...command.args]
-          const { fileBytes, memoryBytes } = command.limits ?? {}
-          if (limited) {
-            const limits = ["--core=0"]
-            if (fileBytes !== undefined) limits.push(`--fsize=${Math.ceil(fileBytes)}`)
-            if (memoryBytes !== undefined) limits.push(`--as=${Math.ceil(memoryBytes)}`)
-            argv.unshift("prlimit", ...limits, "--")
-          }
-          if (tied) argv.unshift("setpriv", "--pdeathsig", "KILL", "--")
-          const [file = command.file, ...args] = argv
-          return { file, args }
+      const wrapped = (command: Command): { readonly file: string; readonly args: ReadonlyArray<string> } => {
+        const argv = [command.file, ...command.args]
+        const { fileBytes, memoryBytes } = command.limits ?? {}
+        if (limited) {
+          const limits = ["--core=0"]
+          if (fileBytes !== undefined) limits.push(`--fsize=${Math.ceil(fileBytes)}`)
+          if (memoryBytes !== undefined) limits.push(`--as=${Math.ceil(memoryBytes)}`)
+          argv.unshift("prlimit", ...limits, "--")
         }
+        if (tied) argv.unshift("setpriv", "--pdeathsig", "KILL", "--")
+        const [file = command.file, ...args] = argv
+        return { file, args }
+      }
 
-        const start = Effect.fn("Processes.start")(function* (command: Command, onStdout: (text: string) => void) {
-          return yield* Effect.acquireRelease(
+      const start = Effect.fn("Processes.start")(function* (command: Command, onStdout: (text: string) => void) {
+        return yield* Effect.acquireRelease(
+          Effect.gen(function* () {
+            const { file, args } = wrapped(command)
+            const subprocess = execa(file, args, {
+              buffer: false,
+              reject: false,
+              stdin: "ignore",
+              encoding: "utf8",
+              killDescendants: true,
+              forceKillAfterDelay: KILL_AFTER_MILLIS,
+              extendEnv: false,
+              env: environment(),
+              ...(command.cwd === undefined ? {} : { cwd: command.cwd })
+            })
+            const log = keepEnds()
+            let fault: { readonly thrown: unknown } | null = null
+            subprocess.stdout.setEncoding("utf8").on("data", (text: string) => {
+              if (fault !== null) return
+              try {
+                onStdout(text)
+              } catch (thrown) {
+                // Out of a listener it would end the whole service.
+                fault = { thrown }
+                subprocess.kill("SIGKILL")
+              }
+            })
+            subprocess.stderr.setEncoding("utf8").on("data", log.add)
+            let gone = false
+            const settled = subprocess.then((result): Ended & { readonly cause: unknown } => {
+              gone = true
+              return { exitCode: result.exitCode ?? null, signal: result.signal ?? null, cause: result.cause }
+            })
+            const { pid } = subprocess
+            if (pid === undefined) {
+              const { cause } = yield* Effect.promise(() => settled)
+              return yield* new CannotStart({ cause })
+            }
+            const done = Effect.flatMap(
+              Effect.promise(() => settled),
+              (ended) => (fault === null ? Effect.succeed(ended) : Effect.die(fault.thrown))
+            )
+            const child: Child & { readonly gone: () => boolean } = {
+              pid,
+              said: log.read,
+              ended: done,
+              kill: (signal) => void subprocess.kill(signal),
+              gone: () => gone
+            }
+            return child
+          }),
+          (child) =>
             Effect.gen(function* () {
-              const { file, args } = wrapped(command)
-              const subprocess = execa(file, args, {
-                buffer: false,
-                reject: false,
-                stdin: "ignore",
-                encoding: "utf8",
-                killDescendants: true,
-                forceKillAfterDelay: KILL_AFTER_MILLIS,
-                extendEnv: false,
-                env: environment(),
-                ...(command.cwd === undefined ? {} : { cwd: command.cwd })
-              })
-              const log = keepEnds()
-              let fault: { readonly thrown: unknown } | null = null
-              subprocess.stdout.setEncoding("utf8").on("data", (text: string) => {
-                if (fault !== null) return
+              if (!child.gone()) child.kill("SIGTERM")
+              yield* Effect.exit(child.ended)
+              // Whatever it started is in its group; the leader's end does not end them.
+              yield* Effect.sync(() => {
                 try {
-                  onStdout(text)
-                } catch (thrown) {
-                  // Out of a listener it would end the whole service.
-                  fault = { thrown }
-                  subprocess.kill("SIGKILL")
+                  process.kill(-child.pid, "SIGKILL")
+                } catch {
+                  // The usual case: the group is empty.
                 }
               })
-              subprocess.stderr.setEncoding("utf8").on("data", log.add)
-              let gone = false
-              const settled = subprocess.then((result): Ended & { readonly cause: unknown } => {
-                gone = true
-                return { exitCode: result.exitCode ?? null, signal: result.signal ?? null, cause: result.cause }
-              })
-              const { pid } = subprocess
-              if (pid === undefined) {
-                const { cause } = yield* Effect.promise(() => settled)
-                return yield* new CannotStart({ cause })
-              }
-              yield* ledger.note(pid)
-              const done = Effect.flatMap(
-                Effect.promise(() => settled),
-                (ended) => (fault === null ? Effect.succeed(ended) : Effect.die(fault.thrown))
-              )
-              const child: Child & { readonly gone: () => boolean } = {
-                pid,
-                said: log.read,
-                ended: done,
-                kill: (signal) => void subprocess.kill(signal),
-                gone: () => gone
-              }
-              return child
-            }),
-            (child) =>
-              Effect.gen(function* () {
-                if (!child.gone()) child.kill("SIGTERM")
-                yield* Effect.exit(child.ended)
-                // Whatever it started is in its group; the leader's end does not end them.
-                yield* Effect.sync(() => {
-                  try {
-                    process.kill(-child.pid, "SIGKILL")
-                  } catch {
-                    // The usual case: the group is empty.
-                  }
-                })
-                yield* ledger.strike(child.pid)
-              })
-          )
-        })
-
-        const collect = Effect.fn("Processes.collect")(function* (
-          command: Command,
-          timeoutSeconds: number,
-          onStdout?: (text: string) => void
-        ) {
-          const parts: Array<string> = []
-          let length = 0
-          const keep = (text: string) => {
-            length += text.length
-            if (length <= COLLECT_LIMIT) parts.push(text)
-          }
-          const child = yield* start(command, onStdout ?? keep)
-          const ended = yield* child.ended.pipe(
-            Effect.timeoutOrElse({
-              duration: timeoutSeconds * 1000,
-              orElse: () => Effect.sync(() => child.kill("SIGKILL")).pipe(Effect.andThen(child.ended))
             })
-          )
-          return { ...ended, stdout: parts.join(""), stderr: child.said().all }
-        }, Effect.scoped)
-
-        return Processes.of({ start, collect })
+        )
       })
-    )
+
+      const collect = Effect.fn("Processes.collect")(function* (
+        command: Command,
+        timeoutSeconds: number,
+        onStdout?: (text: string) => void
+      ) {
+        const parts: Array<string> = []
+        let length = 0
+        const keep = (text: string) => {
+          length += text.length
+          if (length <= COLLECT_LIMIT) parts.push(text)
+        }
+        const child = yield* start(command, onStdout ?? keep)
+        const ended = yield* child.ended.pipe(
+          Effect.timeoutOrElse({
+            duration: timeoutSeconds * 1000,
+            orElse: () => Effect.sync(() => child.kill("SIGKILL")).pipe(Effect.andThen(child.ended))
+          })
+        )
+        return { ...ended, stdout: parts.join(""), stderr: child.said().all }
+      }, Effect.scoped)
+
+      return Processes.of({ start, collect })
+    })
+  )
 }
 
 const COLLECT_LIMIT = 64 * 1024 * 1024

@@ -1,77 +1,49 @@
 import { assert, describe, it } from "@effect/vitest"
-import { openLedger, sweep } from "@reelay/platform/Orphans"
+import { marked, sweep } from "@reelay/platform/Orphans"
 import { ownIdentity, startOf } from "@reelay/platform/ProcessIdentity"
 import { Effect } from "effect"
 import { execa } from "execa"
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 
-const temporary = Effect.acquireRelease(
-  Effect.promise(() => mkdtemp(join(tmpdir(), "reelay-orphans-"))),
-  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
-)
+/** Something that runs, with a mark. */
+const sleeper = (by: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      execa("sleep", ["100"], { reject: false, env: Object.fromEntries(Object.keys(marked).map((key) => [key, by])) })
+    ),
+    (child) =>
+      Effect.promise(async () => {
+        child.kill("SIGKILL")
+        await child
+      })
+  )
+const runs = (child: { readonly pid?: number | undefined }): boolean => startOf(child.pid ?? 0) !== null
+/** A service of this host that is no more: a number that none has, and one that another process has now. */
+const dead = (pid: number) => ownIdentity.replace(/-\d+-\w+$/, `-${pid}-1`)
 
-/** Something that runs, in a group of its own. */
-const sleeper = Effect.acquireRelease(
-  Effect.sync(() => execa("sleep", ["100"], { reject: false, killDescendants: true })),
-  (child) =>
-    Effect.promise(async () => {
-      child.kill("SIGKILL")
-      await child
-    })
-)
-const pidOf = (child: { readonly pid?: number | undefined }): number => child.pid ?? 0
-
+// Other tests start services meanwhile, which sweep too: who of them came first does not matter.
 describe("Orphans", () => {
-  it.live("ends what a dead service noted, and nothing that only has its number", () =>
+  it.live("ends what dead services left", () =>
     Effect.gen(function* () {
-      const folder = yield* temporary
-      const [orphan, stranger] = [yield* sleeper, yield* sleeper]
-      // A service of this host that is no more.
-      const dead = ownIdentity.replace(/-\d+-\w+$/, "-999999999-1")
-      yield* Effect.promise(async () => {
-        await mkdir(join(folder, dead))
-        await writeFile(join(folder, dead, `${pidOf(orphan)}-${startOf(pidOf(orphan))}`), "")
-        await writeFile(join(folder, dead, `${pidOf(stranger)}-another-moment`), "")
-        await writeFile(join(folder, dead, "not-a-note"), "")
-      })
-      assert.strictEqual(yield* sweep(folder), 1)
-      assert.strictEqual((yield* Effect.promise(() => orphan)).signal, "SIGKILL")
-      assert.isNotNull(startOf(pidOf(stranger)))
-      assert.deepStrictEqual(yield* Effect.promise(() => readdir(folder)), [])
+      const orphans = [yield* sleeper(dead(999_999_999)), yield* sleeper(dead(process.pid))]
+      yield* sweep
+      const ended = yield* Effect.promise(() => Promise.all(orphans))
+      assert.deepStrictEqual(
+        ended.map(({ signal }) => signal),
+        ["SIGKILL", "SIGKILL"]
+      )
     })
   )
 
-  it.live("believes no note that somebody else could have written", () =>
+  it.live("leaves alone what living services run, those of other hosts, and what bears no mark of ours", () =>
     Effect.gen(function* () {
-      const folder = yield* temporary
-      const child = yield* sleeper
-      const dead = ownIdentity.replace(/-\d+-\w+$/, "-999999999-1")
-      yield* Effect.promise(async () => {
-        await mkdir(join(folder, dead))
-        await writeFile(join(folder, dead, `${pidOf(child)}-${startOf(pidOf(child))}`), "")
-        await chmod(folder, 0o777)
-      })
-      assert.strictEqual(yield* sweep(folder), 0)
-      assert.isNotNull(startOf(pidOf(child)))
-      yield* Effect.promise(() => chmod(folder, 0o700))
-      assert.strictEqual(yield* sweep(folder), 1)
-    })
-  )
-
-  it.live("leaves alone what living services noted, and those of other hosts", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporary
-      const child = yield* sleeper
-      const ledger = yield* openLedger(folder)
-      yield* ledger.note(pidOf(child))
-      yield* Effect.promise(() => mkdir(join(folder, "0123456789ab-1-1")))
-      assert.strictEqual(yield* sweep(folder), 0)
-      assert.isNotNull(startOf(pidOf(child)))
-      assert.sameMembers(yield* Effect.promise(() => readdir(folder)), [ownIdentity, "0123456789ab-1-1"])
-      yield* ledger.strike(pidOf(child))
-      assert.deepStrictEqual(yield* Effect.promise(() => readdir(join(folder, ownIdentity))), [])
+      const others = [
+        yield* sleeper(ownIdentity),
+        yield* sleeper("0123456789ab-1-1"),
+        yield* sleeper(""),
+        yield* sleeper(`x${dead(999_999_999)}`)
+      ]
+      yield* sweep
+      assert.deepStrictEqual(others.map(runs), [true, true, true, true])
     })
   )
 })

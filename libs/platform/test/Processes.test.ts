@@ -1,9 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Processes } from "@reelay/platform/Processes"
-import { Cause, Effect, Exit, Layer } from "effect"
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { Cause, Effect, Exit } from "effect"
 
 /** Says something for ever, however often it is not heard. */
 const talker = { file: "sh", args: ["-c", "while echo more; do :; done"] }
@@ -18,12 +15,7 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-const notes = Effect.acquireRelease(
-  Effect.promise(() => mkdtemp(join(tmpdir(), "reelay-notes-"))),
-  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
-)
-
-layer(Layer.unwrap(Effect.map(notes, Processes.layer)), { excludeTestServices: true })("Processes", (it) => {
+layer(Processes.layer, { excludeTestServices: true })("Processes", (it) => {
   it.effect("a reader that throws ends its run, and nothing else", () =>
     Effect.gen(function* () {
       const processes = yield* Processes

@@ -50,9 +50,7 @@ describe("media tools that are up to no good", () => {
   }
   const toolsWith = (env: Readonly<Record<string, string>>, said: Array<string> = []) =>
     MediaTools.layer.pipe(
-      Layer.provide(
-        ConfigProvider.layer(ConfigProvider.fromUnknown({ REELAY_PROCESS_NOTES: clips.path("notes"), ...env }))
-      ),
+      Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env))),
       Layer.provide(Logger.layer([Logger.make(({ message }) => void said.push(String(message)))]))
     )
   const probe = (run: Partial<Run> = {}) =>
@@ -210,22 +208,18 @@ describe("media tools that are up to no good", () => {
     it(`the api killed with -9 while it reads a file leaves no ffprobe behind, sandbox ${sandbox}`, async () => {
       await killedWhileReading({
         REELAY_SANDBOX: sandbox,
-        REELAY_FFPROBE: await standIn("sleeper", forever()),
-        REELAY_PROCESS_NOTES: clips.path("notes-tied")
+        REELAY_FFPROBE: await standIn("sleeper", forever())
       })
       await toNothing()
     })
   }
 
   it("where the kernel ends no children with their parent, the next to start does", async () => {
-    const notes = clips.path("notes-loose")
     await killedWhileReading({
       PATH: await onlyWith("loose", ["prlimit", "true", "env", "tail"]),
-      REELAY_FFPROBE: await standIn("orphan", forever()),
-      REELAY_PROCESS_NOTES: notes
+      REELAY_FFPROBE: await standIn("orphan", forever())
     })
-    assert.isNotEmpty(processesIn(clips.folder))
-    await Effect.runPromise(Effect.provide(Effect.void, toolsWith({ REELAY_PROCESS_NOTES: notes })))
+    await Effect.runPromise(Effect.provide(Effect.void, toolsWith({})))
     await toNothing()
   })
 

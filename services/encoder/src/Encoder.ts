@@ -14,8 +14,8 @@ import { Worker } from "./Worker.ts"
 
 /** How ffmpeg is run, as the settings say. */
 export const confined = Layer.unwrap(
-  Effect.map(EncoderConfig, ({ ffmpeg, ffprobe, sandbox, stateFolder }) =>
-    Sandbox.layer(sandbox, [ffmpeg, ffprobe]).pipe(Layer.provideMerge(Processes.layer(stateFolder)))
+  Effect.map(EncoderConfig, ({ ffmpeg, ffprobe, sandbox }) =>
+    Sandbox.layer(sandbox, [ffmpeg, ffprobe]).pipe(Layer.provideMerge(Processes.layer))
   )
 )
 

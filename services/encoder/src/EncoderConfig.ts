@@ -2,7 +2,6 @@ import { Family } from "@reelay/contracts/Export"
 import { NodeId } from "@reelay/contracts/Ids"
 import { TASK_ACK_WAIT } from "@reelay/contracts/messages/Topology"
 import { mediaPrograms } from "@reelay/platform/MediaPrograms"
-import { processNotes } from "@reelay/platform/Processes"
 import { type SandboxMode, sandboxMode } from "@reelay/platform/Sandbox"
 import { Config, Context, Layer, Option, Schema } from "effect"
 import { randomBytes } from "node:crypto"
@@ -31,8 +30,6 @@ export interface EncoderSettings {
   /** Seconds, as the pools' consumers have it. */
   readonly ackWaitSeconds: number
   readonly sandbox: SandboxMode
-  /** Where it notes its child processes, for whoever starts after a crash. Shared by all services of a user. */
-  readonly stateFolder: string
 }
 
 /** One process, one id: two encoders of one machine must differ, and a restarted one is a new node. */
@@ -59,8 +56,7 @@ export const settingsConfig: Config.Config<EncoderSettings> = Config.all({
   stallSeconds: seconds("REELAY_STALL_SECONDS", 60),
   taskSeconds: seconds("REELAY_TASK_SECONDS", 1800),
   ackWaitSeconds: seconds("REELAY_TASK_ACK_WAIT", TASK_ACK_WAIT),
-  sandbox: sandboxMode,
-  stateFolder: processNotes
+  sandbox: sandboxMode
 }).pipe(
   Config.map(({ programs, ...settings }) => ({
     ...settings,

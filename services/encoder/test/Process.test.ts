@@ -9,7 +9,6 @@ import { Effect, Queue, Stream } from "effect"
 import { execa } from "execa"
 import { join } from "node:path"
 import { ACK_WAIT, aPlan, aSource, Farm, nextResult, nodeId, startEncoder, tasksOf, USER } from "./support/Farm.ts"
-import { temporary } from "./support/Harness.ts"
 
 const main = join(import.meta.dirname, "..", "src", "main.ts")
 
@@ -20,7 +19,6 @@ const spawnEncoder = Effect.fn("spawnEncoder")(function* (
 ) {
   const infra = yield* Infra
   const farm = yield* Farm
-  const stateFolder = yield* temporary
   const lines: Array<string> = []
   const child = yield* Effect.acquireRelease(
     Effect.sync(() => {
@@ -35,7 +33,6 @@ const spawnEncoder = Effect.fn("spawnEncoder")(function* (
           REELAY_SLOTS: "1",
           REELAY_FORCE_SOFTWARE: "1",
           REELAY_TASK_ACK_WAIT: String(ACK_WAIT),
-          REELAY_PROCESS_NOTES: stateFolder,
           ...environment
         }
       })

@@ -1,5 +1,5 @@
 import { mediaPrograms } from "@reelay/platform/MediaPrograms"
-import { type Ended, Processes, processNotes } from "@reelay/platform/Processes"
+import { type Ended, Processes } from "@reelay/platform/Processes"
 import { Sandbox, sandboxMode } from "@reelay/platform/Sandbox"
 import { Config, Context, Deferred, Effect, Layer, Schema } from "effect"
 
@@ -37,7 +37,6 @@ const AtLeastOne = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreate
 const settings = Config.all({
   programs: mediaPrograms,
   sandbox: sandboxMode,
-  notes: processNotes,
   memoryBytes: Config.schema(AtLeastOne, "REELAY_INGEST_MEMORY_BYTES").pipe(Config.withDefault(MEMORY_BYTES))
 })
 
@@ -55,7 +54,7 @@ export class MediaTools extends Context.Service<
 >()("@reelay/api/MediaTools") {
   static readonly layer = Layer.unwrap(
     Effect.gen(function* () {
-      const { memoryBytes, notes, programs, sandbox } = yield* settings
+      const { memoryBytes, programs, sandbox } = yield* settings
       const tools = Effect.gen(function* () {
         const processes = yield* Processes
         const { confine } = yield* Sandbox
@@ -89,7 +88,7 @@ export class MediaTools extends Context.Service<
       })
       return Layer.effect(MediaTools, tools).pipe(
         Layer.provide(Sandbox.layer(sandbox, [programs.ffprobe, programs.ffmpeg])),
-        Layer.provide(Processes.layer(notes))
+        Layer.provide(Processes.layer)
       )
     })
   )

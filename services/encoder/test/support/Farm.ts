@@ -97,12 +97,9 @@ export const startEncoder = Effect.fn("startEncoder")(function* (
 ) {
   const infra = yield* Infra
   const farm = yield* Farm
-  const stateFolder = yield* temporary
   const context = yield* Layer.build(
     Layer.fresh(Encoder.layer).pipe(
-      Layer.provide(
-        settingsWith({ forceSoftware: true, slots: 2, ackWaitSeconds: ACK_WAIT, stateFolder, ...settings })
-      ),
+      Layer.provide(settingsWith({ forceSoftware: true, slots: 2, ackWaitSeconds: ACK_WAIT, ...settings })),
       Layer.provide([Layer.fresh(Bus.layer), Layer.fresh(ObjectStoreDirectory.layer)]),
       Layer.provide(
         ConfigProvider.layer(ConfigProvider.fromUnknown({ ...infra.environment("encoder"), ...environment }))

@@ -1,10 +1,10 @@
-/** An encoder that does nothing but run one long ffmpeg in a folder, to be killed: `RunFfmpeg.ts FOLDER STATE`. */
+/** An encoder that does nothing but run one long ffmpeg in a folder, to be killed: `RunFfmpeg.ts FOLDER`. */
 import { Ffmpeg } from "@reelay/encoder/Ffmpeg"
 import { Effect } from "effect"
 import { join } from "node:path"
 import { encodeArgv, ffmpegWith } from "./Harness.ts"
 
-const [folder = "", stateFolder = ""] = process.argv.slice(2)
+const [folder = ""] = process.argv.slice(2)
 let said = false
 
 await Effect.gen(function* () {
@@ -19,4 +19,4 @@ await Effect.gen(function* () {
       process.stdout.write("running\n")
     }
   })
-}).pipe(Effect.provide(ffmpegWith({ stateFolder })), Effect.runPromise)
+}).pipe(Effect.provide(ffmpegWith({})), Effect.runPromise)
