@@ -7,7 +7,7 @@ import { Farm, type Role, until } from "./Farm.ts"
 import { decodesCleanly, probe, readNumbered, writeNumbered } from "./Sources.ts"
 
 const RATE = { num: 30, den: 1 }
-const FRAMES = 900
+const SECONDS = 12
 
 /** Long enough that there is a middle to be killed in. */
 const SLOW = { resolution: "720p", mode: "balanced" }
@@ -23,7 +23,7 @@ describe("any process may be killed at any moment", () => {
     source = join(work, "long.mp4")
     ;[farm] = await Promise.all([
       Farm.start({ REELAY_TASK_ACK_WAIT: "4", REELAY_RECONCILE_SECONDS: "1" }),
-      writeNumbered(source, { frames: FRAMES, rate: RATE })
+      writeNumbered(source, { frames: (SECONDS + 1) * 30, rate: RATE })
     ])
   }, 120_000)
   afterAll(async () => {
@@ -35,9 +35,9 @@ describe("any process may be killed at any moment", () => {
   const start = async () => {
     round++
     const video = await farm.upload(source)
-    const segments = [{ start: round / 30, end: round / 30 + 24 }]
+    const segments = [{ start: round / 30, end: round / 30 + SECONDS }]
     const made = await farm.create({ videoId: video.id, segments, settings: SLOW })
-    return { id: made.id, first: round, frames: 24 * 30 }
+    return { id: made.id, first: round, frames: SECONDS * 30 }
   }
 
   /** Completed, one set of outputs, and each frame of it right. */
@@ -63,8 +63,10 @@ describe("any process may be killed at any moment", () => {
       const run = await start()
       await farm.encoding(run.id)
       const old = await farm.kill(role)
+      const killed = Date.now()
       await farm.restarted(role, old)
       const done = await isWhole(run)
+      assert.isAbove(done.completedAt?.epochMilliseconds ?? 0, killed, "it was in the middle")
       assert.strictEqual(done.epoch, 1, "a killed process is no reason to plan anew")
     },
     240_000
