@@ -22,9 +22,10 @@ const decodeJson = Schema.decodeUnknownExit(Schema.fromJsonString(Schema.Unknown
 const decodeVersion = Schema.decodeUnknownExit(Schema.Struct({ v: Schema.Int }))
 const decodeManifest = Schema.decodeUnknownExit(Json)
 const encodeManifest = Schema.encodeSync(Json)
-const broken: Reading = { _tag: "Broken" }
+const broken = { _tag: "Broken" } as const
 
-const readingOf = (bytes: Uint8Array): Reading => {
+/** Of a manifest's bytes: `Done`, `Broken` or `Newer`. */
+export const readingOf = (bytes: Uint8Array): Exclude<Reading, { readonly _tag: "None" }> => {
   const json = decodeJson(new TextDecoder().decode(bytes))
   if (Exit.isFailure(json)) return broken
   // First of all: nothing else of a newer one is known.
@@ -40,13 +41,28 @@ export const readManifestAt = (store: Store, key: string): Effect.Effect<Reading
   Effect.map(store.find(key), (bytes): Reading => (bytes === null ? { _tag: "None" } : readingOf(bytes)))
 
 /** What is there of a task. A broken manifest is removed, so that the work can be done. */
-export const findManifest = Effect.fnUntraced(function* (store: Store, user: UserId, task: TaskKey) {
-  const key = taskManifest(user, task)
-  const reading = yield* readManifestAt(store, key)
-  if (reading._tag !== "Broken") return reading
-  yield* Effect.logError("a manifest does not decode and is removed").pipe(Effect.annotateLogs({ key }))
-  yield* store.remove(key)
-  return { _tag: "None" } satisfies Reading
+export const findManifest: (store: Store, user: UserId, task: TaskKey) => Effect.Effect<Reading, ObjectStoreError> =
+  Effect.fnUntraced(function* (store: Store, user: UserId, task: TaskKey) {
+    const key = taskManifest(user, task)
+    const bytes = yield* store.find(key)
+    if (bytes === null) return { _tag: "None" }
+    const reading = readingOf(bytes)
+    if (reading._tag !== "Broken") return reading
+    // Somebody may have removed it, and done the work since.
+    if (!(yield* store.removeIf(key, bytes))) return yield* findManifest(store, user, task)
+    yield* Effect.logError("a manifest did not decode and was removed").pipe(Effect.annotateLogs({ key }))
+    return { _tag: "None" }
+  })
+
+/** Removes a manifest that does not hold what it says, and never another that has taken its place. */
+export const removeManifest = Effect.fnUntraced(function* (store: Store, user: UserId, manifest: Manifest) {
+  const key = taskManifest(user, manifest.key)
+  const bytes = yield* store.find(key)
+  if (bytes === null) return
+  const reading = readingOf(bytes)
+  if (reading._tag === "Done" && reading.manifest.files[0]?.object === manifest.files[0]?.object) {
+    yield* store.removeIf(key, bytes)
+  }
 })
 
 /**

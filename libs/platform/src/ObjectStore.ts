@@ -17,6 +17,8 @@ export interface ObjectInfo {
   /** Bytes. */
   readonly size: number
   readonly modifiedMillis: number
+  /** The same bytes have another name in the store: to remove this one frees nothing. */
+  readonly shared: boolean
 }
 
 /** Inclusive start, exclusive end, in bytes. */
@@ -52,6 +54,10 @@ export class ObjectStore extends Context.Service<
     /** The same bytes under another name, durably: a hard link, or a copy in the store. Does nothing when `to` exists. */
     link(from: string, to: string): Effect.Effect<void, ObjectStoreError>
     remove(key: string): Effect.Effect<void, ObjectStoreError>
+    /** Only while it is these bytes; else another's object, put there meanwhile, stays, and the answer is false. For small objects. */
+    removeIf(key: string, bytes: Uint8Array): Effect.Effect<boolean, ObjectStoreError>
+    /** Its `modifiedMillis` becomes now: it was of use. Nothing where it is not. */
+    touch(key: string): Effect.Effect<void, ObjectStoreError>
     /** Every object whose key starts with `prefix` (which ends in `/`). */
     removeAll(prefix: string): Effect.Effect<void, ObjectStoreError>
     list(prefix: string): Stream.Stream<ObjectInfo, ObjectStoreError>
@@ -61,5 +67,7 @@ export class ObjectStore extends Context.Service<
     readonly workspace: Effect.Effect<string, ObjectStoreError, Scope.Scope>
     /** Bytes that can still be written; null where that has no answer. */
     readonly freeBytes: Effect.Effect<number | null, ObjectStoreError>
+    /** Bytes that it could hold if it were empty; null where that has no answer. */
+    readonly totalBytes: Effect.Effect<number | null, ObjectStoreError>
   }
 >()("@reelay/platform/ObjectStore") {}

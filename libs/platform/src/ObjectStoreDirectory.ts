@@ -2,7 +2,20 @@ import { NodeStream } from "@effect/platform-node"
 import { Config, Effect, Layer, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { mkdir, open, opendir, readFile, realpath, rename, rm, stat, statfs, unlink, writeFile } from "node:fs/promises"
+import {
+  mkdir,
+  open,
+  opendir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  statfs,
+  unlink,
+  utimes,
+  writeFile
+} from "node:fs/promises"
 import { dirname, join } from "node:path"
 import {
   codeOf,
@@ -100,7 +113,9 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
   const infoOf = (key: string) =>
     stat(pathOf(key)).then(
       (found): ObjectInfo | null =>
-        found.isFile() ? { key, size: found.size, modifiedMillis: Math.floor(found.mtimeMs) } : null,
+        found.isFile()
+          ? { key, size: found.size, modifiedMillis: Math.floor(found.mtimeMs), shared: found.nlink > 1 }
+          : null,
       (cause) => {
         if (isMissing(cause)) return null
         throw cause
@@ -299,6 +314,34 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
         await pruneEmpty(root, dirname(path))
       })
     ),
+    removeIf: Effect.fn("ObjectStore.removeIf")((key: string, bytes: Uint8Array) =>
+      // What is taken out is put back or gone: nobody stops in between.
+      Effect.uninterruptible(
+        at("removeIf", key, async (path) => {
+          const taken = temporary()
+          try {
+            await rename(path, taken)
+            const isIt = Buffer.compare(await readFile(taken), bytes) === 0
+            if (!isIt) await linkIfAbsent(taken, path, false)
+            return isIt
+          } catch (cause) {
+            if (isMissing(cause)) return false
+            throw cause
+          } finally {
+            await rm(taken, { force: true })
+            await pruneEmpty(root, dirname(path))
+          }
+        })
+      )
+    ),
+    touch: Effect.fn("ObjectStore.touch")((key: string) =>
+      at("touch", key, async (path) => {
+        const now = new Date()
+        await utimes(path, now, now).catch((cause: unknown) => {
+          if (!isMissing(cause)) throw cause
+        })
+      })
+    ),
     removeAll: Effect.fn("ObjectStore.removeAll")((prefix: string) =>
       checkPrefix("removeAll", prefix).pipe(
         Effect.filterOrFail(
@@ -333,7 +376,14 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
       }),
       (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
     ),
-    freeBytes: Effect.tryPromise({ try: free, catch: failed("freeBytes", "") })
+    freeBytes: Effect.tryPromise({ try: free, catch: failed("freeBytes", "") }),
+    totalBytes: Effect.tryPromise({
+      try: async () => {
+        const { blocks, bsize } = await statfs(root)
+        return blocks * bsize
+      },
+      catch: failed("totalBytes", "")
+    })
   })
 })
 

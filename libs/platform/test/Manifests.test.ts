@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Digest, NodeId, TaskKey, UserId } from "@reelay/contracts/Ids"
 import { taskFile, taskManifest } from "@reelay/contracts/ObjectKeys"
 import type { Manifest } from "@reelay/contracts/Plan"
-import { findManifest, putManifest, readManifestAt } from "@reelay/platform/Manifests"
+import { findManifest, putManifest, readManifestAt, removeManifest } from "@reelay/platform/Manifests"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import * as ObjectStoreDirectory from "@reelay/platform/ObjectStoreDirectory"
 import { ConfigProvider, DateTime, Effect, Layer, Stream } from "effect"
@@ -75,6 +75,35 @@ describe("Manifests", () => {
         assert.deepStrictEqual(yield* findManifest(store, USER, KEY), { _tag: "None" })
         assert.isNull(yield* store.head(OBJECT))
       }
+    }).pipe(inStore)
+  )
+
+  it.live("a good one that took a broken one's place stays", () =>
+    Effect.gen(function* () {
+      const store = yield* ObjectStore
+      yield* lies(store, "broken")
+      // Between the reading and the removal another worker has done the work.
+      const meanwhile = {
+        ...store,
+        find: (key: string) =>
+          store
+            .find(key)
+            .pipe(
+              Effect.tap((bytes) =>
+                bytes?.length === 6
+                  ? store.remove(OBJECT).pipe(Effect.andThen(putManifest(store, USER, MANIFEST)))
+                  : Effect.void
+              )
+            )
+      }
+      const done = { _tag: "Done" as const, manifest: MANIFEST }
+      assert.deepStrictEqual(yield* findManifest(meanwhile, USER, KEY), done)
+      // Nor does anybody remove it who found another wanting.
+      const other = { ...MANIFEST, files: MANIFEST.files.map((file) => ({ ...file, object: "cache/x" })) }
+      yield* removeManifest(store, USER, other)
+      assert.deepStrictEqual(yield* readManifestAt(store, OBJECT), done)
+      yield* removeManifest(store, USER, MANIFEST)
+      assert.deepStrictEqual(yield* readManifestAt(store, OBJECT), { _tag: "None" })
     }).pipe(inStore)
   )
 

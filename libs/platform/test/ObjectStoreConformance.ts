@@ -45,6 +45,31 @@ export const objectStoreConformance = (name: string, store: Layer.Layer<ObjectSt
       })
     )
 
+    it.effect("removes what it is, and not what has taken its place", () =>
+      Effect.gen(function* () {
+        const objects = yield* ObjectStore
+        yield* objects.put("if/one", Stream.make(bytesOf("one")))
+        assert.isFalse(yield* objects.removeIf("if/one", bytesOf("two")))
+        assert.strictEqual(yield* whole(objects.get("if/one")), "one")
+        assert.isTrue(yield* objects.removeIf("if/one", bytesOf("one")))
+        assert.isNull(yield* objects.head("if/one"))
+        assert.isFalse(yield* objects.removeIf("if/one", bytesOf("one")))
+      })
+    )
+
+    it.effect("knows when it was of use last", () =>
+      Effect.gen(function* () {
+        const objects = yield* ObjectStore
+        yield* objects.put("used/one", Stream.make(bytesOf("one")))
+        const before = (yield* objects.head("used/one"))?.modifiedMillis ?? 0
+        yield* Effect.sleep(5)
+        yield* objects.touch("used/one")
+        assert.isAbove((yield* objects.head("used/one"))?.modifiedMillis ?? 0, before)
+        yield* objects.touch("used/none")
+        assert.isNull(yield* objects.head("used/none"))
+      })
+    )
+
     it.effect("says not_found for what is not there, and for what only looks like a folder", () =>
       Effect.gen(function* () {
         const objects = yield* ObjectStore

@@ -148,7 +148,26 @@ describe("ObjectStore in a directory that processes share", () => {
         assert.deepStrictEqual(yield* temporaries(folder), [])
       }).pipe(inStore(folder, Number.MAX_SAFE_INTEGER))
       yield* Effect.gen(function* () {
-        assert.isAbove((yield* (yield* ObjectStore).freeBytes) ?? 0, 0)
+        const objects = yield* ObjectStore
+        const free = (yield* objects.freeBytes) ?? 0
+        assert.isAbove(free, 0)
+        assert.isAtLeast((yield* objects.totalBytes) ?? 0, free)
+      }).pipe(inStore(folder))
+    })
+  )
+
+  it.live("says of which bytes there is another name", () =>
+    Effect.gen(function* () {
+      const folder = yield* freshFolder
+      yield* Effect.gen(function* () {
+        const objects = yield* ObjectStore
+        yield* objects.put("a/one", Stream.make(new Uint8Array(3)))
+        const shared = Effect.map(objects.head("a/one"), (info) => info?.shared)
+        assert.isFalse(yield* shared)
+        yield* objects.link("a/one", "b/one")
+        assert.isTrue(yield* shared)
+        yield* objects.remove("b/one")
+        assert.isFalse(yield* shared)
       }).pipe(inStore(folder))
     })
   )

@@ -1,5 +1,5 @@
 import { Database } from "@reelay/platform/Database"
-import { readManifestAt } from "@reelay/platform/Manifests"
+import { readingOf } from "@reelay/platform/Manifests"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { exports_, videos } from "@reelay/platform/Tables"
 import { inArray } from "drizzle-orm"
@@ -52,11 +52,16 @@ const manifestFor = (key: string): string | null => {
   return file === undefined || file === MANIFEST ? null : `${cache}/${tenant}/${task}/${MANIFEST}`
 }
 
-/** What a manifest names; nothing where there is none; null where it cannot be read (by this version). */
+/** What a manifest names; nothing where there is none, or none that can be read; null where it is a newer Reelay's. */
 const namedBy = Effect.fnUntraced(function* (key: string) {
-  const reading = yield* readManifestAt(yield* ObjectStore, key)
-  if (reading._tag === "None") return new Set<string>()
-  return reading._tag === "Done" ? new Set<string>(reading.manifest.files.map((file) => file.object)) : null
+  const store = yield* ObjectStore
+  const bytes = yield* store.find(key)
+  if (bytes === null) return new Set<string>()
+  const reading = readingOf(bytes)
+  if (reading._tag === "Newer") return null
+  if (reading._tag === "Done") return new Set<string>(reading.manifest.files.map((file) => file.object))
+  // Who has done the work anew meanwhile has named files of their own.
+  return (yield* store.removeIf(key, bytes)) ? new Set<string>() : null
 })
 
 /** Removes what encoders made that were killed before its manifest was written; answers with the keys. */

@@ -115,16 +115,25 @@ describe("Sweeper", () => {
     await put(`${folder("c")}killed-chunk.mp4`, 48)
     await put(`${folder("c")}working-chunk.mp4`, 1)
     // Of a version that this one cannot read: what it names is not known.
-    await put(`${folder("d")}manifest.json`, 48)
     await put(`${folder("d")}newer-chunk.mp4`, 48)
+    await writeFile(join(api.infra.store, `${folder("d")}manifest.json`), `{"v":2}`)
+    // What a power cut left.
+    await put(`${folder("e")}manifest.json`, 48)
+    await put(`${folder("e")}lost-chunk.mp4`, 48)
     assert.sameMembers(
       [...(await run())],
-      [`${folder("b")}killed-chunk.mp4`, `${folder("b")}killed/chunk.mp4`, `${folder("c")}killed-chunk.mp4`]
+      [
+        `${folder("b")}killed-chunk.mp4`,
+        `${folder("b")}killed/chunk.mp4`,
+        `${folder("c")}killed-chunk.mp4`,
+        `${folder("e")}lost-chunk.mp4`
+      ]
     )
     for (const key of [`${folder("b")}winner`, `${folder("c")}working`, `${folder("d")}newer`]) {
       assert.isTrue(await isThere(`${key}-chunk.mp4`), key)
     }
     assert.isFalse(await isThere(`${folder("b")}killed`))
+    assert.isFalse(await isThere(folder("e")))
   })
 
   it("leaves a store alone that this database knows little of", async () => {

@@ -1,7 +1,7 @@
 import type { TaskKey, UserId } from "@reelay/contracts/Ids"
 import { taskManifest } from "@reelay/contracts/ObjectKeys"
 import type { Manifest } from "@reelay/contracts/Plan"
-import { findManifest, putManifest, readManifestAt } from "@reelay/platform/Manifests"
+import { findManifest, putManifest, readManifestAt, removeManifest } from "@reelay/platform/Manifests"
 import { ObjectStore, type ObjectStoreError } from "@reelay/platform/ObjectStore"
 import { Context, Effect, Layer, Result } from "effect"
 import { NewerPlan } from "./Plans.ts"
@@ -45,7 +45,7 @@ export class Manifests extends Context.Service<
         if (manifest.files.every((file, i) => infos[i]?.size === file.bytes)) return manifest
         // A manifest that promises what is not there would fail every export that needs the task, for ever.
         yield* Effect.logWarning("A manifest did not hold and was removed", { task: key })
-        yield* store.remove(taskManifest(user, key))
+        yield* removeManifest(store, user, manifest)
         return null
       })
 
