@@ -1,6 +1,6 @@
 import { FrameIndex } from "@reelay/contracts/Media"
 import type { FailureKind } from "@reelay/contracts/messages/Messages"
-import { planObject } from "@reelay/contracts/ObjectKeys"
+import { planObject, taskManifest } from "@reelay/contracts/ObjectKeys"
 import { Plan } from "@reelay/contracts/Plan"
 import type { RenderSpec } from "@reelay/contracts/RenderSpec"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
@@ -101,9 +101,12 @@ export const makePlanner = Effect.fnUntraced(function* (lines: Lines, post: Post
       const needed = new Map<string, FrameIndex>()
       for (const { indexKey } of spec.sources) needed.set(indexKey, yield* Cache.get(indexes, indexKey))
       const plan = compile({ exportId: id, spec, family, build, indexes: needed })
-      const found = yield* findDone(plan, (task) => manifestOf(store, user, task)).pipe(
-        Effect.mapError(ofStore("A finished piece vanished."))
-      )
+      const found = yield* findDone(plan, (task) =>
+        // Of use once more: it is not given up while this plan is not in its row yet, nor soon after.
+        manifestOf(store, user, task).pipe(
+          Effect.tap((done) => (done === null ? Effect.void : store.touch(taskManifest(user, task))))
+        )
+      ).pipe(Effect.mapError(ofStore("A finished piece vanished.")))
       const forms = written(plan)
       if (!forms.travels) {
         yield* store

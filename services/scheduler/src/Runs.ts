@@ -183,17 +183,31 @@ const failed = (
   const remedy = remedyOf(turn, entry, outcome.kind)
   if (remedy._tag === "fail") return fail(turn, job, error)
   if (remedy._tag === "again") {
+    if (outcome.kind === "storage") lookAtNeeds(turn, run, entry)
     return remedy.afterMillis === 0 ? makeReady(turn, entry, true) : rest(turn, entry, remedy.afterMillis)
   }
   const candidate = elsewhere(job)
   if (candidate !== undefined) replan(turn, job, candidate)
 }
 
+/** What a task could not read may have been made and be gone again: trying once more would not bring it back. */
+const lookAtNeeds = (turn: Turn, run: Run, { task }: TaskEntry): void => {
+  for (const key of task.needs) {
+    const need = run.tasks.get(key)
+    if (need?.state === "done") look(turn, need)
+  }
+}
+
 export const looked = (turn: Turn, event: Of<"Looked">): void => {
   const job = turn.state.jobs.get(event.id)
   const entry = job?.run?.tasks.get(event.task)
   if (job === undefined || job.run?.epoch !== event.epoch || job.phase !== "running") return
-  if (entry === undefined || entry.state === "done") return
+  if (entry === undefined) return
+  if (entry.state === "done") {
+    // It was, and what it made is gone since: what else is gone, another look at all of it tells.
+    if (event.manifest === null && !event.failed) planAnew(turn, job)
+    return
+  }
   if (event.manifest !== null) {
     if (markDone(turn, entry, event.manifest)) link(turn, job, event.manifest)
   } else if (entry.state === "checking") {

@@ -1,8 +1,10 @@
 import type { ExportId } from "@reelay/contracts/Ids"
 import type { Bus } from "@reelay/platform/Bus"
 import { Database } from "@reelay/platform/Database"
+import type { ObjectStore } from "@reelay/platform/ObjectStore"
 import { Effect, Latch, Layer, Metric, Queue, Random, Schedule } from "effect"
 import type { Duration } from "effect"
+import { keepCache } from "./CacheKeeper.ts"
 import { decide } from "./Decide.ts"
 import type { Command, Event } from "./Events.ts"
 import { makeExecutor } from "./Executor.ts"
@@ -72,6 +74,8 @@ export const term = Effect.gen(function* () {
     "1 second",
     Effect.suspend(() => measure(state))
   )
+
+  lines.beside(keepCache.pipe(Effect.provideContext(yield* Effect.context<Database | ObjectStore | SchedulerConfig>())))
 
   let surveyed = false
   /** Whether every row that is active was read and every plan that runs is loaded. */

@@ -4,6 +4,8 @@ import type { Policy } from "./State.ts"
 
 const positive = (name: string, otherwise: number) =>
   Config.schema(Schema.FiniteFromString.check(Schema.isGreaterThan(0)), name).pipe(Config.withDefault(otherwise))
+const bytes = (name: string) =>
+  Config.schema(Schema.FiniteFromString.check(Schema.isGreaterThanOrEqualTo(0)), name).pipe(Config.withDefault(null))
 
 /** What operators set. Durations are seconds in the environment. */
 export class SchedulerConfig extends Context.Service<
@@ -14,6 +16,8 @@ export class SchedulerConfig extends Context.Service<
     readonly ackWait: number
     /** Milliseconds between two looks at rows and streams. */
     readonly reconcileMillis: number
+    /** What finished work may take (null: a share of the disk), what it leaves free (likewise), and how often that is looked at. */
+    readonly cache: { readonly bytes: number | null; readonly free: number | null; readonly lookMillis: number }
     /** For /health and /metrics; null: none. */
     readonly port: number | null
   }
@@ -34,6 +38,11 @@ export class SchedulerConfig extends Context.Service<
         },
         ackWait: yield* positive("REELAY_TASK_ACK_WAIT", TASK_ACK_WAIT),
         reconcileMillis: (yield* positive("REELAY_RECONCILE_SECONDS", 3)) * seconds,
+        cache: {
+          bytes: yield* bytes("REELAY_CACHE_BYTES"),
+          free: yield* bytes("REELAY_CACHE_FREE_BYTES"),
+          lookMillis: (yield* positive("REELAY_CACHE_SECONDS", 60)) * seconds
+        },
         port: yield* Config.Port("REELAY_SCHEDULER_PORT").pipe(Config.withDefault(null))
       }
     })
