@@ -42,7 +42,7 @@ export const PictureInfo = Schema.Struct({
 })
 export type PictureInfo = typeof PictureInfo.Type
 
-/** The facts of the first audio stream. */
+/** The facts of the sound that is used: of several tracks the one that is marked as default, else the first. */
 export const SoundInfo = Schema.Struct({
   codec: Schema.String,
   streamIndex: Count,

@@ -127,8 +127,9 @@ const taken = (take: Take, input: number | null, name: string): string => {
       `[${input}:${sound.streamIndex}]asetpts='round(PTS-(${start})/TB)'`,
       // ffmpeg's own up-mix would make mono 3 dB quieter.
       ...(sound.channels === 1 ? ["pan=stereo|c0=c0|c1=c0"] : []),
-      // Time stamps hold: silence into holes, but no stretching for jitter below a tenth of a second.
-      `aresample=${SAMPLE_RATE}:async=1:first_pts=0:min_comp=0.00001:min_hard_comp=0.1`,
+      // Time stamps hold: silence into holes, but no stretching for jitter below a tenth of a second. More channels are mixed
+      // down as players do: ffmpeg would make all of it 8 dB quieter, so that not even what never happens could clip.
+      `aresample=${SAMPLE_RATE}:async=1:first_pts=0:min_comp=0.00001:min_hard_comp=0.1:rematrix_maxval=8`,
       `aformat=${FORMAT}[${name}heard]`
     ].join(",\n") + `;\n${silence}[${name}rest];\n[${name}heard][${name}rest]concat=n=2:v=0:a=1,${respeed(take, name)}`
   )

@@ -195,7 +195,7 @@ describe("commands", () => {
       texts[0],
       [
         "[0:1]asetpts='round(PTS-(47.500000)/TB)',",
-        "aresample=48000:async=1:first_pts=0:min_comp=0.00001:min_hard_comp=0.1,",
+        "aresample=48000:async=1:first_pts=0:min_comp=0.00001:min_hard_comp=0.1:rematrix_maxval=8,",
         `${format}[firstheard];`,
         `anullsrc=r=48000:cl=stereo,${format}[firstrest];`,
         "[firstheard][firstrest]concat=n=2:v=0:a=1,atrim=start_sample=24960:end_sample=120960,asetpts=N/SR/TB,"
@@ -220,7 +220,7 @@ describe("commands", () => {
       texts[0],
       [
         "[0:1]asetpts='round(PTS-(30.500000)/TB)',",
-        "aresample=48000:async=1:first_pts=0:min_comp=0.00001:min_hard_comp=0.1,",
+        "aresample=48000:async=1:first_pts=0:min_comp=0.00001:min_hard_comp=0.1:rematrix_maxval=8,",
         "aformat=sample_fmts=s16:channel_layouts=stereo[heard];",
         "anullsrc=r=48000:cl=stereo,aformat=sample_fmts=s16:channel_layouts=stereo[rest];",
         "[heard][rest]concat=n=2:v=0:a=1,atrim=end_sample=168960,asetpts=N/SR/TB[a]\n"

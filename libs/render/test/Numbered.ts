@@ -11,16 +11,28 @@ const FIXED = new Map([
   [12, 1],
   [15, 0]
 ])
-const NUMBER_CELLS = Array.from({ length: CELLS * CELLS }, (_, cell) => cell).filter((cell) => !FIXED.has(cell))
+/** Low bits first, in the middle: a window that shows no more than that tells neighbours apart. */
+const NUMBER_CELLS = [5, 6, 9, 10, 1, 2, 4, 7, 8, 11, 13, 14]
+
+const [BLACK, WHITE] = [16, 235]
+
+/** Luma of a cell (0…15, row by row) in the picture with that number. */
+const cellLuma = (number: number, cell: number): number =>
+  (FIXED.get(cell) ?? (number >> NUMBER_CELLS.indexOf(cell)) & 1) === 1 ? WHITE : BLACK
+
+const cellAt = (x: number, y: number): number => Math.floor(y * CELLS) * CELLS + Math.floor(x * CELLS)
 
 export const paint = (number: number, width: number, height: number): Uint8Array => {
   const picture = new Uint8Array(width * height)
+  let above = -1
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const cell = Math.floor((y * CELLS) / height) * CELLS + Math.floor((x * CELLS) / width)
-      const bit = FIXED.get(cell) ?? (number >> NUMBER_CELLS.indexOf(cell)) & 1
-      picture[y * width + x] = bit === 1 ? 235 : 16
+    const row = Math.floor((y * CELLS) / height)
+    if (row === above) {
+      picture.copyWithin(y * width, (y - 1) * width, y * width)
+      continue
     }
+    above = row
+    for (let x = 0; x < width; x++) picture[y * width + x] = cellLuma(number, cellAt(x / width, y / height))
   }
   return picture
 }
@@ -38,29 +50,19 @@ export const readNumber = (picture: Uint8Array, width: number, height: number): 
   return NUMBER_CELLS.reduce((number, cell, place) => number | (bit(cell) << place), 0)
 }
 
-/** The numbers of every frame of a file, in order of presentation. */
-export const readNumbers = async (path: string, width: number, height: number): Promise<ReadonlyArray<number>> => {
+/** Every frame of a file in order of presentation, as luma, 0…255; brought to that size if it has another. */
+export const readFrames = async (path: string, width: number, height: number): Promise<ReadonlyArray<Uint8Array>> => {
+  const out = ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "pipe:1"]
   const { stdout } = await execa(
     "ffmpeg",
-    [
-      "-v",
-      "error",
-      "-i",
-      path,
-      "-map",
-      "0:v:0",
-      "-fps_mode",
-      "passthrough",
-      "-f",
-      "rawvideo",
-      "-pix_fmt",
-      "gray",
-      "pipe:1"
-    ],
+    ["-v", "error", "-xerror", "-i", path, "-map", "0:v:0", "-vf", `scale=${width}:${height}:flags=area`, ...out],
+    // A pixel may have a newline's value.
     { stripFinalNewline: false, encoding: "buffer", maxBuffer: 1 << 30 }
   )
   const size = width * height
-  return Array.from({ length: stdout.length / size }, (_, i) =>
-    readNumber(stdout.subarray(i * size, (i + 1) * size), width, height)
-  )
+  return Array.from({ length: stdout.length / size }, (_, i) => stdout.subarray(i * size, (i + 1) * size))
 }
+
+/** The numbers of every frame of a file, in order of presentation. Any complaint of the decoder is an error. */
+export const readNumbers = async (path: string, width: number, height: number): Promise<ReadonlyArray<number>> =>
+  (await readFrames(path, width, height)).map((picture) => readNumber(picture, width, height))

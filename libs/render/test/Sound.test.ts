@@ -2,6 +2,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { execa } from "execa"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
+import { level } from "./Heard.ts"
 import { ingest, type Ingested } from "./Ingest.ts"
 import { makeTask, runPlan } from "./RunPlan.ts"
 import { makeSource, type SourceRecipe } from "./Sources.ts"
@@ -153,22 +154,61 @@ describe("a clip's sound", () => {
     assert.strictEqual(firstDifference(await piece(coded, start, end), all.slice(2 * start * RATE, 2 * end * RATE)), -1)
   })
 
-  it("is mixed down from six channels, and resampled", async () => {
+  it("is mixed down from six channels, each where it belongs and as loud as players have it, and resampled", async () => {
+    // Every channel sounds for half a second, one after the other.
+    const tone = (channel: number) => `0.25*sin(2*PI*440*t)*between(t,${channel / 2},${(channel + 1) / 2})`
+    const channels = Array.from({ length: 6 }, (_, channel) => tone(channel)).join("|")
     const surround = await source("surround", {
       extension: "mkv",
-      sound: ["-f", "lavfi", "-i", "sine=f=440:r=44100:d=12,aformat=channel_layouts=mono,pan=5.1|FC=c0"],
+      frames: 75,
+      sound: ["-f", "lavfi", "-i", `aevalsrc='${channels}':c=5.1:s=44100:d=3`],
       soundCodec: ["-c:a", "flac"]
     })
-    const heard = await piece(surround, 1, 3)
-    assert.strictEqual(heard.length, 2 * 2 * RATE)
-    // 440 Hz whatever the rate: 880 changes of sign a second, the same on both sides.
-    let changes = 0
-    for (let i = 2; i < heard.length; i += 2) if ((heard[i] ?? 0) >= 0 !== (heard[i - 2] ?? 0) >= 0) changes++
-    assert.closeTo(changes, 2 * 880, 2)
-    assert.isTrue(heard.every((sample, i) => i % 2 === 0 || sample === heard[i - 1]))
-    assert.isAbove(Math.max(...heard.subarray(0, RATE)), 1000)
+    assert.strictEqual(surround.media.sound?.channels, 6)
+    const heard = await piece(surround, 0, 3)
+    assert.strictEqual(heard.length, 3 * 2 * RATE)
+    const full = 0.25 / Math.SQRT2
+    // Middle and surround at −3 dB (ITU-R BS.775), what is below hearing left out.
+    const wanted = [
+      [1, 0],
+      [0, 1],
+      [Math.SQRT1_2, Math.SQRT1_2],
+      [0, 0],
+      [Math.SQRT1_2, 0],
+      [0, Math.SQRT1_2]
+    ]
+    for (const [channel, sides] of wanted.entries()) {
+      const sounding = heard.subarray((channel + 0.05) * RATE, (channel + 0.95) * RATE)
+      for (const [side, part] of sides.entries()) {
+        assert.closeTo(level(sounding, side, 2), part * full, 0.001, `channel ${channel} on side ${side}`)
+      }
+    }
+    assert.closeTo(pitch(heard.subarray(0, RATE)), 440, 4)
+  })
+
+  it("is the track that players choose, when there are several", async () => {
+    const tone = (hertz: number) => ["-f", "lavfi", "-i", `sine=f=${hertz}:d=2`]
+    const several = async (name: string, ...disposition: ReadonlyArray<string>) =>
+      source(name, {
+        extension: "mkv",
+        frames: 50,
+        sound: [...tone(440), ...tone(880)],
+        soundCodec: ["-map", "2:a", "-c:a", "flac", ...disposition]
+      })
+    const first = await several("first", "-disposition:a", "0")
+    const chosen = await several("chosen", "-disposition:a:0", "0", "-disposition:a:1", "default")
+    assert.deepStrictEqual([first.media.sound?.streamIndex, chosen.media.sound?.streamIndex], [1, 2])
+    assert.closeTo(pitch(await piece(first, 0.5, 1.5)), 440, 4)
+    assert.closeTo(pitch(await piece(chosen, 0.5, 1.5)), 880, 4)
   })
 })
+
+/** Hertz of a tone on the left of a stereo recording, by its changes of sign. */
+const pitch = (samples: Int16Array): number => {
+  let changes = 0
+  for (let i = 2; i < samples.length; i += 2) if ((samples[i] ?? 0) >= 0 !== (samples[i - 2] ?? 0) >= 0) changes++
+  return (changes * RATE) / samples.length
+}
 
 describe("a soundtrack's loudness", () => {
   let folder = ""

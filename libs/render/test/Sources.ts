@@ -1,10 +1,11 @@
-import { execa } from "execa"
+import { copyFile } from "node:fs/promises"
+import { generated } from "./Generated.ts"
 import { paint } from "./Numbered.ts"
 
 /** How a test's source file is made. Frame n carries the number n. */
 export interface SourceRecipe {
   /** Extension decides the container. */
-  readonly extension: "mp4" | "mov" | "mkv" | "ts" | "avi" | "webm"
+  readonly extension: string
   readonly frames: number
   /** The number that the first frame carries; 0 unless told. */
   readonly first?: number
@@ -43,58 +44,41 @@ export const H264 = [
   "yuv420p"
 ]
 
-export const makeSource = async (folder: string, name: string, recipe: SourceRecipe): Promise<string> => {
-  const { frames, width = 96, height = 64, rate = "25" } = recipe
-  const path = `${folder}/${name}.${recipe.extension}`
-  const raw = Buffer.concat(Array.from({ length: frames }, (_, n) => paint((recipe.first ?? 0) + n, width, height)))
+/** The source as such, one for all who ask for the same: copy it before you change it. */
+export const source = async (recipe: SourceRecipe): Promise<string> => {
+  const { copiedFrom, extension, first = 0, frames, height = 64, rate = "25", turned, width = 96 } = recipe
+  const raw = Buffer.concat(Array.from({ length: frames }, (_, n) => paint(first + n, width, height)))
   const timing = recipe.pts === undefined ? [] : ["settb=1/90000", `setpts='${recipe.pts}'`]
   const filters = [...timing, ...(recipe.filters === undefined ? [] : [recipe.filters])]
-  await execa(
-    "ffmpeg",
+  const input = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", `${width}x${height}`, "-r", rate, "-i", "pipe:0"]
+  const made = await generated(
+    extension,
     [
-      "-v",
-      "error",
-      "-y",
-      "-f",
-      "rawvideo",
-      "-pix_fmt",
-      "gray",
-      "-s",
-      `${width}x${height}`,
-      "-r",
-      rate,
-      "-i",
-      "pipe:0",
+      ...input,
       ...(recipe.sound === undefined ? [] : [...recipe.sound, "-map", "0:v", "-map", "1:a"]),
       ...(filters.length === 0 ? [] : ["-vf", filters.join(",")]),
       ...(recipe.pts === undefined ? [] : ["-fps_mode", "passthrough", "-enc_time_base", "1:90000"]),
       ...(recipe.codec ?? H264),
       ...(recipe.sound === undefined ? [] : (recipe.soundCodec ?? ["-c:a", "aac"])),
-      ...(recipe.output ?? []),
-      path
+      ...(recipe.output ?? [])
     ],
-    { input: raw }
+    raw
   )
-  const { copiedFrom, turned } = recipe
-  if (copiedFrom === undefined && turned === undefined) return path
-  const copy = `${folder}/${name}-copy.${recipe.extension}`
-  await execa("ffmpeg", [
-    "-v",
-    "error",
-    "-y",
+  if (copiedFrom === undefined && turned === undefined) return made
+  return generated(extension, [
     ...(copiedFrom === undefined ? [] : ["-ss", String(copiedFrom)]),
     "-i",
-    path,
-    ...(turned === undefined
-      ? []
-      : [
-          "-metadata:s:v:0",
-          // ffmpeg 5.1 writes what it is told the other way round; ffprobe shows what players do.
-          `rotate=${360 - turned}`
-        ]),
+    made,
+    // ffmpeg 5.1 writes what it is told the other way round; ffprobe shows what players do.
+    ...(turned === undefined ? [] : ["-metadata:s:v:0", `rotate=${360 - turned}`]),
     "-c",
-    "copy",
-    copy
+    "copy"
   ])
-  return copy
+}
+
+/** The same as a file of the test's own. */
+export const makeSource = async (folder: string, name: string, recipe: SourceRecipe): Promise<string> => {
+  const path = `${folder}/${name}.${recipe.extension}`
+  await copyFile(await source(recipe), path)
+  return path
 }

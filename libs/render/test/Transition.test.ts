@@ -215,7 +215,7 @@ describe("a transition", () => {
       for (const [name, kind, similar, levels] of [
         ["h264", {}, 0.97, 3],
         // In two passes, and coarse at this size.
-        ["vp9", { codec: "vp9", format: "webm" }, 0.9, 5]
+        ["vp9", { codec: "vp9", format: "webm" }, 0.87, 5]
       ] as const) {
         const joined = await render(clips, name, kind)
         assert.strictEqual(joined.length, expected.length)

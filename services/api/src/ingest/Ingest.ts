@@ -141,7 +141,7 @@ export class Ingest extends Context.Service<
         )
       })
 
-      /** The first sound stream that a decoder understands. */
+      /** The first of the sound streams that a decoder understands. */
       const sound = Effect.fnUntraced(function* (
         path: string,
         report: ProbeReport,

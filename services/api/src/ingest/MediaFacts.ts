@@ -63,11 +63,16 @@ export const pickVideo = (report: ProbeReport): OrRefusal<ProbeStream> => {
   return Result.succeed(chosen)
 }
 
-/** Sound streams, in the order in which they would be used. */
-export const soundStreams = (report: ProbeReport): ReadonlyArray<ProbeStream> =>
-  report.streams.filter(
-    (s) => s.codec_type === "audio" && s.codec_name !== undefined && (s.channels ?? 0) > 0 && Number(s.sample_rate) > 0
-  )
+/** Sound streams, in the order in which they would be used: as players do, those first that the file says are usual. */
+export const soundStreams = (report: ProbeReport): ReadonlyArray<ProbeStream> => {
+  const usual = (s: ProbeStream) => (s.disposition["default"] === 1 ? 0 : 1)
+  return report.streams
+    .filter(
+      (s) =>
+        s.codec_type === "audio" && s.codec_name !== undefined && (s.channels ?? 0) > 0 && Number(s.sample_rate) > 0
+    )
+    .toSorted((a, b) => usual(a) - usual(b))
+}
 
 const STILL_CODECS = new Set(["bmp", "gif", "jpegls", "mjpeg", "png", "ppm", "svg", "targa", "tiff", "webp"])
 
