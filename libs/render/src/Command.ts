@@ -44,6 +44,8 @@ export interface TaskCommand {
   readonly steps: ReadonlyArray<Step>
   /** In the order of Manifest.files: the media file first. */
   readonly makes: ReadonlyArray<Expectation>
+  /** Pictures are decoded and scaled on a device: what cannot do that may still encode frames from memory. */
+  readonly onDevice?: boolean
 }
 
 /** Where things are on this node while the task runs. */
@@ -56,6 +58,8 @@ export interface Places {
   readonly folder: string
   /** The hardware device to use, null for software. */
   readonly device: string | null
+  /** Whether it may decode and scale too, where nothing else has to see the pixels. Absent: no. */
+  readonly resident?: boolean
 }
 
 /** The argv of every step of a task. Not for `zip`, which needs no ffmpeg. */
@@ -110,6 +114,7 @@ const passCommand = (plan: Plan, parts: ReadonlyArray<Part>, places: Places): Ta
     folders: commands.flatMap((command) => command.folders),
     files: commands.flatMap((command) => command.files),
     steps: commands.flatMap((command) => command.steps),
-    makes: commands.at(-1)?.makes ?? []
+    makes: commands.at(-1)?.makes ?? [],
+    onDevice: commands.some((command) => command.onDevice)
   }
 }

@@ -59,6 +59,12 @@ const pathOf = (path: ReadonlyArray<Knot>, side: "x" | "y" | "width" | "height",
 /** Nine digits after the point: exact enough for a path's whole length. */
 const number = (value: number): string => String(Number(value.toFixed(9)))
 
+/** Whether a picture that is fitted into the output leaves nothing of it free. */
+export const fillsWhole = (picture: Size, output: Size): boolean => {
+  const inner = within(picture, output)
+  return inner.width === output.width && inner.height === output.height
+}
+
 /**
  * A picture of the size that fits into the output, on black or on itself, blurred. `bring`: the filters that bring a
  * source's frame to a size; `name` sets its labels apart.
@@ -70,8 +76,8 @@ export const fitted = (
   bring: (size: Size) => ReadonlyArray<string>,
   name: string
 ): ReadonlyArray<string> => {
+  if (fillsWhole(picture, output)) return bring(output)
   const inner = within(picture, output)
-  if (inner.width === output.width && inner.height === output.height) return bring(output)
   const [x, y] = [evenHalf(output.width - inner.width), evenHalf(output.height - inner.height)]
   if (fit === "pad") return [...bring(inner), `pad=${output.width}:${output.height}:${x}:${y}:black`]
   // Blurred small: an eighth of the size takes a sixty-fourth of the work, and nobody sees it.

@@ -4,12 +4,13 @@ import { clipOverlays } from "./ClipOverlays.ts"
 import type { Places, TaskCommand } from "./Command.ts"
 import { stripped, timescale } from "./Container.ts"
 import { framingOf, timesOf } from "./Crop.ts"
-import { type EncoderArguments, encoderArguments, threadsFor } from "./Encoders.ts"
+import { type EncoderArguments, encoderArguments, residentOf, threadsFor } from "./Encoders.ts"
+import type { Resident } from "./families/Family.ts"
 import { frameGrid } from "./FrameGrid.ts"
 import { fileUrl, mediaInput, RUN } from "./Safety.ts"
 import { sourceRate } from "./Sections.ts"
 import { clipOf, sectionOf } from "./Spec.ts"
-import { dissolveGraph, OUTPUT_COLOR, type Picture, videoGraph } from "./VideoGraph.ts"
+import { deviceGraph, dissolveGraph, isPlain, OUTPUT_COLOR, type Picture, videoGraph } from "./VideoGraph.ts"
 
 /** Frames of a clip as a closed piece of video. */
 export const chunkCommand = (
@@ -18,9 +19,13 @@ export const chunkCommand = (
   places: Places
 ): TaskCommand => {
   const { picture, scripts } = pictureOf(plan, work, `${places.folder}/drawn`)
-  return encoded(plan, [work], places, scripts, (pixelFormat) =>
-    videoGraph({ ...picture, fades: work.fades ?? [], pixelFormat })
-  )
+  const fades = work.fades ?? []
+  const resident = places.resident === true ? residentOf(plan.family) : null
+  if (resident !== null && resident.decodes(picture.picture) && isPlain(picture, fades)) {
+    const graph = deviceGraph(picture, resident.scale(plan.spec.target))
+    return encoded(plan, [work], places, [], () => graph, resident)
+  }
+  return encoded(plan, [work], places, scripts, (pixelFormat) => videoGraph({ ...picture, fades, pixelFormat }))
 }
 
 /** Frames in which one clip becomes the next, as a piece of the same kind. */
@@ -76,10 +81,11 @@ const encoded = (
   shown: readonly [Shown, ...ReadonlyArray<Shown>],
   { source, folder, device }: Places,
   scripts: TaskCommand["files"],
-  graphFor: (pixelFormat: EncoderArguments["pixelFormat"]) => string
+  graphFor: (pixelFormat: EncoderArguments["pixelFormat"]) => string,
+  resident: Resident | null = null
 ): TaskCommand => {
   const { target } = spec
-  const encoder = encoderArguments({ ...target, family, device })
+  const encoder = encoderArguments({ ...target, family, device, frames: resident === null ? "memory" : "device" })
   const [first] = shown
   const frames = first.to - first.from
   const graph = `${folder}/video.graph`
@@ -90,7 +96,8 @@ const encoded = (
     const { clip, media } = clipOf(spec, position)
     const { codedHeight, codedWidth } = media.picture
     return argv`
-      ${mediaInput} -reinit_filter 0 -threads ${threadsFor(codedWidth, codedHeight)}
+      ${mediaInput} -reinit_filter 0 -threads ${resident === null ? threadsFor(codedWidth, codedHeight) : 1}
+      ${resident === null ? [] : resident.input(media.picture)}
       ${seek === null ? [] : argv`-noaccurate_seek -ss ${seek}us`} -i ${fileUrl(source(clip.source))}`
   })
   const encode = argv`
@@ -104,6 +111,7 @@ const encoded = (
   return {
     folders: [],
     files: [{ path: graph, text: graphFor(encoder.pixelFormat) }, ...scripts],
+    onDevice: resident !== null,
     steps:
       encoder.passes === 1
         ? [{ argv: argv`${encode} ${write}`, frames }]

@@ -6,7 +6,7 @@ import { overlayFilters } from "./AssScript.ts"
 import { type BeforeAfter, beforeAfterFilters } from "./BeforeAfter.ts"
 import { type Framing, type Size, uprightSize } from "./Crop.ts"
 import type { FrameGrid } from "./FrameGrid.ts"
-import { cutOut, fitted, SCALER } from "./FramingGraph.ts"
+import { cutOut, fillsWhole, fitted, SCALER } from "./FramingGraph.ts"
 
 /** A stretch of a clip: from decoded source frames to exactly its frames [from, to). */
 export interface Picture {
@@ -43,6 +43,33 @@ export const videoGraph = (input: VideoGraphInput): string => {
     ...faded(input.fades, input.target.frameRate),
     ...encodable(input.pixelFormat)
   ]
+  return `[0:${input.picture.streamIndex}]${filters.join(",\n")}[v]\n`
+}
+
+/**
+ * Whether nothing but its size and its times is to be changed: no filter that works in memory has to see its pixels. (Nor tpad,
+ * which in ffmpeg 5.1 takes no frames that lie elsewhere.)
+ */
+export const isPlain = (input: Picture, fades: ReadonlyArray<Fade>): boolean => {
+  const { beside, framing, hold, picture, scripts, target } = input
+  return (
+    framing === null
+    && beside === null
+    && hold === 0
+    && fades.length === 0
+    && scripts.picture.length === 0
+    && picture.rotation === 0
+    && !picture.interlaced
+    && !isHdr(picture)
+    && inputMatrix(picture) === "bt709"
+    && picture.colorRange !== "pc"
+    && (target.fit === "crop" || fillsWhole(picture, target))
+  )
+}
+
+/** The same for frames that lie on a device, of a plain picture: `scale` is the device's own filter. */
+export const deviceGraph = (input: Picture, scale: string): string => {
+  const filters = [...timing(input), scale, "setsar=1", TAGGED]
   return `[0:${input.picture.streamIndex}]${filters.join(",\n")}[v]\n`
 }
 
@@ -152,8 +179,9 @@ const faded = (fades: ReadonlyArray<Fade>, rate: Rational): ReadonlyArray<string
 
 const encodable = (pixelFormat: PixelFormat): ReadonlyArray<string> => [
   ...(pixelFormat === "yuv420p" ? [] : [`format=${pixelFormat}`]),
-  "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+  TAGGED
 ]
+const TAGGED = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
 
 export interface OutputColor {
   readonly matrix: Matrix

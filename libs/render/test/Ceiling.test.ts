@@ -24,7 +24,8 @@ describe("the ceiling holds in", () => {
     ["h264", "fast"],
     ["h264", "balanced"],
     ["hevc", "fast"],
-    ["vp9", "fast"]
+    ["vp9", "fast"],
+    ["av1", "fast"]
   ] as const) {
     it(`${codec}, ${mode}`, async () => {
       const format = codec === "vp9" ? "webm" : "mp4"

@@ -355,11 +355,7 @@ describe("encoders", () => {
         "vp9",
         "-c:v libvpx-vp9 -deadline good -cpu-used 3 -crf 36 -b:v 3400000 -g 60 -keyint_min 60 -tile-columns 0 -auto-alt-ref 1 -lag-in-frames 25 -threads 1 -bitexact yuv420p 2"
       ],
-      [
-        "software",
-        "av1",
-        "-c:v libsvtav1 -preset 8 -crf 36 -g 60 -keyint_min 60 -svtav1-params lp=1:scd=0 -bitexact yuv420p 1"
-      ],
+      ["software", "av1", `-c:v libsvtav1 -preset 8 -crf 36 ${LIMIT} -svtav1-params lp=1:scd=0 -bitexact yuv420p 1`],
       [
         "nvenc",
         "h264",
@@ -373,22 +369,22 @@ describe("encoders", () => {
       [
         "qsv",
         "h264",
-        `-c:v h264_qsv -preset medium -global_quality 23 -look_ahead 0 ${LIMIT} -idr_interval 0 -flags +cgop -bitexact nv12 1`
+        `-c:v h264_qsv -preset medium -global_quality 23 -b:v 3060000 ${LIMIT} -idr_interval 0 -look_ahead 0 -flags +cgop -bitexact nv12 1`
       ],
       [
         "amf",
         "h264",
-        "-c:v h264_amf -usage transcoding -quality balanced -rc cqp -qp_i 23 -qp_p 25 -qp_b 27 -g 60 -keyint_min 60 -bitexact nv12 1"
+        `-c:v h264_amf -usage transcoding -quality balanced -rc vbr_latency -qmin 23 -b:v 3400000 ${LIMIT} -bitexact nv12 1`
       ],
       [
         "amf",
         "hevc",
-        "-c:v hevc_amf -usage transcoding -quality balanced -rc cqp -qp_i 23 -qp_p 25 -g 60 -keyint_min 60 -tag:v hvc1 -bitexact nv12 1"
+        `-c:v hevc_amf -usage transcoding -quality balanced -rc vbr_latency -qmin 23 -b:v 3400000 ${LIMIT} -tag:v hvc1 -bitexact nv12 1`
       ],
       [
         "videotoolbox",
         "hevc",
-        "-c:v hevc_videotoolbox -allow_sw 0 -realtime 0 -q:v 54 -g 60 -keyint_min 60 -tag:v hvc1 -bitexact nv12 1"
+        `-c:v hevc_videotoolbox -allow_sw 0 -realtime 0 -q:v 54 ${LIMIT} -tag:v hvc1 -bitexact nv12 1`
       ]
     ]
     for (const [family, codec, expected] of cases)
@@ -407,7 +403,7 @@ describe("encoders", () => {
     assert.deepStrictEqual(effort("amf", "h264"), ["speed", "balanced", "quality"])
     const rate = (family: Family, codec: VideoCodec) =>
       (["high", "medium", "low"] as const).map(
-        (quality) => / -(?:crf|cq|global_quality|qp_i|q:v) (\d+)/.exec(settings(family, codec, { quality }))?.[1]
+        (quality) => / -(?:crf|cq|global_quality|qmin|q:v) (\d+)/.exec(settings(family, codec, { quality }))?.[1]
       )
     for (const family of ["software", "nvenc", "qsv", "amf"] as const)
       assert.deepStrictEqual(rate(family, "h264"), ["18", "23", "28"])
@@ -417,7 +413,10 @@ describe("encoders", () => {
 
   it("are told which device", () => {
     assert.include(settings("nvenc", "h264", { device: "1" }), "-gpu 1 ")
-    assert.include(settings("qsv", "h264", { device: "/dev/dri/renderD129" }), "-qsv_device /dev/dri/renderD129 ")
+    assert.include(
+      settings("qsv", "h264", { device: "/dev/dri/renderD129" }),
+      "-init_hw_device qsv=gpu,child_device=/dev/dri/renderD129 "
+    )
   })
 
   it("exist or do not", () => {
