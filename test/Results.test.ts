@@ -1,5 +1,6 @@
 import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises"
+import { execa } from "execa"
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expectedFrames, expectedNumbers } from "./Expected.ts"
@@ -189,13 +190,19 @@ describe("a file in, the right file out", () => {
     assert.closeTo(Number(format.duration), 9, 0.05)
   }, 120_000)
 
-  it("what is drawn over a clip: captions and texts, its name, source beside result", async () => {
+  it("what is drawn over a clip: captions and texts, an image, its name, source beside result", async () => {
     const video = await farm.upload(source)
+    const image = join(work, "magenta.png")
+    await execa("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", "color=magenta:s=40x40", "-frames:v", "1", image])
+    const posted = await fetch(`${farm.url}/api/images`, { method: "POST", body: await readFile(image) })
+    assert.strictEqual(posted.status, 201)
+    const imageId = ((await posted.json()) as { id: string }).id
     const project = (await farm.call("POST", "/api/projects", { name: "drawn" })).body as { id: string }
     const overlays = [
       { type: "captions", format: "srt", text: "1\n00:00:00,200 --> 00:00:01,800\nGrüße: {\\p1} %{pts} 100 %\n" },
       { type: "text", text: "Titel", start: 0, end: 1, x: 0.1, y: 0.1, size: 0.1, color: "#ff8800" },
-      { type: "highlight", shape: "ellipse", keyframes: [{ time: 0, x: 0.3, y: 0.3, width: 0.4, height: 0.4 }] }
+      { type: "highlight", shape: "ellipse", keyframes: [{ time: 0, x: 0.3, y: 0.3, width: 0.4, height: 0.4 }] },
+      { type: "image", imageId, start: 0.5, end: 1, x: 0.75, y: 0.25, width: 0.1 }
     ]
     const edits = { videoId: video.id, name: "a 'clip': [v]", timing: { start: 0, end: 2 }, overlays }
     assert.strictEqual((await farm.call("POST", `/api/projects/${project.id}/clips`, edits)).status, 201)
@@ -210,6 +217,30 @@ describe("a file in, the right file out", () => {
       assert.strictEqual(output?.frames, plain?.frames)
       assert.notStrictEqual(output?.sha256, plain?.sha256)
     }
+    const overlaid = await farm.download(made[1]?.id ?? "", join(work, "overlaid.mp4"))
+    const { stdout } = await execa(
+      "ffmpeg",
+      [
+        "-v",
+        "error",
+        "-i",
+        overlaid,
+        "-vf",
+        "crop=4:4:iw*0.79:ih*0.3,scale=1:1",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-"
+      ],
+      { encoding: "buffer", stripFinalNewline: false }
+    )
+    const isMagenta = (n: number) => (stdout[3 * n] ?? 0) > 220 && (stdout[3 * n + 1] ?? 0) < 40
+    const shown = Array.from({ length: stdout.length / 3 }, (_, n) => n).filter(isMagenta)
+    assert.deepStrictEqual(
+      shown,
+      Array.from({ length: 15 }, (_, n) => 15 + n)
+    )
   }, 120_000)
 
   it("the same request again is a look-up: no frame is encoded twice", async () => {

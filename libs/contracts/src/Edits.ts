@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { VideoId } from "./Ids.ts"
+import { ImageId, VideoId } from "./Ids.ts"
 import { Seconds } from "./Quantity.ts"
 import { Text } from "./Text.ts"
 
@@ -68,10 +68,11 @@ export const Overlay = Schema.Union([
     size: PositiveFraction,
     color: Color
   }),
+  /** `x`, `y`: its left upper corner; as high as its own shape makes it. Opaque (but for its own alpha) unless told. */
   Schema.Struct({
     type: Schema.Literal("image"),
+    imageId: Schema.optionalKey(ImageId),
     videoId: Schema.optionalKey(VideoId),
-    imageId: Schema.optionalKey(VideoId),
     start: Seconds,
     end: Seconds,
     x: Fraction,

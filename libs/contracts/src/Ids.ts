@@ -14,6 +14,9 @@ export type ExportId = typeof ExportId.Type
 export const VideoId = Uuid.pipe(Schema.brand("VideoId"))
 export type VideoId = typeof VideoId.Type
 
+export const ImageId = Uuid.pipe(Schema.brand("ImageId"))
+export type ImageId = typeof ImageId.Type
+
 export const ProjectId = Uuid.pipe(Schema.brand("ProjectId"))
 export type ProjectId = typeof ProjectId.Type
 

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { VideoId } from "./Ids.ts"
+import { ImageId, VideoId } from "./Ids.ts"
 import { Count, Instant, Micros, Positive, Rational, Seconds } from "./Quantity.ts"
 
 export const Rotation = Schema.Literals([0, 90, 180, 270])
@@ -112,5 +112,17 @@ export class Video extends Schema.Class<Video>("Video")({
   contentUrl: Schema.String,
   /** Signed: usable as `src` of an `<img>`. */
   posterUrl: Schema.String,
+  createdAt: Instant
+}) {}
+
+/** A picture that does not move, to be laid over others. What is kept of it is a PNG, upright, of these pixels. */
+export class Image extends Schema.Class<Image>("Image")({
+  id: ImageId,
+  name: Schema.String,
+  bytes: Count,
+  width: Positive,
+  height: Positive,
+  /** Signed: usable as `src` of an `<img>`. */
+  contentUrl: Schema.String,
   createdAt: Instant
 }) {}

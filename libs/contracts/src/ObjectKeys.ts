@@ -1,4 +1,4 @@
-import type { ExportId, TaskKey, UserId, VideoId } from "./Ids.ts"
+import type { ExportId, ImageId, TaskKey, UserId, VideoId } from "./Ids.ts"
 
 /** Bytes of a `sub`: in base64url it is one name of a file system, which 255 bytes are the most of. */
 export const MAX_USER_BYTES = 190
@@ -17,6 +17,11 @@ export const sourceFolder = (user: UserId, video: VideoId): string => `sources/$
 export const sourceMedia = (user: UserId, video: VideoId): string => `${sourceFolder(user, video)}media`
 export const sourceIndex = (user: UserId, video: VideoId): string => `${sourceFolder(user, video)}index.json`
 export const sourcePoster = (user: UserId, video: VideoId): string => `${sourceFolder(user, video)}poster.jpg`
+
+export const imageFolder = (user: UserId, image: ImageId): string => `images/${tenant(user)}/${image}/`
+export const imageFile = (user: UserId, image: ImageId): string => `${imageFolder(user, image)}image.png`
+/** What somebody brought, until it has been made an image of ours. */
+export const imageUpload = (user: UserId, image: ImageId): string => `${imageFolder(user, image)}given`
 
 export const taskFolder = (user: UserId, key: TaskKey): string => `cache/${tenant(user)}/${key}/`
 /** The task is done when this exists. */

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { Crop, Overlay, SpeedSegment, Transition } from "./Edits.ts"
 import { Delivery, ExportType, Fit, Format, Loudness, Mode, Quality, VideoCodec } from "./Export.ts"
-import { ClipId, Digest, UserId, VideoId } from "./Ids.ts"
+import { ClipId, Digest, ImageId, UserId, VideoId } from "./Ids.ts"
 import { MediaInfo, SourceLocation } from "./Media.ts"
 import { Micros, Positive, Rational } from "./Quantity.ts"
 
@@ -15,6 +15,18 @@ export const SpecSource = Schema.Struct({
   media: MediaInfo
 })
 export type SpecSource = typeof SpecSource.Type
+
+/** An image that an overlay names, as it was when the export was accepted. */
+export const SpecImage = Schema.Struct({
+  imageId: ImageId,
+  sha256: Digest,
+  /** Object key of its PNG. */
+  object: Schema.NonEmptyString,
+  bytes: Positive,
+  width: Positive,
+  height: Positive
+})
+export type SpecImage = typeof SpecImage.Type
 
 /**
  * One clip, in order. Times are microseconds from media zero; `frames` is round(R · Σ duration / speed) over its sections,
@@ -67,6 +79,8 @@ export const RenderSpec = Schema.Struct({
   name: Schema.NonEmptyString,
   target: Target,
   sources: Schema.Array(SpecSource).check(Schema.isMinLength(1)),
+  /** Those that are drawn, each once; absent: none. */
+  images: Schema.optionalKey(Schema.Array(SpecImage)),
   clips: Schema.Array(SpecClip).check(Schema.isMinLength(1))
 })
 export type RenderSpec = typeof RenderSpec.Type

@@ -1,7 +1,7 @@
 import { Attempt, Export } from "@reelay/contracts/Export"
 import type { Progress } from "@reelay/contracts/Export"
 import type { ExportId } from "@reelay/contracts/Ids"
-import { MediaInfo, SourceLocation, Video } from "@reelay/contracts/Media"
+import { Image, MediaInfo, SourceLocation, Video } from "@reelay/contracts/Media"
 import { Plan } from "@reelay/contracts/Plan"
 import { Clip, Project } from "@reelay/contracts/Project"
 import { secondsOf, toNumber } from "@reelay/contracts/Quantity"
@@ -10,7 +10,7 @@ import { and, eq, getTableColumns } from "drizzle-orm"
 import type { InferSelectModel } from "drizzle-orm"
 import { Effect, Schema } from "effect"
 import { clips, clipVersions, exports_, StoredOutput } from "./Tables.ts"
-import type { attempts, projects, videos } from "./Tables.ts"
+import type { attempts, images, projects, videos } from "./Tables.ts"
 
 /** A row that does not say what its contract says: an old version, a bug, a hand in the database. */
 export class RowError extends Schema.TaggedError<RowError>()("RowError", {
@@ -59,6 +59,7 @@ export type ClipRow = Pick<InferSelectModel<typeof clips>, "id" | "projectId" | 
   & Pick<InferSelectModel<typeof clipVersions>, "edits">
 
 export type VideoRow = InferSelectModel<typeof videos>
+export type ImageRow = InferSelectModel<typeof images>
 export type ProjectRow = InferSelectModel<typeof projects>
 export type AttemptRow = InferSelectModel<typeof attempts>
 
@@ -85,6 +86,18 @@ export const videoOf = Effect.fnUntraced(function* (row: VideoRow, sign: (path: 
     createdAt: instantOf(row.createdAt)
   })
 })
+
+/** An image as clients see it; `sign` as above. */
+export const imageOf = ({ bytes, createdAt, height, id, name, width }: ImageRow, sign: (path: string) => string) =>
+  decode(Image, "images", id, {
+    id,
+    name,
+    bytes,
+    width,
+    height,
+    contentUrl: sign(`/api/images/${id}/content`),
+    createdAt: instantOf(createdAt)
+  })
 
 export const mediaOf = (row: Pick<VideoRow, "id" | "media">) => decode(MediaInfo, "videos", row.id, row.media)
 export const locationOf = (row: Pick<VideoRow, "id" | "location">) =>

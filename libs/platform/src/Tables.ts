@@ -78,6 +78,27 @@ export const videos = pgTable(
   ]
 )
 
+export const images = pgTable(
+  "images",
+  {
+    id: uuid("id").primaryKey(),
+    userId: text("user_id").notNull(),
+    name: text("name").notNull(),
+    /** Of what is kept of it, as the rest. */
+    sha256: text("sha256").notNull(),
+    bytes: bigint("bytes", { mode: "number" }).notNull(),
+    width: integer("width").notNull(),
+    height: integer("height").notNull(),
+    createdAt
+  },
+  (t) => [
+    index("images_by_user").on(t.userId, t.id),
+    check("images_sha256", sql`${t.sha256} ~ '^[0-9a-f]{64}$'`),
+    check("images_size", sql`${t.bytes} > 0 and ${t.width} > 0 and ${t.height} > 0`),
+    check("images_user", sql`${t.userId} <> ''`)
+  ]
+)
+
 export const projects = pgTable(
   "projects",
   {

@@ -1,4 +1,4 @@
-import { assColor } from "./AssColor.ts"
+import { styleColor } from "./AssColor.ts"
 import { loadOf } from "./AssLoad.ts"
 import { fontName, numberOfHex, overridden, type Part, retimed, rgbOf } from "./AssOverrides.ts"
 import { type AssEvent, type AssScript, type AssStyle, FRAME_MILLIS } from "./AssScript.ts"
@@ -186,7 +186,7 @@ const styleOf = (fields: ReadonlyMap<string, string>, old: boolean): AssStyle =>
   const painted = (name: string, otherwise: string) => {
     const given = field(name) === "" ? otherwise : field(name)
     const alpha = old ? 0 : (numberOfHex(given) >>> 24) & 0xff
-    return `&H${alpha.toString(16).padStart(2, "0").toUpperCase()}${assColor(rgbOf(given)).slice(2, -1)}`
+    return styleColor(rgbOf(given), alpha.toString(16).padStart(2, "0").toUpperCase())
   }
   const on = (name: string) => whole(field(name), -900, 900) !== 0 && field(name) !== ""
   return {

@@ -1,4 +1,5 @@
 import type { Rational } from "@reelay/contracts/Quantity"
+import { painted, type Painted } from "./AssColor.ts"
 import type { Size } from "./Crop.ts"
 
 /**
@@ -68,8 +69,13 @@ export interface AssScript {
   readonly events: ReadonlyArray<AssEvent>
 }
 
-export const assText = ({ events, resolution, scaledBorder, styles, wrap }: AssScript): string =>
-  [
+/** Of styles it has what is drawn: a colour that nobody sees must not decide how the others are. */
+export const assText = ({ events, resolution, scaledBorder, styles, wrap }: AssScript): Painted => {
+  const named = new Set(events.map((event) => event.style))
+  const resets = events.filter(({ text }) => text.includes("\\r"))
+  const used = styles.filter(({ name }) => named.has(name) || resets.some(({ text }) => text.includes(`\\r${name}`)))
+  const sung = events.some(({ text }) => /\\k/iu.test(text))
+  const lines = [
     "[Script Info]",
     "ScriptType: v4.00+",
     `PlayResX: ${resolution.width}`,
@@ -81,17 +87,20 @@ export const assText = ({ events, resolution, scaledBorder, styles, wrap }: AssS
     "Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, "
       + "StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, "
       + "Encoding",
-    ...styles.map(styleLine),
+    ...used.map((style) => styleLine(style, sung)),
     "",
     "[Events]",
     "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text",
     ...events.map(eventLine),
     ""
-  ].join("\n")
+  ]
+  return painted(lines.join("\n"))
+}
 
-const styleLine = (s: AssStyle): string => {
+/** The secondary colour is that of what is not sung yet. */
+const styleLine = (s: AssStyle, sung: boolean): string => {
   const switches = [s.bold, s.italic, s.underline, s.strike].map((on) => (on ? -1 : 0))
-  const colors = [s.color, s.secondary, s.outlineColor, s.shadowColor]
+  const colors = [s.color, sung ? s.secondary : s.color, s.outlineColor, s.shadowColor]
   const shape = [s.scaleX, s.scaleY, s.spacing, s.angle, s.border, s.outline, s.shadow, s.alignment]
   const margins = [s.marginLeft, s.marginRight, s.marginVertical]
   return `Style: ${[s.name, s.font, s.size, ...colors, ...switches, ...shape, ...margins, s.encoding].join(",")}`
@@ -109,24 +118,40 @@ const clock = (frame: number): string => {
   return `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}.${two(hundredths % 100)}`
 }
 
+/** `filters` on the scripts' clock, of frames that are counted from 0; they come out counted in 1/`rate`. */
+export const onScriptClock = (filters: ReadonlyArray<string>, rate: Rational): ReadonlyArray<string> => [
+  "settb=1/1000",
+  `setpts=(N+${FIRST})*${FRAME_MILLIS}+${AFTER_MILLIS}`,
+  ...filters,
+  `settb=${rate.den}/${rate.num}`,
+  "setpts=N"
+]
+
+export const drawn = (path: string): string => `ass=filename=${filterValue(path)}`
+
 /**
- * Filters that draw scripts (files that we wrote) over a chunk's frames, for a chain: the first frame to come has to be
- * the chunk's first. Takes and gives yuv420p, limited range, BT.709; frames come out counted in 1/`rate`,
- * from 0.
+ * Filters that draw scripts (by the paths of the files that hold them) over a chunk's frames, for a chain: the first frame
+ * to come has to be the chunk's first. Takes and gives yuv420p, limited range, BT.709; frames come out counted in
+ * 1/`rate`, from 0. `name` sets its labels apart from another's in the same graph.
  */
-export const overlayFilters = (paths: ReadonlyArray<string>, rate: Rational): ReadonlyArray<string> =>
+export const overlayFilters = (paths: ReadonlyArray<Painted>, rate: Rational, name: string): ReadonlyArray<string> =>
   paths.length === 0
     ? []
     : [
         // Colours are reckoned by this matrix (AssColor.ts); newer ones would take the frame's own.
         "setparams=range=tv:colorspace=smpte170m",
-        "settb=1/1000",
-        `setpts=(N+${FIRST})*${FRAME_MILLIS}+${AFTER_MILLIS}`,
-        ...paths.map((path) => `ass=filename=${filterValue(path)}`),
-        `settb=${rate.den}/${rate.num}`,
-        "setpts=N",
+        ...onScriptClock(
+          paths.map(({ chroma, text }, i) => (chroma === null ? drawn(text) : apart(text, chroma, `${name}${i}`))),
+          rate
+        ),
         "setparams=range=tv:colorspace=bt709"
       ]
+
+/** The light of one picture, the colours of another, both taken for of full range while they are drawn (AssColor.ts). */
+const apart = (light: string, color: string, name: string): string =>
+  `setparams=range=pc,format=yuvj420p,split[light${name}][color${name}];\n[light${name}]${drawn(light)}[lighted${name}];\n`
+  + `[color${name}]${drawn(color)}[colored${name}];\n`
+  + `[lighted${name}][colored${name}]mergeplanes=0x001112:yuv420p,setparams=range=tv`
 
 /** A value of a filter's option: what filters take apart, then what graphs take apart, and blanks, which they trim. */
 export const filterValue = (value: string): string =>

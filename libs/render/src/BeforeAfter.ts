@@ -1,3 +1,4 @@
+import type { Painted } from "./AssColor.ts"
 import { assText } from "./AssScript.ts"
 import type { Size } from "./Crop.ts"
 import { labelLook, type Rectangle, stylesFor } from "./OverlayLook.ts"
@@ -68,7 +69,7 @@ export const beforeAfterFilters = (
 }
 
 /** A script that says which is which in so many frames of a chunk, to be drawn over both. */
-export const beforeAfterLabels = ({ after, before }: BeforeAfter, size: Size, frames: number): string => {
+export const beforeAfterLabels = ({ after, before }: BeforeAfter, size: Size, frames: number): Painted => {
   const label = (text: string, { at, picture }: Panel) => ({
     ...labelLook(text, size, { ...picture, x: at.x + picture.x, y: at.y + picture.y }),
     from: 0,
@@ -78,7 +79,7 @@ export const beforeAfterLabels = ({ after, before }: BeforeAfter, size: Size, fr
     resolution: size,
     wrap: 0,
     scaledBorder: true,
-    styles: stylesFor(size).filter(({ name }) => name === "Label"),
+    styles: stylesFor(size),
     events: [label("Before", before), label("After", after)]
   })
 }

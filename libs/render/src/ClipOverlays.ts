@@ -1,16 +1,21 @@
 import type { RenderSpec, SpecClip } from "@reelay/contracts/RenderSpec"
+import type { Painted } from "./AssColor.ts"
 import { type BeforeAfter, beforeAfter, beforeAfterLabels } from "./BeforeAfter.ts"
+import { imageFacts, type ShownImage } from "./ImageOverlay.ts"
 import { drawingOf } from "./OverlayTimeline.ts"
 import type { Section } from "./Sections.ts"
 import { sourceOf } from "./Spec.ts"
 import type { CanonicalObject } from "./TaskKey.ts"
 
-/** Scripts for the frames of one chunk, each to be drawn over what the one before it left. */
+/** For the frames of one chunk, in this order: each is drawn over what the one before it left. */
 export interface DrawnOver {
-  /** Over the clip's picture. */
-  readonly picture: ReadonlyArray<string>
+  /** A mask: the picture is dimmed but for what this script draws. Null: it is not. */
+  readonly highlights: string | null
+  readonly images: ReadonlyArray<ShownImage>
+  /** Scripts over the clip's picture. */
+  readonly picture: ReadonlyArray<Painted>
   /** Over source and result together; none where only the result is shown. */
-  readonly both: ReadonlyArray<string>
+  readonly both: ReadonlyArray<Painted>
 }
 
 export interface ClipOverlays {
@@ -25,10 +30,12 @@ export const clipOverlays = (spec: RenderSpec, clip: SpecClip): ClipOverlays => 
   const { picture } = sourceOf(spec, clip).media
   const size = { width: target.width, height: target.height }
   const beside = type === "before_after" ? beforeAfter(picture, size) : null
-  const drawing = drawingOf(clip, type, beside?.size ?? size, target.frameRate)
+  const drawing = drawingOf(clip, type, beside?.size ?? size, target.frameRate, spec.images)
   return {
     beside,
     over: (section, from, to) => ({
+      highlights: drawing.highlights(section, from, to),
+      images: drawing.images(section, from, to),
       picture: drawing.scripts(section, from, to),
       both: beside === null ? [] : [beforeAfterLabels(beside, size, to - from)]
     })
@@ -36,7 +43,11 @@ export const clipOverlays = (spec: RenderSpec, clip: SpecClip): ClipOverlays => 
 }
 
 /** What of it a chunk's key covers: all that it shows. Nothing is said where nothing is drawn. */
-export const drawnFacts = ({ both, picture }: DrawnOver): CanonicalObject => ({
-  ...(picture.length === 0 ? {} : { drawn: picture }),
-  ...(both.length === 0 ? {} : { beside: both })
+export const drawnFacts = ({ both, highlights, images, picture }: DrawnOver): CanonicalObject => ({
+  ...(highlights === null ? {} : { highlights }),
+  ...(images.length === 0 ? {} : { images: images.map(imageFacts) }),
+  ...(picture.length === 0 ? {} : { drawn: picture.map(written) }),
+  ...(both.length === 0 ? {} : { beside: both.map(written) })
 })
+
+const written = ({ chroma, text }: Painted) => (chroma === null ? text : [text, chroma])

@@ -1,3 +1,4 @@
+import type { ImageId } from "@reelay/contracts/Ids"
 import type { MadeFile, Operation, Part, Plan, Task } from "@reelay/contracts/Plan"
 import type { Rational } from "@reelay/contracts/Quantity"
 import { muxCommand } from "./MuxCommand.ts"
@@ -52,6 +53,8 @@ export interface TaskCommand {
 export interface Places {
   /** Local path of `spec.sources[i]`. */
   readonly source: (index: number) => string
+  /** Local path of an image of the spec's. */
+  readonly image: (id: ImageId) => string
   /** Local path of the media file that a needed task made. */
   readonly made: (key: string) => string
   /** An empty folder of the task's own, on the store's file system. */

@@ -4,18 +4,15 @@ import type { RenderSpec, SpecClip } from "@reelay/contracts/RenderSpec"
 import { isOneChunk } from "./Chunks.ts"
 import { entryName, outputName } from "./Names.ts"
 import { sequenceOf, tooShort } from "./Sequence.ts"
-import { notRendered } from "./Spec.ts"
 import { type CompileInput, type TaskSet, taskSet } from "./TaskSet.ts"
 import { samplesBefore } from "./Timeline.ts"
 
 /**
- * RenderSpec → task graph. Pure; the same input gives the same plan. Throws for what acceptance never lets through: an edit
- * that is not rendered yet, a clip that is shorter than its transitions, a source without its index.
+ * RenderSpec → task graph. Pure; the same input gives the same plan. Throws for what acceptance never lets through: a
+ * clip that is shorter than its transitions, an overlay that cannot be drawn, a source without its index.
  */
 export const compile = (input: CompileInput): Plan => {
   const { spec } = input
-  const missing = notRendered(spec)
-  if (missing !== null) throw new Error(`${missing} does not work yet`)
   const short = tooShort(spec.delivery, spec.clips, spec.target.frameRate)
   if (short !== null) throw new Error(`clip ${short.clip} ${short.message}`)
   const tasks = taskSet(input)

@@ -25,8 +25,8 @@ const LARGEST = 200
 
 /** Characters of all the overlays of an export: they are read when it is planned, by who plans for everybody. */
 const ALL_TEXT = 4_194_304
-/** Of a clip: each is reckoned for every frame. */
-const HIGHLIGHTS = 8
+/** Of a clip: each is reckoned for every frame, or lies in the encoder's memory as long as a chunk of it is made. */
+const MOST = { highlight: 8, image: 32 } as const
 
 export interface OverlayRefusal {
   /** Positions. */
@@ -41,15 +41,16 @@ export const overlayRefusals = (
 ): ReadonlyArray<OverlayRefusal> => {
   let written = 0
   return clips.flatMap(({ overlays }, clip) => {
-    let highlights = 0
+    const counts = { highlight: 0, image: 0 }
     return overlays.flatMap((one, overlay): ReadonlyArray<OverlayRefusal> => {
       written += "text" in one ? one.text.length : 0
-      if (one.type === "highlight") highlights++
+      const counted = one.type === "highlight" || one.type === "image" ? one.type : null
+      if (counted !== null) counts[counted]++
       const detail =
         written > ALL_TEXT
           ? `all texts and captions together have at most ${ALL_TEXT} characters`
-          : highlights > HIGHLIGHTS
-            ? `a clip has at most ${HIGHLIGHTS} highlights`
+          : counted !== null && counts[counted] > MOST[counted]
+            ? `a clip has at most ${MOST[counted]} ${counted}s`
             : overlayRefusal(one)
       return detail === null ? [] : [{ clip, overlay, detail }]
     })
@@ -63,7 +64,9 @@ export const captionTrack = ({ format, text }: Captions): CaptionTrack =>
 export const overlayRefusal = (overlay: Overlay): string | null => {
   switch (overlay.type) {
     case "image":
-      return "image overlays do not work yet"
+      if (overlay.videoId !== undefined) return "an image overlay shows an image (imageId), not a video"
+      if (overlay.imageId === undefined) return "an image overlay needs an imageId"
+      return overlay.end <= overlay.start ? "an image's end must be after its start" : null
     case "text":
       if (overlay.end <= overlay.start) return "a text's end must be after its start"
       if (overlay.text.length > LONGEST) return `a text has at most ${LONGEST} characters`

@@ -1,5 +1,5 @@
 import { dialogue, literal } from "./AssText.ts"
-import { assAlpha, assColor, opacityOf } from "./AssColor.ts"
+import { assAlpha, assColor, opacityOf, styleColor } from "./AssColor.ts"
 import type { AssEvent, AssStyle } from "./AssScript.ts"
 import type { Cue } from "./Captions.ts"
 import type { Size } from "./Crop.ts"
@@ -26,9 +26,6 @@ const WIDEST = 20
 const LABEL = 0.045
 /** Of the height of a line. */
 const [OUTLINE, SHADOW] = [0.055, 0.03]
-const DIMMED = 0.6
-/** Drawn in this order: what is dimmed is the picture, never what is written on it. */
-const [SHADE_LAYER, TEXT_LAYER] = [0, 1]
 
 const tenths = (value: number): number => Math.round(value * 10) / 10
 const safe = ({ height, width }: Size) => ({ x: Math.round(width * SAFE), y: Math.round(height * SAFE) })
@@ -50,7 +47,7 @@ const plain = {
 
 /** The styles that events of ours name. */
 export const stylesFor = (size: Size): ReadonlyArray<AssStyle> => {
-  const written = (opacity: number, name: string) => `&H${assAlpha(opacity)}${assColor(name).slice(2, -1)}`
+  const written = (opacity: number, name: string) => styleColor(name, assAlpha(opacity))
   const { x, y } = safe(size)
   const text: AssStyle = {
     ...plain,
@@ -88,8 +85,7 @@ export const stylesFor = (size: Size): ReadonlyArray<AssStyle> => {
     },
     {
       ...text,
-      name: "Shade",
-      color: written(DIMMED, "#000000"),
+      name: "Lit",
       outline: 0,
       shadow: 0,
       alignment: 7,
@@ -109,7 +105,7 @@ export const captionLook = ({ lines, place }: Cue, size: Size): Looks => {
   const all = `${tags}${fit.scale === 1 ? "" : `\\fs${Math.round(height * fit.scale)}`}`
   const text = dialogue(fit.lines)
   return {
-    layer: TEXT_LAYER,
+    layer: 0,
     style: "Caption",
     ...(margin === captionMargin(size) ? {} : { margins: { left: margin, right: margin, vertical: 0 } }),
     text: all === "" ? text : `{${all}}${text}`
@@ -176,7 +172,7 @@ export const textLook = (
   // It is broken where the picture ends, not a margin's width from where it begins.
   const right = Math.min(safe(size).x, Math.max(0, size.width - x - height))
   return {
-    layer: TEXT_LAYER,
+    layer: 0,
     style: "Text",
     margins: { left: Math.max(1, x), right: Math.max(1, right), vertical: 0 },
     text: `{${tags}}${lines.join("\\N")}`
@@ -189,17 +185,15 @@ export const labelLook = (text: string, size: Size, within: Rectangle = { x: 0, 
   const margin = safe(within)
   const room = (within.width - 2 * margin.x) / height
   return {
-    layer: TEXT_LAYER,
+    layer: 0,
     style: "Label",
     text: `{\\q2\\pos(${within.x + margin.x},${within.y + margin.y})}${literal(shortened(text, room))}`
   }
 }
 
-/** Everything is dimmed but for these paths. */
-export const shadeLook = (paths: ReadonlyArray<string>, scale: number, size: Size): Looks => ({
-  layer: SHADE_LAYER,
-  style: "Shade",
-  text:
-    `{\\pos(0,0)\\iclip(${scale},${paths.join(" ")})\\p1}`
-    + `m 0 0 l ${size.width} 0 ${size.width} ${size.height} 0 ${size.height}`
+/** What is within these paths. */
+export const litLook = (paths: ReadonlyArray<string>, scale: number): Looks => ({
+  layer: 0,
+  style: "Lit",
+  text: `{\\pos(0,0)\\p${scale}}${paths.join(" ")}`
 })

@@ -1,11 +1,13 @@
 import type { ExportType } from "@reelay/contracts/Export"
 import { microsOf, type Rational } from "@reelay/contracts/Quantity"
-import type { SpecClip } from "@reelay/contracts/RenderSpec"
-import { type AssEvent, assText } from "./AssScript.ts"
+import type { SpecClip, SpecImage } from "@reelay/contracts/RenderSpec"
+import type { Painted } from "./AssColor.ts"
+import { type AssEvent, type AssScript, assText } from "./AssScript.ts"
 import { shown } from "./AssText.ts"
 import { type Size, timesOf } from "./Crop.ts"
-import { CLIP_SCALE, type Highlight, shapes, shownBetween } from "./Highlight.ts"
-import { captionLook, labelLook, shadeLook, stylesFor, textLook } from "./OverlayLook.ts"
+import { DRAWING_SCALE, everything, type Highlight, shapes, shownBetween } from "./Highlight.ts"
+import { imagePlace, type ShownImage } from "./ImageOverlay.ts"
+import { captionLook, labelLook, litLook, stylesFor, textLook } from "./OverlayLook.ts"
 import { captionTrack, overlayRefusal, trackRefusal } from "./OverlayLimits.ts"
 import type { Section } from "./Sections.ts"
 import { floorDivide } from "./Timeline.ts"
@@ -17,11 +19,15 @@ import { userEvents, type UserScript } from "./AssCaptions.ts"
  * the finished picture.
  */
 export interface Drawing {
+  /** What is to be left as it is in these frames while the rest is dimmed, as a script for a mask; null: nothing is dimmed. */
+  highlights(section: Section, from: number, to: number): string | null
   /**
    * Scripts for frames [from, to) of a section, to be drawn one over the other: mostly one, none when nothing is shown.
    * They hold what these frames show and nothing else, so they are also what their task's key covers.
    */
-  scripts(section: Section, from: number, to: number): ReadonlyArray<string>
+  scripts(section: Section, from: number, to: number): ReadonlyArray<Painted>
+  /** Images on these frames, the lowest first. Scripts lie above them. */
+  images(section: Section, from: number, to: number): ReadonlyArray<ShownImage>
 }
 
 interface Span {
@@ -46,11 +52,14 @@ export const drawingOf = (
   clip: Pick<SpecClip, "name" | "overlays">,
   type: ExportType,
   size: Size,
-  rate: Rational
+  rate: Rational,
+  /** Those that overlays may name. */
+  given: ReadonlyArray<SpecImage> = []
 ): Drawing => {
   const items: Array<Item> = []
   const highlights: Array<Highlight> = []
   const users: Array<UserScript> = []
+  const images: Array<Omit<ShownImage, "from" | "to"> & { readonly during: Span }> = []
   for (const overlay of DRAWN.has(type) ? clip.overlays : []) {
     if (overlay.type === "highlight") highlights.push(overlay)
     else if (overlay.type === "captions") {
@@ -60,42 +69,62 @@ export const drawingOf = (
       else items.push(...track.cues.map((cue) => ({ during: cue, look: captionLook(cue, size) })))
     } else {
       refuse(overlayRefusal(overlay))
-      if (overlay.type === "image") continue
       const during = { start: microsOf(overlay.start), end: microsOf(overlay.end) }
-      items.push({ during, look: textLook(shown(overlay.text), overlay, size) })
+      if (overlay.type === "text") items.push({ during, look: textLook(shown(overlay.text), overlay, size) })
+      else {
+        const image = given.find(({ imageId }) => imageId === overlay.imageId)
+        if (image === undefined) throw new Error("an overlay shows an image that the spec does not have")
+        const place = imagePlace(overlay, image, size)
+        if (place !== null) images.push({ image, place, opacity: overlay.opacity ?? 1, during })
+      }
     }
   }
   if (type === "annotate") items.push({ during: null, look: labelLook(clip.name, size) })
   const styles = stylesFor(size)
 
+  /** The frames of a chunk at which something is shown, and those of them that it has. */
+  const during = (section: Section, from: number, to: number) => {
+    const placed = placement(section, rate, from, to)
+    const within = (span: Span): Frames | null => {
+      const when = placed(span)
+      return when === null ? null : { from: Math.max(0, when.from), to: Math.min(to - from, when.to) }
+    }
+    return { placed, within }
+  }
+
+  const scriptOf = (events: ReadonlyArray<AssEvent>): AssScript => ({
+    resolution: size,
+    wrap: 0,
+    scaledBorder: true,
+    styles,
+    events
+  })
+
   return {
+    highlights: (section, from, to) => {
+      const { within } = during(section, from, to)
+      const events = litBy(highlights, timesOf(section, rate, from, to), within, size)
+      return events.length === 0 ? null : assText(scriptOf(events)).text
+    },
+    images: (section, from, to) => {
+      const { within } = during(section, from, to)
+      return images.flatMap(({ during: span, ...image }) => {
+        const when = within(span)
+        return when === null ? [] : [{ ...image, ...when }]
+      })
+    },
     scripts: (section, from, to) => {
       const length = to - from
-      const placed = placement(section, rate, from, to)
-      const within = (span: Span) => {
-        const when = placed(span)
-        return when === null ? null : { from: Math.max(0, when.from), to: Math.min(length, when.to) }
-      }
-      const ours = [
-        ...shades(highlights, timesOf(section, rate, from, to), within, size),
-        ...items.flatMap(({ during, look }) => {
-          const when = during === null ? { from: 0, to: length } : within(during)
-          return when === null ? [] : [{ ...look, ...when }]
-        })
-      ]
-      const named = new Set(ours.map((event) => event.style))
-      const script = {
-        resolution: size,
-        wrap: 0,
-        scaledBorder: true,
-        styles: styles.filter((style) => named.has(style.name)),
-        events: ours
-      }
+      const { placed, within } = during(section, from, to)
+      const ours = items.flatMap(({ during, look }) => {
+        const when = during === null ? { from: 0, to: length } : within(during)
+        return when === null ? [] : [{ ...look, ...when }]
+      })
       const theirs = users.map((user) => ({
         ...user,
         events: userEvents(user, framesPerMilli(section, rate), placed, length)
       }))
-      return [script, ...theirs].filter(({ events }) => events.length > 0).map(assText)
+      return [scriptOf(ours), ...theirs].filter(({ events }) => events.length > 0).map(assText)
     }
   }
 }
@@ -104,8 +133,8 @@ const refuse = (why: string | null) => {
   if (why !== null) throw new Error(why)
 }
 
-/** One event for each stretch in which nothing moves. */
-const shades = (
+/** One event for each stretch in which nothing moves; none where no highlight is shown at any of the times. */
+const litBy = (
   highlights: ReadonlyArray<Highlight>,
   times: ReadonlyArray<number>,
   within: (span: Span) => Frames | null,
@@ -123,10 +152,10 @@ const shades = (
       paths[when.from + i]?.push(path)
     }
   }
+  if (paths.every((shown) => shown.length === 0)) return []
   const events: Array<AssEvent> = []
   for (const [frame, shown] of paths.entries()) {
-    if (shown.length === 0) continue
-    const look = shadeLook(shown, CLIP_SCALE, size)
+    const look = litLook(shown.length === 0 ? [everything(size)] : shown, DRAWING_SCALE)
     const before = events.at(-1)
     if (before !== undefined && before.to === frame && before.text === look.text) {
       events[events.length - 1] = { ...before, to: frame + 1 }

@@ -1,5 +1,6 @@
 import type { Operation, Plan, Shown } from "@reelay/contracts/Plan"
 import { argv } from "./Argv.ts"
+import type { Painted } from "./AssColor.ts"
 import { clipOverlays } from "./ClipOverlays.ts"
 import type { Places, TaskCommand } from "./Command.ts"
 import { stripped, timescale } from "./Container.ts"
@@ -7,7 +8,8 @@ import { framingOf, timesOf } from "./Crop.ts"
 import { type EncoderArguments, encoderArguments, residentOf, threadsFor } from "./Encoders.ts"
 import type { Resident } from "./families/Family.ts"
 import { frameGrid } from "./FrameGrid.ts"
-import { fileUrl, mediaInput, RUN } from "./Safety.ts"
+import type { ShownImage } from "./ImageOverlay.ts"
+import { fileUrl, imageInput, mediaInput, RUN } from "./Safety.ts"
 import { sourceRate } from "./Sections.ts"
 import { clipOf, sectionOf } from "./Spec.ts"
 import { deviceGraph, dissolveGraph, isPlain, OUTPUT_COLOR, type Picture, videoGraph } from "./VideoGraph.ts"
@@ -18,14 +20,14 @@ export const chunkCommand = (
   work: Extract<Operation, { readonly _tag: "chunk" }>,
   places: Places
 ): TaskCommand => {
-  const { picture, scripts } = pictureOf(plan, work, `${places.folder}/drawn`)
+  const { images, picture, scripts } = pictureOf(plan, work, `${places.folder}/drawn`, 1)
   const fades = work.fades ?? []
   const resident = places.resident === true ? residentOf(plan.family) : null
   if (resident !== null && resident.decodes(picture.picture) && isPlain(picture, fades)) {
     const graph = deviceGraph(picture, resident.scale(plan.spec.target))
-    return encoded(plan, [work], places, [], () => graph, resident)
+    return encoded(plan, [work], [], places, [], () => graph, resident)
   }
-  return encoded(plan, [work], places, scripts, (pixelFormat) => videoGraph({ ...picture, fades, pixelFormat }))
+  return encoded(plan, [work], images, places, scripts, (pixelFormat) => videoGraph({ ...picture, fades, pixelFormat }))
 }
 
 /** Frames in which one clip becomes the next, as a piece of the same kind. */
@@ -34,19 +36,26 @@ export const dissolveCommand = (
   { at, first, of, second }: Extract<Operation, { readonly _tag: "dissolve" }>,
   places: Places
 ): TaskCommand => {
-  const below = pictureOf(plan, first, `${places.folder}/below`)
-  const above = pictureOf(plan, second, `${places.folder}/above`)
-  return encoded(plan, [first, second], places, [...below.scripts, ...above.scripts], (pixelFormat) =>
+  const below = pictureOf(plan, first, `${places.folder}/below`, 2)
+  const above = pictureOf(plan, second, `${places.folder}/above`, 2 + below.images.length)
+  const [images, scripts] = [
+    [...below.images, ...above.images],
+    [...below.scripts, ...above.scripts]
+  ]
+  return encoded(plan, [first, second], images, places, scripts, (pixelFormat) =>
     dissolveGraph({ first: below.picture, second: above.picture, at, of, pixelFormat })
   )
 }
 
-/** `name`: what the names of the files begin with that hold what is drawn. */
-const pictureOf = (
-  { spec }: Plan,
-  work: Shown,
-  name: string
-): { readonly picture: Picture; readonly scripts: TaskCommand["files"] } => {
+/** What the graph has to know of a picture, and what has to be there for it. */
+interface Needed {
+  readonly picture: Picture
+  readonly images: ReadonlyArray<ShownImage>
+  readonly scripts: TaskCommand["files"]
+}
+
+/** `name`: what the names of the files begin with that hold what is drawn; `inputs`: how many come before its images. */
+const pictureOf = ({ spec }: Plan, work: Shown, name: string, inputs: number): Needed => {
   const { target } = spec
   const { clip, media } = clipOf(spec, work.clip)
   const section = sectionOf(clip, work.section, target.frameRate)
@@ -54,9 +63,17 @@ const pictureOf = (
   const times = timesOf(section, target.frameRate, work.from, work.to)
   const { beside, over } = clipOverlays(spec, clip)
   const drawn = over(section, work.from, work.to)
-  const files = (scripts: ReadonlyArray<string>, what: string) =>
-    scripts.map((text, i) => ({ path: `${name}.${what}.${i}.ass`, text }))
-  const [overPicture, overBoth] = [files(drawn.picture, "picture"), files(drawn.both, "both")]
+  const scripts: Array<TaskCommand["files"][number]> = []
+  const file = (text: string, what: string): string => {
+    const path = `${name}.${what}.ass`
+    scripts.push({ path, text })
+    return path
+  }
+  const files = (drawn: ReadonlyArray<Painted>, what: string): ReadonlyArray<Painted> =>
+    drawn.map(({ chroma, text }, i) => ({
+      text: file(text, `${what}.${i}`),
+      chroma: chroma === null ? null : file(chroma, `${what}.${i}.chroma`)
+    }))
   const shown: Picture = {
     picture,
     target,
@@ -67,19 +84,22 @@ const pictureOf = (
     hold: work.hold,
     framing: clip.crop === null ? null : framingOf(clip.crop, picture, beside?.size ?? target, times),
     beside,
-    scripts: { picture: overPicture.map((file) => file.path), both: overBoth.map((file) => file.path) }
+    highlights: drawn.highlights === null ? null : file(drawn.highlights, "mask"),
+    images: drawn.images.map((image, i) => ({ ...image, input: `${inputs + i}:v` })),
+    scripts: { picture: files(drawn.picture, "picture"), both: files(drawn.both, "both") }
   }
-  return { picture: shown, scripts: [...overPicture, ...overBoth] }
+  return { picture: shown, images: drawn.images, scripts }
 }
 
 /**
- * What a graph makes of the clips (in the order of their inputs): MP4 for every codec, because its time stamps are exact at
+ * What a graph makes of the clips and the images over them (in the order of their inputs): MP4 for every codec, because its time stamps are exact at
  * any rate and the concat demuxer joins such pieces without decoding anything.
  */
 const encoded = (
   { spec, family }: Plan,
   shown: readonly [Shown, ...ReadonlyArray<Shown>],
-  { source, folder, device }: Places,
+  images: ReadonlyArray<ShownImage>,
+  { source, image, folder, device }: Places,
   scripts: TaskCommand["files"],
   graphFor: (pixelFormat: EncoderArguments["pixelFormat"]) => string,
   resident: Resident | null = null
@@ -100,8 +120,9 @@ const encoded = (
       ${resident === null ? [] : resident.input(media.picture)}
       ${seek === null ? [] : argv`-noaccurate_seek -ss ${seek}us`} -i ${fileUrl(source(clip.source))}`
   })
+  const pictures = images.flatMap((one) => argv`${imageInput} -i ${fileUrl(image(one.image.imageId))}`)
   const encode = argv`
-    ${RUN} -copyts ${encoder.global} ${inputs}
+    ${RUN} -copyts ${encoder.global} ${inputs} ${pictures}
     -filter_complex_threads 1 -filter_complex_script ${graph}
     -map [v] -an -sn -dn -fps_mode passthrough -frames:v ${frames} ${encoder.output}
     -color_range tv -colorspace ${OUTPUT_COLOR.matrix} -color_primaries ${OUTPUT_COLOR.primaries} -color_trc ${OUTPUT_COLOR.transfer}`

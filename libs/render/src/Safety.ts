@@ -26,6 +26,9 @@ export const mediaInput = argv`
 /** The same for a file that Reelay wrote. */
 export const ownInput = argv`-protocol_whitelist ${PROTOCOLS} -format_whitelist ${OWN_FORMATS}`
 
+/** An image that Reelay made. Its demuxer is named: by a file's name ffmpeg would look for a row of numbered ones. */
+export const imageInput = argv`-protocol_whitelist ${PROTOCOLS} -format_whitelist png_pipe -f png_pipe`
+
 /** A path as ffmpeg's `file:` URL: no name can be read as an option or as another protocol. */
 export const fileUrl = (path: string): string => `file:${path}`
 

@@ -22,15 +22,5 @@ export const sectionOf = (clip: SpecClip, position: number, rate: Rational): Sec
   return section
 }
 
-/**
- * What a spec asks for that does not work yet, by its name; null when all of it is rendered. The API refuses such edits;
- * that nothing is ever silently left out of a picture does not hang on that alone.
- */
-export const notRendered = ({ type, clips }: RenderSpec): string | null => {
-  // These show none, by what they are.
-  if (type === "framing" || type === "annotate") return null
-  return clips.some(({ overlays }) => overlays.some((overlay) => overlay.type === "image")) ? "image overlays" : null
-}
-
 /** The codec that carries sound in a container. */
 export const soundCodec = (format: Format): "aac" | "opus" => (format === "webm" ? "opus" : "aac")

@@ -2,11 +2,14 @@ import type { PictureInfo } from "@reelay/contracts/Media"
 import type { Fade } from "@reelay/contracts/Plan"
 import type { Rational } from "@reelay/contracts/Quantity"
 import type { Target } from "@reelay/contracts/RenderSpec"
+import type { Painted } from "./AssColor.ts"
 import { overlayFilters } from "./AssScript.ts"
 import { type BeforeAfter, beforeAfterFilters } from "./BeforeAfter.ts"
 import { type Framing, type Size, uprightSize } from "./Crop.ts"
 import type { FrameGrid } from "./FrameGrid.ts"
 import { cutOut, fillsWhole, fitted, SCALER } from "./FramingGraph.ts"
+import { highlightFilters } from "./Highlight.ts"
+import { type DrawnImage, imageFilters } from "./ImageOverlay.ts"
 
 /** A stretch of a clip: from decoded source frames to exactly its frames [from, to). */
 export interface Picture {
@@ -23,8 +26,12 @@ export interface Picture {
   readonly framing: Framing | null
   /** Source and result in one picture; null: the result alone. */
   readonly beside: BeforeAfter | null
+  /** The file that holds the mask of what is not dimmed; null: nothing is. */
+  readonly highlights: string | null
+  /** Drawn over the picture, below the scripts. */
+  readonly images: ReadonlyArray<DrawnImage>
   /** Files that hold what is drawn over the picture, and over source and result together. */
-  readonly scripts: { readonly picture: ReadonlyArray<string>; readonly both: ReadonlyArray<string> }
+  readonly scripts: { readonly picture: ReadonlyArray<Painted>; readonly both: ReadonlyArray<Painted> }
 }
 
 /** What an encoder takes. */
@@ -51,12 +58,14 @@ export const videoGraph = (input: VideoGraphInput): string => {
  * which in ffmpeg 5.1 takes no frames that lie elsewhere.)
  */
 export const isPlain = (input: Picture, fades: ReadonlyArray<Fade>): boolean => {
-  const { beside, framing, hold, picture, scripts, target } = input
+  const { beside, framing, highlights, hold, images, picture, scripts, target } = input
   return (
     framing === null
     && beside === null
     && hold === 0
     && fades.length === 0
+    && highlights === null
+    && images.length === 0
     && scripts.picture.length === 0
     && picture.rotation === 0
     && !picture.interlaced
@@ -142,17 +151,22 @@ const ticksPerTick = (timeBase: Rational, rate: Rational): number =>
 
 /** The picture with all that is drawn over it; beside its source where both are shown. */
 const finished = (input: Picture, name: string): ReadonlyArray<string> => {
-  const { beside, scripts, target } = input
-  const drawn = (paths: ReadonlyArray<string>) => overlayFilters(paths, target.frameRate)
-  if (beside === null) return [...look(input, name), ...drawn(scripts.picture)]
+  const { beside, highlights, images, scripts, target } = input
+  const size = beside?.size ?? target
+  const onPicture = [
+    ...(highlights === null ? [] : [highlightFilters(highlights, size, target.frameRate, name)]),
+    ...imageFilters(images, OUTPUT_COLOR.matrix, name),
+    ...overlayFilters(scripts.picture, target.frameRate, `Over${name}`)
+  ]
+  if (beside === null) return [...look(input, name), ...onPicture]
   const sized = ({ height, width }: Size): Target => ({ ...target, width, height })
   const source: Picture = { ...input, framing: null, target: { ...sized(beside.before.picture), fit: "crop" } }
   const result: Picture = { ...input, target: sized(beside.size) }
   const filters = {
     before: look(source, name),
-    after: [...look(result, name), ...drawn(scripts.picture)]
+    after: [...look(result, name), ...onPicture]
   }
-  return [beforeAfterFilters(beside, filters, name), ...drawn(scripts.both)]
+  return [beforeAfterFilters(beside, filters, name), ...overlayFilters(scripts.both, target.frameRate, `Both${name}`)]
 }
 
 /**

@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { parseAss } from "../src/AssCaptions.ts"
 import { overlayRefusal } from "../src/OverlayLimits.ts"
+import { type Painted, styleColor } from "../src/AssColor.ts"
 import { drawingOf } from "../src/OverlayTimeline.ts"
 import { sectionsOf } from "../src/Sections.ts"
 import { drawn, drawnOn, GROUND } from "./Drawn.ts"
@@ -54,7 +55,7 @@ describe("somebody's ASS file", () => {
     folder = await mkdtemp(`${tmpdir()}/reelay-ass-`)
   })
   afterAll(() => rm(folder, { recursive: true }))
-  const draw = async (scripts: ReadonlyArray<string>, frames: number): Promise<ReadonlyArray<Plane>> =>
+  const draw = async (scripts: ReadonlyArray<Painted>, frames: number): Promise<ReadonlyArray<Plane>> =>
     (await drawn(folder, scripts, { frames, rate: RATE, size: SIZE })).frames
 
   /** By ffmpeg and libass alone, as the file is, at 25 frames a second. */
@@ -116,13 +117,13 @@ describe("somebody's ASS file", () => {
     ])
     assert.deepStrictEqual(
       scriptsOf(text, 0, 10)[0]
-        ?.split("\n")
+        ?.text.split("\n")
         .filter((row) => /^(Play|Wrap|Style|Dialogue)/u.test(row)),
       [
         "PlayResX: 16384",
         "PlayResY: 4000",
         "WrapStyle: 2",
-        "Style: Ab1,etc..passwd,2000,&H80FFFFFF,&H000BFFFD,&H00000000,&H00000000,0,0,0,0,100,100,0,0,1,2,2,7,0,0,0,1",
+        "Style: Ab1,etc..passwd,2000,&H80FFFFFF,&H80FFFFFF,&H00000000,&H00000000,0,0,0,0,100,100,0,0,1,2,2,7,0,0,0,1",
         "Dialogue: 0,1:00:00.00,1:00:22.50,Ab1,,0,0,0,,{\\fs1\\fs2000\\blur50\\fnetcx\\r\\r\\c&HFFFFFF&\\pos(1,-5)\\t(0,3,\\fs7)\\fad(250,90000000)}a, b \\{unclosed",
         "Dialogue: 0,1:00:00.00,1:00:01.00,Ab1,,0,0,0,,{\\p1}m 0 0 l 1 9 20000{\\p4}5 5 b{\\p0}text"
       ]
@@ -135,7 +136,11 @@ describe("somebody's ASS file", () => {
       + "Style: Default,Arial,20,16777215,8421504,6\n[Events]\nFormat: Marked, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
       + "Dialogue: Marked=0,0:00:00.00,0:00:01.00,*Default,,0,0,0,,hello, world\n"
     const { script } = parseAss(text)
-    assert.deepInclude(script.styles[0], { color: "&H00FFFFFF", outlineColor: "&H00808080", alignment: 8 })
+    assert.deepInclude(script.styles[0], {
+      color: styleColor("#ffffff", "00"),
+      outlineColor: styleColor("#808080", "00"),
+      alignment: 8
+    })
     assert.deepStrictEqual(script.lines[0]?.parts, ["hello, world"])
     assert.deepStrictEqual(script.resolution, { width: 384, height: 288 })
   })
@@ -203,7 +208,11 @@ describe("somebody's ASS file", () => {
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 20 }), (pieces) => {
         const text = pieces.join("")
-        const [script = ""] = scriptsOf(`${HEAD}${line(`x${text}`, "Main", "0:00:00.00,0:00:04.00")}`, 0, 10)
+        const [{ text: script } = { text: "" }] = scriptsOf(
+          `${HEAD}${line(`x${text}`, "Main", "0:00:00.00,0:00:04.00")}`,
+          0,
+          10
+        )
         assert.strictEqual(
           script.match(/^Dialogue: /gmu)?.length,
           1 + (text.match(/[\n\r]\s*Dialogue: /gu)?.length ?? 0)

@@ -89,9 +89,9 @@ describe("text that people wrote", () => {
     it(`is what is drawn, and nothing else happens: ${JSON.stringify(attack).slice(0, 60)}`, async () => {
       const scripts = scriptsOf(attack)
       // However much it looks like a script, it is one event in one line for each.
-      assert.strictEqual(scripts[0]?.match(/^Dialogue: /gmu)?.length, 1)
-      assert.strictEqual(scripts[0]?.match(/^\[/gmu)?.length, 3)
-      assert.isTrue(scripts[0]?.isWellFormed())
+      assert.strictEqual(scripts[0]?.text.match(/^Dialogue: /gmu)?.length, 1)
+      assert.strictEqual(scripts[0]?.text.match(/^\[/gmu)?.length, 3)
+      assert.isTrue(scripts[0]?.text.isWellFormed())
       const { frames } = await drawn(folder, scripts, { frames: 5, rate: RATE, size: SIZE })
       assert.deepStrictEqual(drawnOn(frames), [1, 2])
       const box = bounds(frames[1] ?? assert.fail()) ?? assert.fail()
@@ -108,15 +108,18 @@ describe("text that people wrote", () => {
     await mkdir(odd)
     const { frames } = await drawn(odd, scriptsOf("hello"), { frames: 5, rate: RATE, size: SIZE })
     assert.deepStrictEqual(drawnOn(frames), [1, 2])
-    assert.deepStrictEqual(overlayFilters(["/x/overlay.ass"], { num: 30_000, den: 1001 }), [
-      "setparams=range=tv:colorspace=smpte170m",
-      "settb=1/1000",
-      "setpts=(N+36000)*100+1",
-      "ass=filename=/x/overlay.ass",
-      "settb=1001/30000",
-      "setpts=N",
-      "setparams=range=tv:colorspace=bt709"
-    ])
-    assert.deepStrictEqual(overlayFilters([], RATE), [])
+    assert.deepStrictEqual(
+      overlayFilters([{ text: "/x/overlay.ass", chroma: null }], { num: 30_000, den: 1001 }, "Over"),
+      [
+        "setparams=range=tv:colorspace=smpte170m",
+        "settb=1/1000",
+        "setpts=(N+36000)*100+1",
+        "ass=filename=/x/overlay.ass",
+        "settb=1001/30000",
+        "setpts=N",
+        "setparams=range=tv:colorspace=bt709"
+      ]
+    )
+    assert.deepStrictEqual(overlayFilters([], RATE, "Over"), [])
   })
 })

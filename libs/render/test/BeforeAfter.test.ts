@@ -62,7 +62,7 @@ describe("before and after", () => {
     const after = ["crop=160:90:80:44", "hflip", scaled(both.after.picture)]
     const chain = beforeAfterFilters(both, { before: [scaled(both.before.picture)], after })
     const labels = `${folder}/labels.ass`
-    await writeFile(labels, beforeAfterLabels(both, size, 10))
+    await writeFile(labels, beforeAfterLabels(both, size, 10).text)
     const draw = async (filters: ReadonlyArray<string>, name: string) => {
       await writeFile(`${folder}/graph`, `[0:v]${filters.join(",\n")}[v]\n`)
       const path = `${folder}/${name}.mp4`
@@ -90,7 +90,7 @@ describe("before and after", () => {
       assert.isBelow(Math.max(...plane.pixels.subarray(0, 320 * (both.before.picture.y - 3))), 4)
     }
     // Nothing but the left upper corners of both differs where they are named.
-    const named = await draw([chain, ...overlayFilters([labels], RATE)], "named")
+    const named = await draw([chain, ...overlayFilters([{ text: labels, chroma: null }], RATE, "Both")], "named")
     const [bare, written] = [shown[9] ?? assert.fail(), named[9] ?? assert.fail()]
     const changed = (x: number, width: number, y: number, height: number): number => {
       let count = 0

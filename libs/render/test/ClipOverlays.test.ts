@@ -18,30 +18,33 @@ describe("what an export draws over a clip", () => {
   }
 
   it("is nothing in one of its framing, and then no key says anything of it", () => {
-    assert.deepStrictEqual(drawn("framing").over(0, 50), { picture: [], both: [] })
+    assert.deepStrictEqual(drawn("framing").over(0, 50), { highlights: null, images: [], picture: [], both: [] })
     assert.deepStrictEqual(drawnFacts(drawn("framing").over(0, 50)), {})
     assert.deepStrictEqual(drawnFacts(drawn("overlay").over(60, 90)), {})
   })
 
   it("is its overlays, or its name", () => {
     const [overlay, ...others] = drawn("overlay").over(0, 50).picture
-    assert.include(overlay, "\\{hello\\}")
+    assert.include(overlay?.text, "\\{hello\\}")
     assert.deepStrictEqual(others, [])
-    const { both, picture } = drawn("annotate").over(60, 90)
-    assert.deepStrictEqual(both, [])
-    assert.include(picture[0], "Take 3")
-    assert.notInclude(picture[0], "hello")
-    assert.deepStrictEqual(drawnFacts({ both, picture }), { drawn: picture })
+    const { both, highlights, images, picture } = drawn("annotate").over(60, 90)
+    assert.isNull(highlights)
+    assert.deepStrictEqual([...images, ...both], [])
+    assert.include(picture[0]?.text, "Take 3")
+    assert.notInclude(picture[0]?.text, "hello")
+    assert.deepStrictEqual(drawnFacts({ both, highlights, images, picture }), {
+      drawn: [picture[0]?.text ?? assert.fail()]
+    })
   })
 
   it("is its overlays over the result, and the names of both, beside its source", () => {
     const { beside, over } = drawn("before_after")
     assert.deepStrictEqual(beside?.size, { width: 360, height: 640 })
     const { both, picture } = over(0, 50)
-    assert.include(picture[0], "PlayResX: 360\nPlayResY: 640\n")
-    assert.include(both[0], "PlayResX: 720\nPlayResY: 1280\n")
-    assert.match(both[0] ?? "", /Before\n.*After\n/u)
+    assert.include(picture[0]?.text, "PlayResX: 360\nPlayResY: 640\n")
+    assert.include(both[0]?.text, "PlayResX: 720\nPlayResY: 1280\n")
+    assert.match(both[0]?.text ?? "", /Before\n.*After\n/u)
     // Also where no overlay is shown a key tells it from one of the result alone.
-    assert.deepStrictEqual(drawnFacts(over(60, 90)), { beside: over(60, 90).both })
+    assert.deepStrictEqual(drawnFacts(over(60, 90)), { beside: [over(60, 90).both[0]?.text ?? assert.fail()] })
   })
 })

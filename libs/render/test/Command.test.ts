@@ -18,6 +18,7 @@ const index = {
 const sources = [{ media: media(1920, 1080, { sound: true, frames: 1500 }), index }]
 const places = {
   source: (i: number) => `/s/${i}`,
+  image: (id: string) => `/i/${id.slice(-4)}`,
   made: (key: string) => `/m/${key.slice(0, 4)}`,
   folder: "/t",
   device: null

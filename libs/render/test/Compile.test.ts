@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { CUT, type Transition } from "@reelay/contracts/Edits"
-import { UserId } from "@reelay/contracts/Ids"
+import { ImageId, UserId } from "@reelay/contracts/Ids"
 import type { FrameIndex } from "@reelay/contracts/Media"
 import { Build, Plan } from "@reelay/contracts/Plan"
 import { Micros } from "@reelay/contracts/Quantity"
@@ -297,10 +297,11 @@ describe("compile", () => {
     const spec = specOf(sources, [{ end: 4 }, { end: 2 }])
     const [first, last] = spec.clips
     if (first === undefined || last === undefined) return assert.fail()
-    const image = { type: "image", start: 0, end: 1, x: 0, y: 0, width: 0.5 } as const
+    const imageId = ImageId.make("0198c9a0-0000-7000-8000-000000000001")
+    const image = { type: "image", imageId, start: 0, end: 1, x: 0, y: 0, width: 0.5 } as const
     const clips = [{ ...first, overlays: [image] }, last]
     for (const type of ["overlay", "before_after"] as const) {
-      assert.throws(() => compiled({ ...spec, type, clips }), /does not work yet/)
+      assert.throws(() => compiled({ ...spec, type, clips }), /image that the spec does not have/)
     }
     // A framing shows no overlays, by what it is.
     assert.doesNotThrow(() => compiled({ ...spec, clips }))

@@ -1,8 +1,10 @@
 import type { Rational } from "@reelay/contracts/Quantity"
 import { execa } from "execa"
 import { writeFile } from "node:fs/promises"
+import type { Painted } from "../src/AssColor.ts"
 import { overlayFilters } from "../src/AssScript.ts"
 import type { Size } from "../src/Crop.ts"
+import { highlightFilters } from "../src/Highlight.ts"
 import type { Plane } from "./Reference.ts"
 
 /** Scripts drawn over a plain picture, as a chunk draws them over its own. */
@@ -12,12 +14,18 @@ export interface Drawn {
   readonly said: string
 }
 
+/** What is drawn, the mask of highlights first. */
+export interface Drawing {
+  readonly highlights?: string | null
+  readonly scripts: ReadonlyArray<Painted>
+}
+
 /** Luma of the picture that is drawn on: half-way between black and white. */
 export const GROUND = 126
 
 export const drawn = async (
   folder: string,
-  scripts: ReadonlyArray<string>,
+  scripts: ReadonlyArray<Painted> | Drawing,
   { frames, rate, size }: { readonly frames: number; readonly rate: Rational; readonly size: Size }
 ): Promise<Drawn> => {
   const { stderr, stdout } = await rendered(folder, scripts, { frames, rate, size, pixels: "gray" })
@@ -34,7 +42,7 @@ export const drawn = async (
 /** Red, green and blue of one pixel of the first frame, as a player shows it that believes the file's BT.709. */
 export const colorAt = async (
   folder: string,
-  scripts: ReadonlyArray<string>,
+  scripts: ReadonlyArray<Painted>,
   size: Size,
   at: { readonly x: number; readonly y: number }
 ): Promise<ReadonlyArray<number>> => {
@@ -46,16 +54,30 @@ export const colorAt = async (
 
 const rendered = async (
   folder: string,
-  scripts: ReadonlyArray<string>,
+  given: ReadonlyArray<Painted> | Drawing,
   how: { readonly frames: number; readonly rate: Rational; readonly size: Size; readonly pixels: "gray" | "rgb24" }
 ) => {
   const { frames, pixels, rate, size } = how
-  const paths = scripts.map((_, i) => `${folder}/${i}.ass`)
-  for (const [i, script] of scripts.entries()) await writeFile(paths[i] ?? "", script)
+  const { highlights = null, scripts } = "scripts" in given ? given : { scripts: given }
+  const file = async (name: string, text: string) => {
+    await writeFile(`${folder}/${name}.ass`, text)
+    return `${folder}/${name}.ass`
+  }
+  const paths: Array<Painted> = []
+  for (const [i, { chroma, text }] of scripts.entries()) {
+    paths.push({ text: await file(`${i}`, text), chroma: chroma === null ? null : await file(`${i}.chroma`, chroma) })
+  }
+  const mask = highlights === null ? [] : [highlightFilters(await file("mask", highlights), size, rate)]
   const graph = `${folder}/drawn.graph`
   const bt709 = "range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
   const look = pixels === "gray" ? [] : ["scale=in_color_matrix=bt709:flags=accurate_rnd+full_chroma_int"]
-  const filters = ["format=yuv420p", "lutyuv=y=126:u=128:v=128", ...overlayFilters(paths, rate), `setparams=${bt709}`]
+  const filters = [
+    "format=yuv420p",
+    "lutyuv=y=126:u=128:v=128",
+    ...mask,
+    ...overlayFilters(paths, rate, "Over"),
+    `setparams=${bt709}`
+  ]
   await writeFile(graph, `[0:v]${[...filters, ...look, `format=${pixels}`].join(",\n")}[v]\n`)
   const source = `color=gray:s=${size.width}x${size.height}:r=${rate.num}/${rate.den}`
   const input = ["-v", "warning", "-f", "lavfi", "-i", source, "-filter_complex_script", graph, "-map", "[v]"]

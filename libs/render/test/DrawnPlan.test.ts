@@ -1,11 +1,13 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import type { Overlay, Transition } from "@reelay/contracts/Edits"
+import { Digest, ImageId } from "@reelay/contracts/Ids"
 import type { RenderSpec } from "@reelay/contracts/RenderSpec"
 import { execa } from "execa"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { ingest, type Ingested } from "./Ingest.ts"
-import { type Plane, planesOf } from "./Reference.ts"
+import { type Plane, planesOf, resampled, similarity } from "./Reference.ts"
+import { type Rgba, writePng } from "./Png.ts"
 import { runPlan } from "./RunPlan.ts"
 import { type ClipSketch, planOf, specOf } from "./Specs.ts"
 
@@ -51,7 +53,8 @@ describe("a finished file", () => {
     }
   }
   const made = async (spec: RenderSpec, name: string): Promise<ReadonlyArray<Plane>> => {
-    const { outputs } = await runPlan(planOf(spec, [source]), [source.path], `${folder}/${name}`)
+    const [plan, image] = [planOf(spec, [source]), (id: string) => `${folder}/${id}.png`]
+    const { outputs } = await runPlan(plan, [source.path], `${folder}/${name}`, "all", image)
     return planesOf(outputs[0]?.path ?? "", SIZE.width, SIZE.height)
   }
   const at = (plane: Plane | undefined, x: number, y: number): number => plane?.pixels[y * SIZE.width + x] ?? 0
@@ -64,6 +67,53 @@ describe("a finished file", () => {
     const plan = planOf(spec, [source])
     assert.isAtLeast(plan.tasks.filter(({ work }) => work._tag === "chunk").length, 2)
     assert.deepStrictEqual(bright(await made(spec, "chunks"), 58, 32), counted(140, 163))
+  }, 60_000)
+
+  it("shows an image in exactly its frames, across chunks, as plain arithmetic would", async () => {
+    const imageId = ImageId.make("0198c9a0-0000-7000-8000-000000000002")
+    const [width, height] = [80, 60]
+    // A disk whose colours run from orange to blue, half transparent at its rim.
+    const pixel = (x: number, y: number): Rgba => {
+      const far = Math.hypot((x + 0.5) / width - 0.5, (y + 0.5) / height - 0.5) * 2
+      return [255 - 3 * x, 128, 3 * x, far < 0.7 ? 255 : far < 1 ? 128 : 0]
+    }
+    await writePng(`${folder}/${imageId}.png`, width, height, pixel)
+    const overlay = {
+      type: "image",
+      imageId,
+      start: 5.6,
+      end: 6.5,
+      x: 0.25,
+      y: 0.125,
+      width: 0.5,
+      opacity: 0.8
+    } as const
+    const spec = {
+      ...specFor([{ start: 0, end: 12.4, overlays: [overlay] }], "overlay"),
+      images: [{ imageId, sha256: Digest.make("0".repeat(64)), object: "image", bytes: 1, width, height }]
+    }
+    const planes = await made(spec, "image")
+
+    const plane = (value: (color: Rgba) => number): Plane => {
+      const pixels = Float32Array.from({ length: width * height }, (_, i) =>
+        value(pixel(i % width, Math.floor(i / width)))
+      )
+      return resampled({ width, height, pixels }, { x: 0, y: 0, width, height }, 48, 36)
+    }
+    const alpha = plane(([, , , a]) => a / 255)
+    const light = plane(([r, g, b, a]) => ((0.2126 * r + 0.7152 * g + 0.0722 * b) * a) / 255)
+    const ground = planes[0] ?? assert.fail()
+    const expected = { ...ground, pixels: ground.pixels.slice() }
+    for (let y = 0; y < 36; y++) {
+      for (let x = 0; x < 48; x++) {
+        const [at, from] = [(y + 8) * SIZE.width + x + 24, y * 48 + x]
+        const [a = 0, l = 0] = [alpha.pixels[from], light.pixels[from]]
+        expected.pixels[at] = (ground.pixels[at] ?? 0) * (1 - 0.8 * a) + 0.8 * l
+      }
+    }
+    const differs = planes.flatMap((one, n) => (similarity(one, ground) < 0.95 ? [n] : []))
+    assert.deepStrictEqual(differs, counted(140, 163))
+    for (const n of differs) assert.isAtLeast(similarity(planes[n] ?? assert.fail(), expected), 0.98, `frame ${n}`)
   }, 60_000)
 
   it("changes the keys of the chunks that show it, and of no others", () => {

@@ -6,7 +6,8 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { drawingOf } from "../src/OverlayTimeline.ts"
 import { sectionsOf } from "../src/Sections.ts"
-import { bounds, colorAt, drawn, drawnOn, GROUND } from "./Drawn.ts"
+import type { Painted } from "../src/AssColor.ts"
+import { bounds, colorAt, drawn, drawnOn, type Drawing, GROUND } from "./Drawn.ts"
 import { type Plane, similarity } from "./Reference.ts"
 
 const PAL: Rational = { num: 25, den: 1 }
@@ -23,6 +24,11 @@ interface Shot {
 const sectionsFor = ({ end = 100, rate = PAL, speed = [], start = 0 }: Shot) =>
   sectionsOf({ start: Micros.make(start * 1e6), end: Micros.make(end * 1e6), speed }, rate)
 
+const maskOf = (overlays: ReadonlyArray<Overlay>, from: number, to: number) => {
+  const drawing = drawingOf({ name: "clip", overlays }, "overlay", SMALL, PAL)
+  const section = sectionsFor({})[0] ?? assert.fail()
+  return { highlights: drawing.highlights(section, from, to), scripts: drawing.scripts(section, from, to) }
+}
 const scriptsOf = (overlays: ReadonlyArray<Overlay>, from: number, to: number, shot: Shot = {}, on = SMALL, at = 0) => {
   const drawing = drawingOf({ name: "clip", overlays }, "overlay", on, shot.rate ?? PAL)
   return drawing.scripts(sectionsFor(shot)[at] ?? assert.fail(), from, to)
@@ -55,7 +61,7 @@ describe("overlays", () => {
     folder = await mkdtemp(`${tmpdir()}/reelay-overlays-`)
   })
   afterAll(() => rm(folder, { recursive: true }))
-  const draw = (scripts: ReadonlyArray<string>, frames: number, rate = PAL, size = SMALL) =>
+  const draw = (scripts: ReadonlyArray<Painted> | Drawing, frames: number, rate = PAL, size = SMALL) =>
     drawn(folder, scripts, { frames, rate, size })
 
   describe("are shown by exactly the frames whose time is in [start, end)", () => {
@@ -122,8 +128,8 @@ describe("overlays", () => {
             .map((end, i) => text({ start: (at[i] ?? 0) / 1e6, end: end / 1e6, text: `n${i}` }))
           const shot = { end: 4, rate, speed: speed === 1 ? [] : [{ start: 0, end: 4, rate: speed }] }
           const frames = sectionsFor(shot)[0]?.frames ?? 0
-          const script = scriptsOf(overlays, 0, frames, shot)[0] ?? ""
-          const times = [...script.matchAll(/^Dialogue: 1,([\d:.]+),([\d:.]+),/gmu)]
+          const script = scriptsOf(overlays, 0, frames, shot)[0]?.text ?? ""
+          const times = [...script.matchAll(/^Dialogue: 0,([\d:.]+),([\d:.]+),/gmu)]
           assert.strictEqual(times[0]?.[1], "1:00:00.00")
           for (const [i, found] of times.entries()) if (i > 0) assert.strictEqual(found[1], times[i - 1]?.[2])
           const shown = times.reduce((sum, found) => sum + (tenths(found[2]) - tenths(found[1])), 0)
@@ -242,7 +248,7 @@ describe("overlays", () => {
 
     it("rings what its keyframes say, frame by frame, and dims the rest", async () => {
       const overlay = highlight("ellipse", [0.4, 0.1, 0.2, 0.2, 0.3], [1.2, 0.6, 0.5, 0.3, 0.4])
-      const { frames } = await draw(scriptsOf([overlay], 5, 35), 30)
+      const { frames } = await draw(maskOf([overlay], 5, 35), 30)
       assert.deepStrictEqual(
         drawnOn(frames).map((n) => n + 5),
         Array.from({ length: 20 }, (_, n) => n + 10)
@@ -257,9 +263,9 @@ describe("overlays", () => {
 
     it("leaves both of two that overlap as they are, and is one event while nothing moves", async () => {
       const overlays = [highlight("ellipse", [0, 0.1, 0.1, 0.5, 0.6]), highlight("rectangle", [0, 0.4, 0.3, 0.5, 0.5])]
-      const scripts = scriptsOf(overlays, 100, 150)
-      assert.strictEqual(scripts[0]?.match(/^Dialogue/gmu)?.length, 1)
-      const { frames } = await draw(scripts, 50)
+      const mask = maskOf(overlays, 100, 150)
+      assert.strictEqual(mask.highlights?.match(/^Dialogue/gmu)?.length, 1)
+      const { frames } = await draw(mask, 50)
       const [a, b] = [ellipse(0.1, 0.1, 0.5, 0.6), rectangle(0.4, 0.3, 0.5, 0.5)]
       const expected = reference((x, y) => a(x, y) || b(x, y))
       for (const n of [0, 49]) assert.isAtLeast(similarity(frames[n] ?? assert.fail(), expected), 0.98)
@@ -269,7 +275,7 @@ describe("overlays", () => {
 
     it("never dims what is written", async () => {
       const white = async (overlays: ReadonlyArray<Overlay>) => {
-        const { frames } = await draw(scriptsOf(overlays, 0, 1), 1)
+        const { frames } = await draw(maskOf(overlays, 0, 1), 1)
         return Math.max(...(frames[0]?.pixels ?? []))
       }
       const shade = highlight("rectangle", [0, 0.8, 0.8, 0.1, 0.1])
@@ -277,19 +283,29 @@ describe("overlays", () => {
     })
   })
 
-  it("have the colours that were asked for", async () => {
-    const at = { x: 100, y: 60 }
-    for (const [name, expected] of [
-      ["#ffffff", [255, 255, 255]],
-      ["#4080c0", [64, 128, 192]],
-      ["#c09040", [192, 144, 64]]
+  it("have the colours that were asked for, the purest too, in small pictures and large ones", async () => {
+    for (const [on, at] of [
+      [SMALL, { x: 100, y: 60 }],
+      [sized(1280, 720), { x: 400, y: 240 }]
     ] as const) {
-      const shown = await colorAt(folder, scriptsOf([text({ color: name, size: 0.5 })], 0, 1), SMALL, at)
-      for (const [i, part] of expected.entries()) assert.closeTo(shown[i] ?? 0, part, 4, `${name}: ${shown.join()}`)
+      for (const [name, ...expected] of [
+        ["#ffffff", 255, 255, 255],
+        ["#808080", 128, 128, 128],
+        ["#ff0000", 255, 0, 0],
+        ["#00ff00", 0, 255, 0],
+        ["#0000ff", 0, 0, 255],
+        ["#c09040", 192, 144, 64]
+      ] as const) {
+        const shown = await colorAt(folder, scriptsOf([text({ color: name, size: 0.5 })], 0, 1, {}, on), on, at)
+        for (const [i, part] of expected.entries()) assert.closeTo(shown[i] ?? 0, part, 4, `${name}: ${shown.join()}`)
+      }
     }
+    const at = { x: 100, y: 60 }
     // Half transparent on grey.
     const [red = 0] = await colorAt(folder, scriptsOf([text({ color: "#ffffff80", size: 0.5 })], 0, 1), SMALL, at)
     assert.closeTo(red, (255 + 128) / 2, 6)
+    const green = await colorAt(folder, scriptsOf([text({ color: "#00ff0080", size: 0.5 })], 0, 1), SMALL, at)
+    for (const [i, part] of [64, 192, 64].entries()) assert.closeTo(green[i] ?? 0, part, 6, green.join())
   })
 
   it("key a chunk by what it shows and nothing else", () => {
@@ -304,13 +320,16 @@ describe("overlays", () => {
     const on = sized(1280, 720)
     const overlays = [
       captions("vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nHello <i>there</i>,\nGeneral"),
-      text({ text: "Chapter {1}", start: 0, end: 1.5, x: 0.1, y: 0.1, size: 0.08, color: "#ff8000cc" }),
+      text({ text: "Chapter {1}", start: 0, end: 1.5, x: 0.1, y: 0.1, size: 0.08, color: "#e08840cc" }),
       highlight("rectangle", [1, 0.25, 0.25, 0.5, 0.5], [1.08, 0.5, 0.25, 0.5, 0.5])
     ]
-    const lines = (scriptsOf(overlays, 25, 50, {}, on)[0] ?? "")
-      .split("\n")
-      .filter((line) => /^(Style|Dialogue|Play)/u.test(line))
-    assert.deepStrictEqual(lines, GOLDEN)
+    const drawing = drawingOf({ name: "clip", overlays }, "overlay", on, PAL)
+    const section = sectionsFor({})[0] ?? assert.fail()
+    const lines = (script: string) => script.split("\n").filter((line) => /^(Style|Dialogue|Play)/u.test(line))
+    const [script] = drawing.scripts(section, 25, 50)
+    assert.isNull(script?.chroma)
+    assert.deepStrictEqual(lines(script?.text ?? ""), GOLDEN)
+    assert.deepStrictEqual(lines(drawing.highlights(section, 25, 50) ?? ""), GOLDEN_MASK)
   })
 })
 
@@ -319,11 +338,16 @@ const GOLDEN: ReadonlyArray<string> = [
   "PlayResY: 720",
   "Style: Caption,Noto Sans,43,&H00FFFFFF,&H00FFFFFF,&H19000000,&H80000000,0,0,0,0,100,100,0,0,1,2.4,1.3,2,210,210,36,-1",
   "Style: Text,Noto Sans,43,&H00FFFFFF,&H00FFFFFF,&H19000000,&H80000000,0,0,0,0,100,100,0,0,1,2.4,1.3,7,64,64,36,-1",
-  "Style: Shade,Noto Sans,43,&H66000000,&H00FFFFFF,&H19000000,&H80000000,0,0,0,0,100,100,0,0,1,0,0,7,0,0,0,-1",
-  "Dialogue: 0,1:00:00.00,1:00:00.10,Shade,,0,0,0,,{\\pos(0,0)\\iclip(5,m 5120 2880 l 15360 2880 15360 8640 5120 8640)\\p1}m 0 0 l 1280 0 1280 720 0 720",
-  "Dialogue: 0,1:00:00.10,1:00:00.20,Shade,,0,0,0,,{\\pos(0,0)\\iclip(5,m 7680 2880 l 17920 2880 17920 8640 7680 8640)\\p1}m 0 0 l 1280 0 1280 720 0 720",
-  "Dialogue: 1,1:00:00.00,1:00:02.50,Caption,,0,0,0,,Hello {\\i1}there{\\i0},\\NGeneral",
-  "Dialogue: 1,1:00:00.00,1:00:01.30,Text,,128,64,0,,{\\pos(128,72)\\fs58\\bord3.2\\shad0\\1c&H077BF3&\\1a&H33&\\3a&H47&}Chapter \\{1\\}"
+  "Dialogue: 0,1:00:00.00,1:00:02.50,Caption,,0,0,0,,Hello {\\i1}there{\\i0},\\NGeneral",
+  "Dialogue: 0,1:00:00.00,1:00:01.30,Text,,128,64,0,,{\\pos(128,72)\\fs58\\bord3.2\\shad0\\1c&H4484D8&\\1a&H33&\\3a&H47&}Chapter \\{1\\}"
+]
+const GOLDEN_MASK: ReadonlyArray<string> = [
+  "PlayResX: 1280",
+  "PlayResY: 720",
+  "Style: Lit,Noto Sans,43,&H00FFFFFF,&H00FFFFFF,&H19000000,&H80000000,0,0,0,0,100,100,0,0,1,0,0,7,0,0,0,-1",
+  "Dialogue: 0,1:00:00.00,1:00:00.10,Lit,,0,0,0,,{\\pos(0,0)\\p5}m 5120 2880 l 15360 2880 15360 8640 5120 8640",
+  "Dialogue: 0,1:00:00.10,1:00:00.20,Lit,,0,0,0,,{\\pos(0,0)\\p5}m 7680 2880 l 17920 2880 17920 8640 7680 8640",
+  "Dialogue: 0,1:00:00.20,1:00:02.50,Lit,,0,0,0,,{\\pos(0,0)\\p5}m 0 0 l 20480 0 20480 11520 0 11520"
 ]
 
 const tenths = (clock = ""): number => {

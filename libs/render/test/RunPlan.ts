@@ -17,13 +17,14 @@ export const runPlan = async (
   plan: Plan,
   sources: ReadonlyArray<string>,
   folder: string,
-  proven: "all" | "outputs" = "all"
+  proven: "all" | "outputs" = "all",
+  image: (id: string) => string = () => ""
 ): Promise<Ran> => {
   const made = new Map<string, ReadonlyArray<Expectation>>()
   for (const task of plan.tasks) {
     const { _tag } = task.work
     if (_tag === "zip") continue
-    const files = await makeTask(plan, task, sources, folder, made)
+    const files = await makeTask(plan, task, sources, folder, made, image)
     for (const file of proven === "all" || isFile(task) ? files : []) {
       const found = await verify(file)
       if (found.length > 0) throw new Error(`${_tag}: ${found.join("; ")}`)
@@ -41,12 +42,14 @@ export const makeTask = async (
   task: Task,
   sources: ReadonlyArray<string>,
   folder: string,
-  made: ReadonlyMap<string, ReadonlyArray<Expectation>>
+  made: ReadonlyMap<string, ReadonlyArray<Expectation>>,
+  image: (id: string) => string = () => ""
 ): Promise<ReadonlyArray<Expectation>> => {
   const own = `${folder}/${task.key.slice(0, 16)}`
   await mkdir(own, { recursive: true })
   const command = commandFor(plan, task, {
     source: (index) => sources[index] ?? "",
+    image,
     made: (key) => made.get(key)?.[0]?.path ?? "",
     folder: own,
     device: null

@@ -103,7 +103,7 @@ export class Acceptance extends Context.Service<
               // It came with the same key at the same moment, and is known by now.
               return yield* accept(owner, request, key)
             case "gone":
-              return yield* new VideoNotFound({ detail: "A video of this export was deleted meanwhile." })
+              return yield* new VideoNotFound({ detail: "A video or an image of this export was deleted meanwhile." })
             case "limited":
               return yield* new RateLimited({
                 detail: `${outcome.allowance.limit} exports an hour is the most.`,
@@ -181,5 +181,6 @@ const rowOf = (
   spec: encodeSpec(frozen.spec),
   frames: frozen.frames,
   durationMicros: frozen.duration,
-  sources: frozen.spec.sources.map((source) => source.videoId)
+  sources: frozen.spec.sources.map((source) => source.videoId),
+  images: (frozen.spec.images ?? []).map((image) => image.imageId)
 })

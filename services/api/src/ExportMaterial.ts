@@ -1,32 +1,38 @@
 import type { ExportRequest } from "@reelay/contracts/Export"
 import { EXPORT_LIMITS } from "@reelay/contracts/Export"
-import { Digest, VideoId } from "@reelay/contracts/Ids"
+import { Digest, ImageId, UserId as UserIdOf, VideoId } from "@reelay/contracts/Ids"
 import type { UserId } from "@reelay/contracts/Ids"
 import { NotFound, Validation, VideoNotFound } from "@reelay/contracts/Problem"
 import { Aspect } from "@reelay/contracts/Project"
-import type { SpecSource } from "@reelay/contracts/RenderSpec"
+import { imageFile } from "@reelay/contracts/ObjectKeys"
+import type { SpecImage, SpecSource } from "@reelay/contracts/RenderSpec"
 import { makeBatch } from "@reelay/platform/Batch"
 import { Database } from "@reelay/platform/Database"
 import type { Db } from "@reelay/platform/Database"
 import type { DatabaseError } from "@reelay/platform/DatabaseError"
 import { clipColumns, clipOf, clipVersionHolds, locationOf, mediaOf, RowError } from "@reelay/platform/Rows"
-import { clips, clipVersions, projects, videos } from "@reelay/platform/Tables"
+import { clips, clipVersions, images, projects, videos } from "@reelay/platform/Tables"
 import { and, asc, eq, not, sql } from "drizzle-orm"
 import { Effect, Exit, Schema } from "effect"
-import { clipsOfVideo, tooMuch } from "./Freeze.ts"
+import { clipsOfVideo, imagesNamed, tooMuch } from "./Freeze.ts"
 import type { Material } from "./Freeze.ts"
 
 /** Reads what a request names, as it is stored now. */
 export const makeMaterials = Effect.gen(function* () {
   const video = yield* makeLookUp("videos", readVideos, ([row]) => storedVideo(row))
   const project = yield* makeLookUp("projects", readProjects, storedProject)
+  const image = yield* makeLookUp("images", readImages, ([row]) => Effect.succeed(imageOf(row)))
 
   return Effect.fn("material")(function* (userId: UserId, request: ExportRequest) {
     const subject = yield* subjectOf(request)
     if ("projectId" in subject) {
       const found = yield* project({ id: subject.projectId, userId })
       if (found === null) return yield* new NotFound({ detail: "There is no such project." })
-      return found === TOO_MUCH ? yield* tooMuch("clips") : found
+      if (found === TOO_MUCH) return yield* tooMuch("clips")
+      const named = [...new Set(imagesNamed(request, found.clips).map(({ imageId }) => imageId))]
+      if (named.length === 0) return found
+      const there = yield* Effect.forEach(named, (id) => image({ id, userId }), { concurrency: "unbounded" })
+      return { ...found, images: new Map(there.flatMap((one) => (one === null ? [] : [[one.imageId, one] as const]))) }
     }
     const found = yield* video({ id: subject.videoId, userId })
     if (found === null) return yield* new VideoNotFound({ detail: "There is no such video." })
@@ -34,7 +40,8 @@ export const makeMaterials = Effect.gen(function* () {
       name: found.name,
       aspect: "source",
       clips: clipsOfVideo(subject.videoId, found.name, request.segments),
-      sources: new Map([[subject.videoId, found.source]])
+      sources: new Map([[subject.videoId, found.source]]),
+      images: new Map()
     }
     return material
   })
@@ -63,7 +70,7 @@ type Found<Row> = readonly [Row, ...ReadonlyArray<Row>]
 const TOO_MUCH = "too much"
 
 /** Asked for in one statement. Of projects few: each may have some megabytes of edits. */
-const MOST = { videos: 64, projects: 8 }
+const MOST = { videos: 64, images: 64, projects: 8 }
 
 /**
  * Looks a user's things up; null for what is not there, or not theirs. Those who ask at the same time share a statement,
@@ -93,7 +100,7 @@ const makeLookUp = Effect.fnUntraced(function* <Row extends Owned, A>(
   })
 })
 
-const isAsked = (table: typeof videos | typeof projects, asked: ReadonlyArray<Owned>) =>
+const isAsked = (table: typeof videos | typeof images | typeof projects, asked: ReadonlyArray<Owned>) =>
   sql`(${table.id}, ${table.userId}) in (
     select id, "userId" from jsonb_to_recordset(${JSON.stringify(asked)}::text::jsonb) as asked (id uuid, "userId" text)
   )`
@@ -110,6 +117,15 @@ const videoColumns = {
 const readVideos = (db: Db, asked: ReadonlyArray<Owned>) =>
   db.select(videoColumns).from(videos).where(isAsked(videos, asked))
 type VideoRow = Awaited<ReturnType<typeof readVideos>>[number]
+
+const readImages = (db: Db, asked: ReadonlyArray<Owned>) => db.select().from(images).where(isAsked(images, asked))
+
+const imageOf = (row: Awaited<ReturnType<typeof readImages>>[number]): SpecImage => {
+  const imageId = ImageId.make(row.id)
+  const { bytes, height, width } = row
+  const object = imageFile(UserIdOf.make(row.userId), imageId)
+  return { imageId, sha256: Digest.make(row.sha256), object, bytes, width, height }
+}
 
 /**
  * Bytes of edits, of which a project's are not even read: an export may have half of it, and Postgres writes JSON with
@@ -194,6 +210,6 @@ const storedProject = Effect.fnUntraced(function* (rows: Found<ProjectRow>) {
   const aspect = yield* Schema.decodeUnknownEffect(Aspect)(stored).pipe(
     Effect.mapError((cause) => new RowError({ table: "projects", id, cause }))
   )
-  const material: Material = { name, aspect, clips: found, sources }
+  const material: Material = { name, aspect, clips: found, sources, images: new Map() }
   return material
 })

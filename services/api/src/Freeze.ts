@@ -1,13 +1,13 @@
 import type { ExportRequest, Segment } from "@reelay/contracts/Export"
 import { EXPORT_LIMITS } from "@reelay/contracts/Export"
 import { CUT } from "@reelay/contracts/Edits"
-import type { UserId, VideoId } from "@reelay/contracts/Ids"
+import type { ImageId, UserId, VideoId } from "@reelay/contracts/Ids"
 import type { MediaInfo } from "@reelay/contracts/Media"
 import type { FieldError } from "@reelay/contracts/Problem"
 import { InvalidSegment, MissingCropData, NoClips, Validation } from "@reelay/contracts/Problem"
 import type { Aspect, Clip } from "@reelay/contracts/Project"
 import { Micros, microsOf, secondsOf } from "@reelay/contracts/Quantity"
-import type { RenderSpec, SpecClip, SpecSource } from "@reelay/contracts/RenderSpec"
+import type { RenderSpec, SpecClip, SpecImage, SpecSource } from "@reelay/contracts/RenderSpec"
 import { outputStem } from "@reelay/render/Names"
 import { overlayRefusals } from "@reelay/render/OverlayLimits"
 import { clipFrames } from "@reelay/render/Sections"
@@ -24,6 +24,8 @@ export interface Material {
   readonly aspect: Aspect
   readonly clips: ReadonlyArray<MaterialClip>
   readonly sources: ReadonlyMap<VideoId, SpecSource>
+  /** Of the owner's, those that overlays name. */
+  readonly images: ReadonlyMap<ImageId, SpecImage>
 }
 
 export type MaterialClip = Pick<Clip, "name" | "videoId" | "timing" | "crop" | "speed" | "transition" | "overlays"> & {
@@ -68,7 +70,9 @@ export const freeze = (request: ExportRequest, tenant: UserId, material: Materia
   Result.gen(function* () {
     const { clips, sources } = material
     if (clips.length === 0) return yield* Result.fail(new NoClips({ detail: "There is nothing to export yet." }))
-    yield* works(request, clips)
+    yield* works(request, material)
+    const drawn = imagesNamed(request, clips).flatMap(({ imageId }) => material.images.get(imageId) ?? [])
+    const images = [...new Set(drawn)]
     const used = [...new Set(clips.map((clip) => clip.videoId))]
     const specSources = used.flatMap((id) => sources.get(id) ?? [])
     const mediaOf = (clip: MaterialClip): MediaInfo | undefined => sources.get(clip.videoId)?.media
@@ -130,6 +134,7 @@ export const freeze = (request: ExportRequest, tenant: UserId, material: Materia
       name: outputStem(material.name, request.settings.resolution),
       target,
       sources: specSources,
+      ...(images.length === 0 ? {} : { images }),
       clips: specClips
     }
     if (Buffer.byteLength(JSON.stringify(spec)) > EXPORT_LIMITS.bytes) return yield* Result.fail(tooMuch(parts))
@@ -139,6 +144,17 @@ export const freeze = (request: ExportRequest, tenant: UserId, material: Materia
 /** Of the parts' edits, in bytes. */
 export const tooMuch = (field: string): Validation =>
   validation([{ field, message: `come to more than ${EXPORT_LIMITS.bytes / 1024 ** 2} MiB with all their edits` }])
+
+/** The other types show none, by what they are. */
+const drawsOverlays = ({ type }: ExportRequest): boolean => type === "overlay" || type === "before_after"
+
+/** What a request's overlays name, with their positions. */
+export const imagesNamed = (request: ExportRequest, clips: ReadonlyArray<MaterialClip>) =>
+  (drawsOverlays(request) ? clips : []).flatMap(({ overlays }, clip) =>
+    overlays.flatMap((one, overlay) =>
+      one.type === "image" && one.imageId !== undefined ? [{ clip, overlay, imageId: one.imageId }] : []
+    )
+  )
 
 const validation = (errors: ReadonlyArray<FieldError>) =>
   new Validation({ detail: errors.map((error) => `${error.field} ${error.message}`).join("; "), errors })
@@ -158,7 +174,7 @@ const total = (clips: ReadonlyArray<MaterialClip>, of: (clip: MaterialClip) => n
  * Nothing is ever silently left out of a picture: what cannot be rendered (yet) is named and refused, and so is what would
  * be more than a plan should be of.
  */
-const works = (request: ExportRequest, clips: ReadonlyArray<MaterialClip>): Result.Result<void, Validation> => {
+const works = (request: ExportRequest, { clips, images }: Material): Result.Result<void, Validation> => {
   const errors: Array<FieldError> = []
   if (request.delivery === "single" && clips.length !== 1) {
     errors.push({ field: "delivery", message: `"single" needs exactly one clip or segment, here are ${clips.length}` })
@@ -172,10 +188,12 @@ const works = (request: ExportRequest, clips: ReadonlyArray<MaterialClip>): Resu
   ] as const) {
     if (count > most) errors.push({ field: "clips", message: `${message}; ${most} is the most` })
   }
-  // The other types show no overlays, by what they are.
-  const drawn = request.type === "overlay" || request.type === "before_after"
-  for (const { clip, detail, overlay } of drawn ? overlayRefusals(clips) : []) {
+  for (const { clip, detail, overlay } of drawsOverlays(request) ? overlayRefusals(clips) : []) {
     errors.push({ field: `clips[${clip}].overlays[${overlay}]`, message: detail })
+  }
+  for (const { clip, imageId, overlay } of imagesNamed(request, clips)) {
+    if (images.has(imageId)) continue
+    errors.push({ field: `clips[${clip}].overlays[${overlay}].imageId`, message: "there is no such image" })
   }
   return errors.length === 0 ? Result.succeed(undefined) : Result.fail(validation(errors))
 }

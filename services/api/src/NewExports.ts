@@ -30,6 +30,7 @@ export type NewExport = Omit<
   readonly id: ExportId
   /** Of its spec: they are held against deletion until the row that needs them is there. */
   readonly sources: ReadonlyArray<string>
+  readonly images: ReadonlyArray<string>
 }
 
 export type Inserted =
@@ -37,7 +38,7 @@ export type Inserted =
   | { readonly _tag: "accepted"; readonly createdAt: string; readonly allowance: Allowance | null }
   /** The owner's key was used before, by a row that is or was there. */
   | { readonly _tag: "repeated" }
-  /** A video of it is not there (any more). */
+  /** A video or an image of it is not there (any more). */
   | { readonly _tag: "gone" }
   | { readonly _tag: "limited"; readonly allowance: Allowance }
 
@@ -95,7 +96,7 @@ const MadeRow = Schema.Struct({ id: ExportId, createdAt: Schema.String })
 const decodeMade = Schema.decodeUnknownSync(Schema.Array(MadeRow))
 const KnownRow = Schema.Struct({ id: ExportId })
 const decodeKnown = Schema.decodeUnknownSync(Schema.Array(KnownRow))
-/** When they were made, or null when their key was used before; those whose videos are not all there are missing. */
+/** When they were made, or null when their key was used before; those whose videos and images are not all there are missing. */
 type Made = ReadonlyMap<ExportId, string | null>
 
 /** A JSON parameter: as text, since a value that is text already would be encoded once more. */
@@ -113,15 +114,19 @@ const insert = async (db: Db | Transaction, rows: ReadonlyArray<NewExport>): Pro
       select * from jsonb_to_recordset(${json(rows)}) as asked (
         id uuid, "userId" text, "projectId" uuid, "videoId" uuid, segments jsonb, type text, delivery text, settings jsonb,
         priority text, "nodeLabels" jsonb, "idempotencyKey" text, "requestDigest" text, spec jsonb, frames bigint,
-        "durationMicros" bigint, sources uuid[])
+        "durationMicros" bigint, sources uuid[], images uuid[])
     ), held as materialized (
       select id, user_id from videos where id in (select unnest(sources) from asked) for key share
+    ), held_images as materialized (
+      select id, user_id from images where id in (select unnest(asked.images) from asked) for key share
     )
     select id, "userId", "projectId", "videoId", segments, type, delivery, settings, priority, "nodeLabels",
       "idempotencyKey", "requestDigest", spec, frames, "durationMicros"
     from asked
     where cardinality(sources) =
       (select count(*) from held where held.id = any (asked.sources) and held.user_id = asked."userId")
+      and cardinality(asked.images) =
+      (select count(*) from held_images as held where held.id = any (asked.images) and held.user_id = asked."userId")
     order by "userId", "idempotencyKey", id
     on conflict (user_id, idempotency_key) do nothing
     returning id, created_at as "createdAt"`)

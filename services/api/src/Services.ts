@@ -5,6 +5,8 @@ import { Doorbell } from "./Doorbell.ts"
 import { ExportChanges } from "./ExportChanges.ts"
 import { Exports } from "./Exports.ts"
 import { Farm } from "./Farm.ts"
+import { Images } from "./Images.ts"
+import { ImageIngest } from "./ingest/ImageIngest.ts"
 import { Ingest } from "./ingest/Ingest.ts"
 import { IngestTurns } from "./ingest/IngestTurns.ts"
 import { MediaTools } from "./ingest/MediaTools.ts"
@@ -24,6 +26,7 @@ export const services = Layer.mergeAll(
   ExportChanges.layer,
   Exports.layer,
   Farm.layer,
+  Images.layer,
   Projects.layer,
   Readiness.layer,
   VideoIntake.layer,
@@ -32,6 +35,7 @@ export const services = Layer.mergeAll(
 ).pipe(
   Layer.provide([
     Doorbell.layer,
+    ImageIngest.layer,
     Ingest.layer,
     IngestTurns.layer,
     MediaRoots.layer,

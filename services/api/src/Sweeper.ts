@@ -1,7 +1,7 @@
 import { Database } from "@reelay/platform/Database"
 import { readingOf } from "@reelay/platform/Manifests"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
-import { exports_, videos } from "@reelay/platform/Tables"
+import { exports_, images, videos } from "@reelay/platform/Tables"
 import { inArray } from "drizzle-orm"
 import { Clock, Duration, Effect, Layer, Schedule, Stream } from "effect"
 
@@ -26,6 +26,7 @@ export const ownerOf = (key: string): { readonly id: string; readonly folder: st
 const MANIFEST = "manifest.json"
 const KINDS = [
   { prefix: "sources/", table: videos },
+  { prefix: "images/", table: images },
   { prefix: "exports/", table: exports_ },
   { prefix: "plans/", table: exports_ }
 ] as const

@@ -2,8 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import type { ExportRequest } from "@reelay/contracts/Export"
 import { ExportRequest as ExportRequestSchema } from "@reelay/contracts/Export"
 import { CUT } from "@reelay/contracts/Edits"
-import { ClipId, newId, UserId, VideoId } from "@reelay/contracts/Ids"
+import { ClipId, Digest, ImageId, newId, UserId, VideoId } from "@reelay/contracts/Ids"
 import { Micros } from "@reelay/contracts/Quantity"
+import type { SpecImage } from "@reelay/contracts/RenderSpec"
 import { spec } from "@reelay/platform/testing/Fixtures"
 import { framesBetween } from "@reelay/render/Timeline"
 import { Result, Schema } from "effect"
@@ -38,13 +39,22 @@ describe("freeze", () => {
   const owner = UserId.make("alice")
   const videoId = newId(VideoId)
   const [source] = spec(owner, videoId).sources
+  const image: SpecImage = {
+    imageId: newId(ImageId),
+    sha256: Digest.make("0".repeat(64)),
+    object: "images/image.png",
+    bytes: 1,
+    width: 64,
+    height: 32
+  }
   const sources = new Map(source === undefined ? [] : [[videoId, source]])
   const request = (part: Record<string, unknown> = {}): ExportRequest => decodeRequest({ videoId, ...part })
   const material = (clips: ReadonlyArray<MaterialClip>): Material => ({
     name: "beach.mp4",
     aspect: "source",
     clips,
-    sources
+    sources,
+    images: new Map([[image.imageId, image]])
   })
   const frozen = (part: Record<string, unknown>, clips: ReadonlyArray<MaterialClip>) => {
     const result = freeze(request(part), owner, material(clips))
@@ -111,20 +121,36 @@ describe("freeze", () => {
     )
   })
   it("names what cannot be rendered, all of it", () => {
-    const image = { type: "image", start: 0, end: 1, x: 0, y: 0, width: 0.5 } as const
+    const unnamed = { type: "image", start: 0, end: 1, x: 0, y: 0, width: 0.5 } as const
     const captions = { type: "captions", format: "srt", text: "1\n00:00:01,000 --> 00:00:02,000\nhello\n" } as const
-    const clips = [clip({ overlays: [captions, image] }), clip({ overlays: [{ ...captions, text: "no captions" }] })]
+    const clips = [
+      clip({ overlays: [captions, unnamed, { ...unnamed, imageId: newId(ImageId) }] }),
+      clip({ overlays: [{ ...captions, text: "no captions" }] })
+    ]
     const fieldsOf = (failure: ReturnType<typeof refused>) =>
       failure._tag === "Validation" ? failure.errors?.map((error) => error.field) : failure._tag
     assert.deepStrictEqual(fieldsOf(refused({ type: "overlay", delivery: "single" }, clips)), [
       "delivery",
       "clips[0].overlays[1]",
-      "clips[1].overlays[0]"
+      "clips[1].overlays[0]",
+      "clips[0].overlays[2].imageId"
     ])
     // A framing shows no overlays, by what it is; nor does the clip's name alone.
     assert.lengthOf(frozen({}, clips).spec.clips, 2)
     assert.strictEqual(frozen({ type: "annotate" }, clips).spec.type, "annotate")
     assert.strictEqual(frozen({ type: "overlay" }, [clip({ overlays: [captions] })]).spec.type, "overlay")
+  })
+  it("an image is there once, with the facts by which it is drawn, where overlays are drawn", () => {
+    const { imageId } = image
+    const shown = { type: "image", imageId, start: 0, end: 1, x: 0, y: 0, width: 0.5 } as const
+    const clips = [clip({ overlays: [shown, { ...shown, x: 0.5 }] }), clip({ overlays: [shown] })]
+    assert.deepStrictEqual(frozen({ type: "overlay" }, clips).spec.images, [image])
+    assert.deepStrictEqual(frozen({ type: "before_after" }, clips).spec.images, [image])
+    assert.notProperty(frozen({}, clips).spec, "images")
+    const late = refused({ type: "overlay" }, [clip({ overlays: [{ ...shown, start: 1 }] })])
+    assert.match(late.detail ?? "", /end must be after its start/)
+    const { imageId: _, ...video } = { ...shown, videoId }
+    assert.match(refused({ type: "overlay" }, [clip({ overlays: [video] })]).detail ?? "", /not a video/)
   })
   it("parts that are none", () => {
     const bad: ReadonlyArray<readonly [number, number]> = [

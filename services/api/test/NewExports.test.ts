@@ -28,6 +28,7 @@ const rowOf = (userId: UserId, videoId: VideoId, more: Partial<NewExport> = {}):
   frames: 250,
   durationMicros: 10_000_000,
   sources: [videoId],
+  images: [],
   ...more
 })
 const allAtOnce = <A, E, R>(effects: ReadonlyArray<Effect.Effect<A, E, R>>) =>
@@ -80,7 +81,7 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       const made = yield* allAtOnce(rows.map(insert))
       assert.isTrue(made.every((exit) => tagOf(exit) === "accepted"))
       const stored = yield* database.query("test", (db) => db.select().from(exports_).where(eq(exports_.userId, user)))
-      for (const [n, { sources: _, ...row }] of rows.entries()) {
+      for (const [n, { sources: _, images: __, ...row }] of rows.entries()) {
         const found = stored.find(({ id }) => id === row.id)
         const exit = made[n]
         const createdAt =

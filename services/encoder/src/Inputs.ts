@@ -1,6 +1,7 @@
-import type { TaskKey } from "@reelay/contracts/Ids"
+import type { ImageId, TaskKey } from "@reelay/contracts/Ids"
 import type { SourceLocation } from "@reelay/contracts/Media"
 import type { Manifest, Plan, Task } from "@reelay/contracts/Plan"
+import type { SpecImage } from "@reelay/contracts/RenderSpec"
 import { ObjectStore, type ObjectStoreError } from "@reelay/platform/ObjectStore"
 import { Effect, type Scope } from "effect"
 import { stat } from "node:fs/promises"
@@ -14,6 +15,7 @@ import { systemCode } from "./Zip.ts"
 export interface Inputs {
   /** By position in the spec's sources: those that the task reads. */
   readonly sources: ReadonlyMap<number, string>
+  readonly images: ReadonlyMap<ImageId, string>
   /** By key: the tasks that were needed. */
   readonly made: ReadonlyMap<TaskKey, { readonly path: string; readonly manifest: Manifest }>
   /** Bytes of all of them. */
@@ -22,8 +24,8 @@ export interface Inputs {
   readonly unchanged: Effect.Effect<void, TaskFailure>
 }
 
-const gone = (log: string) =>
-  new TaskFailure({ kind: "input", message: "The source video is no longer where it was.", log })
+const gone = (log: string, what = "source video") =>
+  new TaskFailure({ kind: "input", message: `The ${what} is no longer where it was.`, log })
 const changed = () =>
   new TaskFailure({ kind: "input", message: "The source video was changed after the export was requested.", log: "" })
 
@@ -72,6 +74,25 @@ export const sourcesOf = (plan: Plan, { work }: Pick<Task, "work">): ReadonlyArr
     case "soundtrack":
     case "mux":
     case "zip":
+      return []
+  }
+}
+
+/** The images over the clips that a task shows, each once. Whether its frames show them is not asked. */
+export const imagesOf = (plan: Plan, { work }: Pick<Task, "work">): ReadonlyArray<SpecImage> => {
+  const { clips, images = [] } = plan.spec
+  const over = (...shown: ReadonlyArray<{ readonly clip: number }>) => {
+    const overlays = shown.flatMap(({ clip }) => clips[clip]?.overlays ?? [])
+    return images.filter(({ imageId }) => overlays.some((one) => one.type === "image" && one.imageId === imageId))
+  }
+  switch (work._tag) {
+    case "chunk":
+      return over(work)
+    case "dissolve":
+      return over(work.first, work.second)
+    case "pass":
+      return [...new Set(work.parts.flatMap((part) => imagesOf(plan, part)))]
+    default:
       return []
   }
 }
@@ -125,6 +146,17 @@ export const inputsOf: (
     }
     const unchanged = Effect.all(checks, { discard: true })
 
+    const images = new Map<ImageId, string>()
+    for (const image of imagesOf(plan, task)) {
+      const path = yield* store
+        .fetch(image.object)
+        .pipe(
+          Effect.mapError((error) => (error.reason === "not_found" ? gone("not_found", "image of an overlay") : error))
+        )
+      images.set(image.imageId, path)
+      bytes += image.bytes
+    }
+
     const fetched = yield* Effect.forEach(
       neededBy(task),
       Effect.fnUntraced(function* (key: TaskKey) {
@@ -142,5 +174,5 @@ export const inputsOf: (
       { concurrency: 8 }
     )
     for (const [, { size }] of fetched) bytes += size
-    return { sources, made: new Map(fetched), bytes, unchanged }
+    return { sources, images, made: new Map(fetched), bytes, unchanged }
   })

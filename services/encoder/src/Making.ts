@@ -97,12 +97,13 @@ const makeByFfmpeg: (
   const family = encodesPicture(task.work) ? plan.family : "software"
   const reads = inputs.sources.size > 0 ? "source" : "made"
   const made = new Map<string, string>([...inputs.made].map(([key, { path }]) => [key, path]))
-  const paths = [...inputs.sources.values(), ...made.values()]
+  const paths = [...inputs.sources.values(), ...inputs.images.values(), ...made.values()]
   const reach: Reach = { reads: paths, folder, devices: family !== "software" }
   const log = (text: string) => logFor(text, [folder, ...paths])
 
   const command = commandFor(plan, task, {
     source: (index) => present(inputs.sources.get(index)),
+    image: (id) => present(inputs.images.get(id)),
     made: (key) => present(made.get(key)),
     folder,
     device: family === "software" ? null : yield* capabilities.device(family)

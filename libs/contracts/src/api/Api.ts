@@ -1,6 +1,7 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { ExportsApi } from "./Exports.ts"
 import { FarmApi } from "./Farm.ts"
+import { ImagesApi } from "./Images.ts"
 import { ProjectsApi } from "./Projects.ts"
 import { VideosApi } from "./Videos.ts"
 
@@ -9,7 +10,7 @@ const exact = { onExcessProperty: "error", errors: "all" } as const
 
 /** Reelay over HTTP. Servers implement it, clients derive from it; neither says a name twice. */
 export class Api extends HttpApi.make("reelay")
-  .add(VideosApi, ProjectsApi, ExportsApi, FarmApi)
+  .add(VideosApi, ImagesApi, ProjectsApi, ExportsApi, FarmApi)
   .annotate(HttpApi.PayloadParseOptions, exact)
   .annotate(HttpApi.QueryParseOptions, exact)
   .annotateMerge(

@@ -11,6 +11,7 @@ import { docs } from "./Docs.ts"
 import { ExportsHttp } from "./ExportsHttp.ts"
 import { FarmHttp } from "./FarmHttp.ts"
 import { guards } from "./Guards.ts"
+import { ImagesHttp } from "./ImagesHttp.ts"
 import { pipeline } from "./Pipeline.ts"
 import { ProjectsHttp } from "./ProjectsHttp.ts"
 import { proxySockets } from "./SocketProxy.ts"
@@ -18,7 +19,7 @@ import { VideosHttp } from "./VideosHttp.ts"
 import { webApp } from "./WebApp.ts"
 
 const api = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide([VideosHttp, ProjectsHttp, ExportsHttp, FarmHttp]),
+  Layer.provide([VideosHttp, ImagesHttp, ProjectsHttp, ExportsHttp, FarmHttp]),
   Layer.provide(guards)
 )
 

@@ -3,7 +3,7 @@ import { CurrentCaller } from "@reelay/contracts/api/Authorization"
 import { DEFAULT_LIMIT } from "@reelay/contracts/api/Page"
 import { VideoReference } from "@reelay/contracts/api/Videos"
 import { Validation } from "@reelay/contracts/Problem"
-import { Config, Duration, Effect, Schema, Stream } from "effect"
+import { Effect, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder, HttpApiError } from "effect/http-api"
 import { Acceptance } from "../Acceptance.ts"
@@ -15,8 +15,7 @@ import { created, withAllowance, worthRetrying } from "./Answers.ts"
 import { fileResponse } from "./Files.ts"
 import { readerOf } from "./Guards.ts"
 import { isJson } from "./Pipeline.ts"
-
-const Seconds = Schema.FiniteFromString.check(Schema.isGreaterThan(0))
+import { uploads } from "./Uploads.ts"
 
 const decodeReference = Schema.decodeUnknownEffect(Schema.fromJsonString(VideoReference), {
   onExcessProperty: "error",
@@ -36,8 +35,7 @@ export const VideosHttp = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const videos = yield* Videos
     const intake = yield* VideoIntake
-    // An upload may take for ever, but not without a byte.
-    const idleSeconds = yield* Config.schema(Seconds, "REELAY_UPLOAD_IDLE_SECONDS").pipe(Config.withDefault(60))
+    const bodyOf = yield* uploads
     const exports = yield* Exports
     const acceptance = yield* Acceptance
     return handlers
@@ -54,14 +52,8 @@ export const VideosHttp = HttpApiBuilder.group(
           if (Number(request.headers["content-length"] ?? 0) > intake.maxUploadBytes) {
             return yield* tooLarge(intake.maxUploadBytes)
           }
-          const bytes = request.stream.pipe(
-            Stream.mapError(() => new Validation({ detail: "The upload broke off." })),
-            Stream.timeoutOrElse({
-              duration: Duration.seconds(idleSeconds),
-              orElse: () => Stream.fail(new Validation({ detail: `Nothing came for ${idleSeconds} seconds.` }))
-            })
-          )
-          return yield* created("/api/videos", worthRetrying(told(intake.upload(userId, query.name ?? "video", bytes))))
+          const upload = intake.upload(userId, query.name ?? "video", bodyOf(request))
+          return yield* created("/api/videos", worthRetrying(told(upload)))
         })
       )
       .handle(
