@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { Overlay } from "@reelay/contracts/Edits"
 import type { Family, VideoCodec } from "@reelay/contracts/Export"
+import { Digest, ImageId } from "@reelay/contracts/Ids"
 import type { MediaInfo } from "@reelay/contracts/Media"
 import type { Plan } from "@reelay/contracts/Plan"
 import { execa } from "execa"
@@ -80,6 +82,15 @@ describe("what a family is told", () => {
   })
 })
 
+const IMAGE = {
+  imageId: ImageId.make("0198c9a0-0000-7000-8000-000000000001"),
+  sha256: Digest.make("0".repeat(64)),
+  object: "image",
+  bytes: 1,
+  width: 64,
+  height: 32
+}
+
 /** A chunk out of the middle of a minute, as a family encodes it. */
 const chunkOf = (
   family: Family,
@@ -90,6 +101,7 @@ const chunkOf = (
     readonly target?: object
     readonly device?: string | null
     readonly last?: boolean
+    readonly overlays?: ReadonlyArray<Overlay>
   } = {}
 ) => {
   const info = media(1920, 1080, { frames: 3000 })
@@ -112,13 +124,21 @@ const chunkOf = (
     quality: "medium",
     ...some.target
   } as const
-  const spec = specOf([source], [{ start: 10, end: 70, ...some.clip }], target)
+  const { overlays = [] } = some
+  const framed = specOf([source], [{ start: 10, end: 70, ...some.clip }], target)
+  const spec = {
+    ...framed,
+    type: "overlay" as const,
+    images: [IMAGE],
+    clips: framed.clips.map((clip) => ({ ...clip, overlays }))
+  }
   const plan: Plan = { ...unfolded(planOf(spec, [source])), family }
   const chunks = plan.tasks.filter(({ work }) => work._tag === "chunk")
   const task = chunks.at(some.last === true ? -1 : 1)
   if (task?.work._tag !== "chunk") throw new Error("a chunk is planned")
   return commandFor(plan, task, {
     source: () => "/in/film.mp4",
+    image: () => "/in/image.png",
     made: () => "",
     folder: "/t",
     device: some.device === undefined ? DEVICE[family] : some.device,
@@ -158,6 +178,14 @@ describe("a chunk that stays on the device", () => {
     assert.isTrue(stays("nvenc", {}, { target: { fit: "blur" } }))
     const crop = { keyframes: [{ time: 0, x: 0, y: 0, width: 0.5, height: 0.5 }], interpolation: "linear" }
     assert.isFalse(stays("nvenc", {}, { clip: { crop } }))
+    const always = { start: 0, end: 99, x: 0, y: 0 }
+    for (const overlay of [
+      { type: "text", text: "x", size: 0.1, color: "#ffffff", ...always },
+      { type: "image", imageId: IMAGE.imageId, width: 0.5, ...always },
+      { type: "highlight", shape: "ellipse", keyframes: [{ time: 0, x: 0, y: 0, width: 0.5, height: 0.5 }] }
+    ] as const) {
+      assert.isFalse(stays("nvenc", {}, { overlays: [overlay] }), overlay.type)
+    }
     // Held frames need tpad.
     assert.isFalse(stays("nvenc", {}, { clip: { end: 120 }, last: true, target: { frameRate: { num: 60, den: 1 } } }))
     // Times that Quick Sync would round.
