@@ -16,15 +16,23 @@ export const upload = async (url: string, path: string): Promise<string> => {
   return id
 }
 
-export const submit = async (url: string, request: object): Promise<string> => {
-  const response = await fetch(`${url}/api/exports`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(request)
-  })
+const send = async (method: string, url: string, path: string, body: object): Promise<string> => {
+  const headers = { "content-type": "application/json" }
+  const response = await fetch(`${url}${path}`, { method, headers, body: JSON.stringify(body) })
   const made = (await response.json()) as { readonly id: string }
-  if (response.status !== 202) throw new Error(`${response.status} ${JSON.stringify(made)}`)
+  if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(made)}`)
   return made.id
+}
+
+/** Answers with the id of what was made. */
+export const post = (url: string, path: string, body: object): Promise<string> => send("POST", url, path, body)
+export const change = (url: string, path: string, body: object): Promise<string> => send("PUT", url, path, body)
+
+export const submit = (url: string, request: object): Promise<string> => post(url, "/api/exports", request)
+
+/** The first output of a finished export. */
+export const download = async (url: string, id: string, to: string): Promise<void> => {
+  await execa("curl", ["-sSfL", "-o", to, `${url}/api/exports/${id}/download`])
 }
 
 interface Seen {

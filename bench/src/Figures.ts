@@ -27,3 +27,28 @@ export const timedAll = async (
   await Promise.all(Array.from({ length: concurrency }, lane))
   return millis
 }
+
+/** Seconds that it took. */
+export const timed = async (work: () => Promise<unknown>): Promise<number> => {
+  const begun = performance.now()
+  await work()
+  return (performance.now() - begun) / 1000
+}
+
+/** Both in turns, so that whatever else the machine does hits both; the median of each, in seconds. */
+export const sideBySide = async (
+  one: (run: number) => Promise<unknown>,
+  other: (run: number) => Promise<unknown>,
+  runs: number
+): Promise<readonly [number, number]> => {
+  const [ones, others]: [Array<number>, Array<number>] = [[], []]
+  for (let run = 0; run < runs; run++) {
+    ones.push(await timed(() => one(run)))
+    others.push(await timed(() => other(run)))
+  }
+  return [median(ones), median(others)]
+}
+
+/** A line with two times and their ratio. */
+export const besides = (what: string, ours: number, theirs: number): string =>
+  `  ${what.padEnd(72)} ${ours.toFixed(2)} s : ${theirs.toFixed(2)} s = ${(ours / theirs).toFixed(2)}×`

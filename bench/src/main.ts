@@ -1,10 +1,11 @@
 import { controlPlane } from "./ControlPlane.ts"
 import { listeners } from "./Listeners.ts"
+import { render } from "./Render.ts"
 import { start } from "./Start.ts"
 import { wall } from "./Wall.ts"
 
-/** `npm run bench` runs all; `npm run bench -- control`, `-- start`, `-- wall` or `-- listeners` a part. */
-const parts: Readonly<Record<string, () => Promise<void>>> = { control: controlPlane, start, wall, listeners }
+/** `npm run bench` runs all; `npm run bench -- control`, `-- start`, `-- wall`, `-- render` or `-- listeners` a part. */
+const parts: Readonly<Record<string, () => Promise<void>>> = { control: controlPlane, start, wall, render, listeners }
 const asked = process.argv.slice(2)
 for (const name of asked.length === 0 ? Object.keys(parts) : asked) {
   const part = parts[name]

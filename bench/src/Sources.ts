@@ -1,0 +1,27 @@
+import { argv } from "@reelay/render/Argv"
+import { execa } from "execa"
+import { realMedia } from "../../test/RealMedia.ts"
+
+/** Frames a second of the films that measurements are made on; they are 1920x1080 and have sound. */
+export const FILM_RATE = 30
+
+const write = (path: string, seconds: number, input: ReadonlyArray<string>, look: string) =>
+  execa(
+    "ffmpeg",
+    argv`
+      -v error ${input} -f lavfi -i sine=f=440 -map 0:v -map 1:a -t ${seconds}
+      -vf ${look},setsar=1,setpts=N/${FILM_RATE}/TB,format=yuv420p -r ${FILM_RATE}
+      -c:v libx264 -preset veryfast -crf 18 -c:a aac ${path}`
+  )
+
+/** Everything in it moves, without noise, which no encoder can do anything about. */
+export const drawn = async (path: string, seconds: number): Promise<void> => {
+  await write(path, seconds, argv`-f lavfi -i testsrc2=s=1920x1080:r=${FILM_RATE}`, "null")
+}
+
+/** A film that people made, with cuts and speech; enlarged, with the grain that a camera of that size has. Looped. */
+export const filmed = async (path: string, seconds: number): Promise<void> => {
+  const film = await realMedia("wannaworktogether.mp4")
+  const look = "scale=1920:1080:flags=lanczos,noise=alls=5:allf=t"
+  await write(path, seconds, argv`-stream_loop -1 -ss 30 -i ${film}`, look)
+}
