@@ -47,7 +47,8 @@ const environment = (): Record<string, string> => {
   for (const [name, value] of Object.entries(process.env)) {
     if (value !== undefined && PASSED_ON.test(name)) out[name] = value
   }
-  return { ...out, ...marked, LC_ALL: "C.UTF-8", AV_LOG_FORCE_NOCOLOR: "1" }
+  // CUDA would count the fastest first; nvidia-smi, from whom we have the numbers, counts along the bus.
+  return { CUDA_DEVICE_ORDER: "PCI_BUS_ID", ...out, ...marked, LC_ALL: "C.UTF-8", AV_LOG_FORCE_NOCOLOR: "1" }
 }
 
 /**

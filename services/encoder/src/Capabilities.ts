@@ -4,8 +4,9 @@ import { type Build, lightPool, type PoolName, videoPool } from "@reelay/contrac
 import { Processes } from "@reelay/platform/Processes"
 import type { Scope } from "effect"
 import { Clock, Context, Duration, Effect, FiberMap, Layer, Option, Schema, Stream, SubscriptionRef } from "effect"
-import { encoderName, probeArguments } from "@reelay/render/Encoders"
+import { encoderName, probeArguments, residentOf } from "@reelay/render/Encoders"
 import * as Breaker from "./Breaker.ts"
+import { devicesOf, gpusIn, leastBusy, NVIDIA_QUERY, renderNodes, slotsFor } from "./Devices.ts"
 import { EncoderConfig } from "./EncoderConfig.ts"
 import { verdictOf } from "./Failure.ts"
 import { Ffmpeg } from "./Ffmpeg.ts"
@@ -33,10 +34,14 @@ export class Capabilities extends Context.Service<
   Capabilities,
   {
     readonly build: Build
-    /** Slots that the hardware allows. */
-    readonly videoSlots: number
-    /** The least busy device of a family as ffmpeg names it, busy for the scope's length; null: nothing to choose. */
-    device(family: Family): Effect.Effect<string | null, never, Scope.Scope>
+    /** Slots that what works right now allows. */
+    readonly videoSlots: Effect.Effect<number>
+    /** The least busy device of a family as ffmpeg names it, busier by so many slots for the scope's length; null: nothing to choose. */
+    device(family: Family, weight: number): Effect.Effect<string | null, never, Scope.Scope>
+    /** Whether a family's device may be expected to decode and scale a source (by its digest), too. */
+    keepsOnDevice(family: Family, source: string): Effect.Effect<boolean>
+    /** It was tried with these, and only encoding from memory worked. */
+    leftDevice(family: Family, sources: ReadonlyArray<string>): Effect.Effect<void>
     readonly families: Effect.Effect<ReadonlyArray<FamilyState>>
     /** Video pools that can be served right now, best family first. */
     readonly videoPools: Effect.Effect<ReadonlyArray<PoolName>>
@@ -62,16 +67,17 @@ export class Capabilities extends Context.Service<
         ffmpeg
           .ask("ffmpeg", argv, nothing, 10)
           .pipe(Effect.catchTag("CannotStart", () => Effect.succeed({ exitCode: -1, stdout: "", stderr: "not found" })))
-      const [version, encoders, fonts, gpus] = yield* Effect.all(
+      const [version, encoders, filters, fonts, gpus] = yield* Effect.all(
         [
           ask(["-version"]),
           ask(["-hide_banner", "-encoders"]),
+          ask(["-hide_banner", "-filters"]),
           processes.collect({ file: "fc-list", args: Probe.FONTS_QUERY }, 5).pipe(
             Effect.map((answer) => (answer.exitCode === 0 ? answer.stdout : "")),
             Effect.catchTag("CannotStart", () => Effect.succeed(""))
           ),
-          processes.collect({ file: "nvidia-smi", args: Probe.NVIDIA_QUERY }, 5).pipe(
-            Effect.map((answer) => (answer.exitCode === 0 ? Probe.gpusIn(answer.stdout) : [])),
+          processes.collect({ file: "nvidia-smi", args: NVIDIA_QUERY }, 5).pipe(
+            Effect.map((answer) => (answer.exitCode === 0 ? gpusIn(answer.stdout) : [])),
             Effect.catchTag("CannotStart", () => Effect.succeed([]))
           )
         ],
@@ -84,12 +90,14 @@ export class Capabilities extends Context.Service<
       }
       const build = Probe.buildOf(version.stdout, process.arch, fonts)
       const listed = Probe.listedEncoders(encoders.stdout)
+      const filtersThere = Probe.listedFilters(filters.stdout)
+      const found = { gpus, intel: renderNodes() }
 
       /** One real encode: null when it works, else what ffmpeg said. */
       const tryOut = Effect.fnUntraced(function* (family: Family, codec: VideoCodec) {
         const reach = { reads: [], folder: null, devices: family !== "software" }
         const ended = yield* ffmpeg
-          .ask("ffmpeg", probeArguments(family, codec, devicesOf(family, gpus)[0]?.id ?? null), reach, 20)
+          .ask("ffmpeg", probeArguments(family, codec, devicesOf(family, found)[0]?.id ?? null), reach, 20)
           .pipe(
             Effect.catchTag("CannotStart", () =>
               Effect.succeed({ exitCode: -1, signal: null, stdout: "", stderr: "cannot start" })
@@ -131,7 +139,7 @@ export class Capabilities extends Context.Service<
               family,
               codecs: result.codecs,
               device:
-                devicesOf(family, gpus)
+                devicesOf(family, found)
                   .map((device) => device.name)
                   .join(", ") || null,
               breaker: Breaker.probed(Breaker.closed, result.problem, started)
@@ -146,7 +154,10 @@ export class Capabilities extends Context.Service<
           message: `no video encoder works here (${reasons.join("; ") || "none in this ffmpeg"})`
         })
       }
-      const videoSlots = settings.slots ?? Probe.slotsFor(works[0]?.family ?? null, gpus, settings.cores)
+      const slotsOf = (rungs: ReadonlyArray<Rung>) => {
+        const best = rungs.find((rung) => rung.breaker.state === "ok")?.family ?? null
+        return settings.slots ?? slotsFor(best, best === null ? [] : devicesOf(best, found), settings.cores)
+      }
       yield* Effect.logInfo("Encoders chosen").pipe(
         Effect.annotateLogs({
           ...Object.fromEntries(Probe.CODECS.map((codec) => [codec, choice(rungs, codec)])),
@@ -156,13 +167,15 @@ export class Capabilities extends Context.Service<
               ? "usual"
               : "REELAY_ENCODERS",
           build,
-          slots: videoSlots
+          slots: slotsOf(rungs)
         })
       )
 
       const devices = new Map(
-        ladder.map((family) => [family, devicesOf(family, gpus).map((device) => ({ ...device, busy: 0 }))])
+        ladder.map((family) => [family, devicesOf(family, found).map((device) => ({ ...device, busy: 0 }))])
       )
+      /** Sources that a device could not decode, by family: it need not try again with each of their chunks. */
+      const inMemory = new Set<string>()
       const state = yield* SubscriptionRef.make<ReadonlyArray<Rung>>(rungs)
       const current = (family: Family) => SubscriptionRef.getUnsafe(state).find((rung) => rung.family === family)
       const update = (family: Family, f: (rung: Rung) => Rung) =>
@@ -206,16 +219,26 @@ export class Capabilities extends Context.Service<
 
       return Capabilities.of({
         build,
-        videoSlots,
-        device: (family) =>
+        videoSlots: Effect.map(SubscriptionRef.get(state), slotsOf),
+        device: (family, weight) =>
           Effect.acquireRelease(
             Effect.sync(() => {
-              const chosen = devices.get(family)?.toSorted((a, b) => a.busy - b.busy)[0]
-              if (chosen !== undefined) chosen.busy++
+              const chosen = leastBusy(devices.get(family) ?? [])
+              if (chosen !== undefined) chosen.busy += weight
               return chosen
             }),
-            (chosen) => Effect.sync(() => void (chosen !== undefined && chosen.busy--))
+            (chosen) => Effect.sync(() => void (chosen !== undefined && (chosen.busy -= weight)))
           ).pipe(Effect.map((chosen) => chosen?.id ?? null)),
+        keepsOnDevice: (family, source) =>
+          Effect.sync(() => {
+            const filter = residentOf(family)?.filter
+            return filter !== undefined && filtersThere.has(filter) && !inMemory.has(`${family} ${source}`)
+          }),
+        leftDevice: (family, sources) =>
+          Effect.sync(() => {
+            for (const source of sources) inMemory.add(`${family} ${source}`)
+            for (const oldest of inMemory) if (inMemory.size > REMEMBERED) inMemory.delete(oldest)
+          }),
         families: SubscriptionRef.get(state).pipe(Effect.map((rungs) => rungs.map(advertised))),
         videoPools: SubscriptionRef.get(state).pipe(
           Effect.map((rungs) =>
@@ -255,9 +278,7 @@ export class Capabilities extends Context.Service<
   )
 }
 
-/** Devices that ffmpeg can be told to use. QSV, AMF and VideoToolbox find their own. */
-const devicesOf = (family: Family, gpus: ReadonlyArray<Probe.Gpu>) =>
-  family === "nvenc" ? gpus.map((gpu) => ({ id: String(gpu.index), name: gpu.name })) : []
+const REMEMBERED = 1000
 
 /** Milliseconds of a clock that nobody sets. */
 const now = Clock.monotonicTimeNanos.pipe(Effect.map((nanos) => Number(nanos / 1_000_000n)))

@@ -79,7 +79,7 @@ export class Claim extends Context.Service<
       const bus = yield* Bus
       const worker = yield* Worker
       const capabilities = yield* Capabilities
-      const video = yield* makeLane(capabilities.videoSlots)
+      const video = yield* makeLane(yield* capabilities.videoSlots)
       const light = yield* makeLane(settings.lightSlots)
       const running = yield* SubscriptionRef.make<ReadonlySet<Running>>(new Set())
       const accepting = yield* SubscriptionRef.make(true)
@@ -188,6 +188,7 @@ export class Claim extends Context.Service<
 
       const pools = yield* FiberMap.make<PoolName>()
       const arrange = Effect.gen(function* () {
+        yield* video.resize(yield* capabilities.videoSlots)
         const wanted = new Map<PoolName, Lane>((yield* capabilities.videoPools).map((pool) => [pool, video]))
         wanted.set(capabilities.lightPool, light)
         for (const [pool] of pools) if (!wanted.has(pool)) yield* FiberMap.remove(pools, pool)

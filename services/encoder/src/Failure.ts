@@ -70,7 +70,8 @@ const DEVICE = [
   /Error (?:initializing|creating) (?:an internal |a )?MFX session|Error during encoding: .*\(-\d+\)/,
   /Failed to create (?:a |an )?\S+ device|No device available for encoder|Device creation failed/,
   /Unknown encoder '/,
-  /Error: cannot create compression session/
+  /Error: cannot create compression session/,
+  /(?:Init|CreateComponent|CreateContext|SubmitInput|QueryOutput)\([^)]*\) failed with error \d+/
 ]
 const NO_MEMORY = [/Cannot allocate memory/, /\bmalloc of size \d+ failed/, /Out of memory/i, /bad_alloc/]
 const DISK_FULL = [/No space left on device/, /Disk quota exceeded/]

@@ -19,6 +19,7 @@ export interface Lane {
   /** Makes the one slot into `weight`, waiting for them; false when another task already waits. */
   grow(ticket: Ticket, weight: number): Effect.Effect<boolean>
   release(ticket: Ticket): Effect.Effect<void>
+  resize(total: number): Effect.Effect<void>
   /** A closed lane takes nothing new. */
   setOpen(open: boolean): Effect.Effect<void>
 }
@@ -88,6 +89,10 @@ export const makeLane = Effect.fnUntraced(function* (total: number) {
         ticket.held = 0
         return [undefined, Slots.release(s, held)]
       }).pipe(Effect.andThen(grant)),
+    resize: (total) =>
+      change((s) => [undefined, s.total === Math.max(1, total) ? s : Slots.resize(s, total)]).pipe(
+        Effect.andThen(grant)
+      ),
     setOpen: (value) => Effect.sync(() => void (open = value)).pipe(Effect.andThen(doors))
   }
   return lane

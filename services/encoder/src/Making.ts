@@ -1,3 +1,4 @@
+import type { FailureKind } from "@reelay/contracts/messages/Messages"
 import { encodesPicture, type Plan, type Task } from "@reelay/contracts/Plan"
 import type { Reach } from "@reelay/platform/Confinement"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
@@ -7,7 +8,7 @@ import { ceilingOf, SOUND_BITRATE } from "@reelay/render/Estimate"
 import { contentTypeOf } from "@reelay/render/Names"
 import { SAMPLE_RATE, secondsAt } from "@reelay/render/Timeline"
 import { Clock, Effect, type Scope } from "effect"
-import { copyFile, mkdir, writeFile } from "node:fs/promises"
+import { copyFile, mkdir, readdir, rm, writeFile } from "node:fs/promises"
 import { totalmem } from "node:os"
 import { join } from "node:path"
 import { Capabilities } from "./Capabilities.ts"
@@ -90,24 +91,86 @@ const makeByFfmpeg: (
   TaskFailure | EncoderBusy | CannotStart,
   Capabilities | EncoderConfig | Ffmpeg | Scope.Scope
 > = Effect.fnUntraced(function* ({ inputs, onProgress, plan, task }: MakeRequest, folder: string, expected: number) {
+  const capabilities = yield* Capabilities
+  const family = encodesPicture(task.work) ? plan.family : "software"
+  const made = new Map<string, string>([...inputs.made].map(([key, { path }]) => [key, path]))
+  const device = family === "software" ? null : yield* capabilities.device(family, task.weight)
+  const sources = [...inputs.sources.keys()].flatMap((position) => plan.spec.sources[position]?.sha256 ?? [])
+  const keeps = yield* Effect.forEach(sources, (source) => capabilities.keepsOnDevice(family, source))
+  const command = (resident: boolean) =>
+    commandFor(plan, task, {
+      source: (index) => present(inputs.sources.get(index)),
+      image: (id) => present(inputs.images.get(id)),
+      made: (key) => present(made.get(key)),
+      folder,
+      device,
+      resident
+    })
+  const run = (command: TaskCommand) =>
+    runCommand({
+      command,
+      task,
+      folder,
+      expected,
+      family,
+      onProgress,
+      inputs: [...inputs.sources.values(), ...inputs.images.values(), ...made.values()],
+      reads: inputs.sources.size > 0 ? "source" : "made"
+    })
+
+  const first = command(keeps.every((kept) => kept))
+  if (first.onDevice !== true) return yield* run(first)
+  return yield* run(first).pipe(
+    Effect.catchIf(
+      (error) => error._tag === "TaskFailure" && DEVICES_FAULT.has(error.kind),
+      Effect.fnUntraced(function* (error) {
+        yield* Effect.logInfo("A device could not decode and scale; once more from memory", {
+          family,
+          reason: error.message
+        })
+        yield* emptied(folder)
+        const done = yield* run(command(false))
+        yield* capabilities.leftDevice(family, sources)
+        return done
+      })
+    )
+  )
+})
+
+/** What a decoder or a scaler on a device may fail with where the same work from memory would not. */
+const DEVICES_FAULT: ReadonlySet<string> = new Set<FailureKind>(["encoder", "internal", "input"])
+
+const emptied = (folder: string) =>
+  Effect.tryPromise({
+    try: async () => {
+      for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true })
+    },
+    catch: (cause) =>
+      new TaskFailure({ kind: "storage", message: "A file could not be removed.", log: systemCode(cause) ?? "" })
+  })
+
+/** The steps of one way to make a task's files, and the look at what came out. */
+const runCommand: (request: {
+  readonly command: TaskCommand
+  readonly task: Task
+  readonly folder: string
+  /** Bytes. */
+  readonly expected: number
+  readonly family: Ending["family"]
+  readonly reads: Ending["reads"]
+  /** Files that it reads. */
+  readonly inputs: ReadonlyArray<string>
+  readonly onProgress: MakeRequest["onProgress"]
+}) => Effect.Effect<
+  ReadonlyArray<Made>,
+  TaskFailure | EncoderBusy | CannotStart,
+  EncoderConfig | Ffmpeg | Scope.Scope
+> = Effect.fnUntraced(function* ({ command, expected, family, folder, inputs, onProgress, reads, task }) {
   const settings = yield* EncoderConfig
   const ffmpeg = yield* Ffmpeg
-  const capabilities = yield* Capabilities
   const began = yield* Clock.monotonicTimeNanos
-  const family = encodesPicture(task.work) ? plan.family : "software"
-  const reads = inputs.sources.size > 0 ? "source" : "made"
-  const made = new Map<string, string>([...inputs.made].map(([key, { path }]) => [key, path]))
-  const paths = [...inputs.sources.values(), ...inputs.images.values(), ...made.values()]
-  const reach: Reach = { reads: paths, folder, devices: family !== "software" }
-  const log = (text: string) => logFor(text, [folder, ...paths])
-
-  const command = commandFor(plan, task, {
-    source: (index) => present(inputs.sources.get(index)),
-    image: (id) => present(inputs.images.get(id)),
-    made: (key) => present(made.get(key)),
-    folder,
-    device: family === "software" ? null : yield* capabilities.device(family)
-  })
+  const reach: Reach = { reads: inputs, folder, devices: family !== "software" }
+  const log = (text: string) => logFor(text, [folder, ...inputs])
   const written = (folders: TaskCommand["folders"], files: TaskCommand["files"]) =>
     Effect.tryPromise({
       try: async () => {

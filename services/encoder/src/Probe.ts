@@ -23,9 +23,13 @@ export const listedEncoders = (text: string): ReadonlySet<string> => {
   return names
 }
 
+/** Names from `ffmpeg -filters`. */
+export const listedFilters = (text: string): ReadonlySet<string> =>
+  new Set([...text.matchAll(/^ [T.][S.][C.] (\S+) +\S+->\S+/gm)].flatMap(([, name]) => name ?? []))
+
 /** Says that no codec of the family can work, so that the others need not be tried. */
 export const driverIsMissing = (stderr: string): boolean =>
-  /Cannot load |DLL \S+ failed to open|No (?:NVENC )?capable devices|MFX session|minimum required Nvidia driver/.test(
+  /Cannot load |DLL \S+ failed to open|No (?:NVENC )?capable devices|MFX session|minimum required Nvidia driver|Device creation failed/.test(
     stderr
   )
 
@@ -48,37 +52,4 @@ export const FONTS_QUERY = [":", "family", "style", "fontversion"] as const
 export const buildOf = (version: string, arch: string, fonts: string): Build => {
   const inOrder = [...new Set(fonts.trim().split("\n"))].toSorted().join("\n")
   return Build.make(createHash("sha256").update(`${arch}\n${version.trim()}\n${inOrder}`).digest("hex").slice(0, 12))
-}
-
-export interface Gpu {
-  readonly index: number
-  readonly name: string
-  readonly memoryMiB: number
-}
-
-/** `nvidia-smi --query-gpu=index,name,memory.total --format=csv,noheader,nounits` */
-export const NVIDIA_QUERY = ["--query-gpu=index,name,memory.total", "--format=csv,noheader,nounits"] as const
-export const gpusIn = (text: string): ReadonlyArray<Gpu> =>
-  text.split("\n").flatMap((line) => {
-    const [index, name, memory] = line.split(",").map((part) => part.trim())
-    return index === undefined || name === undefined || !/^\d+$/.test(index)
-      ? []
-      : [{ index: Number(index), name, memoryMiB: Number(memory) || 0 }]
-  })
-
-/** An encode with its decoder holds about a gigabyte; two to a card keep it busy without meeting its session limit. */
-const SLOTS_PER_GPU = 2
-const MIB_PER_SLOT = 1024
-
-/**
- * Slots for video. Software chunks run with few threads each, so there is one for each core; hardware takes two to a
- * device, less where its memory is small.
- */
-export const slotsFor = (best: Family | null, gpus: ReadonlyArray<Gpu>, cores: number): number => {
-  if (best === null || best === "software") return Math.max(1, cores)
-  if (best !== "nvenc" || gpus.length === 0) return SLOTS_PER_GPU
-  return gpus.reduce(
-    (sum, gpu) => sum + Math.max(1, Math.min(SLOTS_PER_GPU, Math.floor(gpu.memoryMiB / MIB_PER_SLOT))),
-    0
-  )
 }

@@ -32,9 +32,12 @@ export const grow = (
     : { answer: "waits", slots: { ...s, wanted: extra } }
 }
 
-/** Gives the waiting task its slots if they are free by now. */
+/** What works now carries another number. What runs goes on. */
+export const resize = (s: Slots, total: number): Slots => ({ ...s, total: Math.max(1, total) })
+
+/** Gives the waiting task its slots if they are free by now; all that there are, where they have become fewer than it wants. */
 export const grant = (s: Slots): { readonly granted: boolean; readonly slots: Slots } =>
-  s.wanted > 0 && s.busy + s.wanted <= s.total
+  s.wanted > 0 && (s.busy + s.wanted <= s.total || s.busy <= 1)
     ? { granted: true, slots: { ...s, busy: s.busy + s.wanted, wanted: 0 } }
     : { granted: false, slots: s }
 

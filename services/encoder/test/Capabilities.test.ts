@@ -2,10 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Breaker from "@reelay/encoder/Breaker"
 import { Capabilities } from "@reelay/encoder/Capabilities"
 import type { EncoderSettings } from "@reelay/encoder/EncoderConfig"
-import { buildOf, gpusIn, ladderOf, listedEncoders, reasonIn, slotsFor } from "@reelay/encoder/Probe"
-import { Context, Effect, Layer, Logger, Stream } from "effect"
+import { devicesOf, gpusIn, leastBusy, renderNodes, slotsFor } from "@reelay/encoder/Devices"
+import { buildOf, driverIsMissing, ladderOf, listedEncoders, listedFilters, reasonIn } from "@reelay/encoder/Probe"
+import { Context, Effect, Fiber, Layer, Logger, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
-import { ffmpegWith } from "./support/Harness.ts"
+import { mkdir, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { ffmpegWith, temporary } from "./support/Harness.ts"
 import { standIn } from "./support/StandIn.ts"
 
 /** Capabilities of a node with these settings, and what it logged while it found them out. */
@@ -28,13 +32,21 @@ const summary = (node: Capabilities["Service"]) =>
 const pools = (node: Capabilities["Service"]) =>
   node.videoPools.pipe(Effect.map((pools) => pools.map((pool) => pool.replace(`-${node.build}`, ""))))
 
+/** Until the first of its families is in that state. */
+const until = (node: Capabilities["Service"], state: "ok" | "broken") =>
+  Stream.concat(Stream.make(undefined), node.changes).pipe(
+    Stream.mapEffect(() => node.families),
+    Stream.filter((families) => families[0]?.state === state),
+    Stream.runHead
+  )
+
 describe("Capabilities", () => {
   it.live("proves what this machine can, and says once what it chose", () =>
     Effect.gen(function* () {
       const { node, lines } = yield* capabilities({ forceSoftware: true })
       assert.deepStrictEqual(yield* pools(node), ["software-h264", "software-hevc", "software-vp9", "software-av1"])
       assert.strictEqual(node.lightPool, `light-${node.build}`)
-      assert.isAtLeast(node.videoSlots, 1)
+      assert.isAtLeast(yield* node.videoSlots, 1)
       const chosen = lines.filter((line) => line.includes("Encoders chosen"))
       assert.strictEqual(chosen.length, 1)
       assert.include(chosen[0], "software (libx264)")
@@ -43,7 +55,7 @@ describe("Capabilities", () => {
 
   it.live("passes over hardware that is compiled in but not there", () =>
     Effect.gen(function* () {
-      const { ffmpeg } = yield* standIn("missing")
+      const { ffmpeg } = yield* standIn({})
       const { node, lines } = yield* capabilities({ ffmpeg })
       assert.deepStrictEqual((yield* summary(node)).slice(0, 3), [
         ["nvenc", "broken", "", "Cannot load libcuda.so.1"],
@@ -57,7 +69,7 @@ describe("Capabilities", () => {
 
   it.live("uses hardware that works, software below it", () =>
     Effect.gen(function* () {
-      const { ffmpeg } = yield* standIn("works")
+      const { ffmpeg } = yield* standIn({ nvenc: "works" })
       const { node } = yield* capabilities({ ffmpeg, families: ["nvenc", "software"] })
       assert.deepStrictEqual(yield* pools(node), [
         "nvenc-h264",
@@ -67,13 +79,52 @@ describe("Capabilities", () => {
         "software-vp9",
         "software-av1"
       ])
-      assert.strictEqual(node.videoSlots, 2)
+      assert.strictEqual(yield* node.videoSlots, 2)
+    })
+  )
+
+  it.live(
+    "takes the least busy card, and as much at once as the cards carry; when they break, as much as the cores do",
+    () =>
+      Effect.gen(function* () {
+        const { become, ffmpeg } = yield* standIn({ nvenc: "works" }, [
+          "0, NVIDIA T400, 1800",
+          "1, NVIDIA RTX 4000, 20475"
+        ])
+        const { node } = yield* capabilities({ ffmpeg, families: ["nvenc", "software"], cores: 16 })
+        assert.strictEqual((yield* node.families)[0]?.device, "NVIDIA T400, NVIDIA RTX 4000")
+        assert.strictEqual(yield* node.videoSlots, 3)
+        yield* Effect.gen(function* () {
+          const chosen = yield* Effect.forEach([1, 1, 2], (weight) => node.device("nvenc", weight))
+          assert.deepStrictEqual(chosen, ["0", "1", "1"])
+          assert.strictEqual(yield* node.device("nvenc", 1), "0")
+        }).pipe(Effect.scoped)
+        assert.strictEqual(yield* node.device("nvenc", 1).pipe(Effect.scoped), "0")
+        assert.isNull(yield* node.device("software", 1).pipe(Effect.scoped))
+        yield* become({ nvenc: "missing" })
+        yield* node.failed("nvenc", "it failed")
+        yield* until(node, "broken")
+        assert.strictEqual(yield* node.videoSlots, 16)
+      })
+  )
+
+  it.live("knows what a device could not decode", () =>
+    Effect.gen(function* () {
+      const { ffmpeg } = yield* standIn({ nvenc: "works" })
+      const { node } = yield* capabilities({ ffmpeg, families: ["nvenc", "software"] })
+      assert.isTrue(yield* node.keepsOnDevice("nvenc", "film"))
+      yield* node.leftDevice("nvenc", ["film"])
+      assert.isFalse(yield* node.keepsOnDevice("nvenc", "film"))
+      assert.isTrue(yield* node.keepsOnDevice("nvenc", "other"))
+      // This ffmpeg has no such filter; those families have none at all.
+      for (const family of ["videotoolbox", "amf", "software"] as const)
+        assert.isFalse(yield* node.keepsOnDevice(family, "film"))
     })
   )
 
   it.live("believes in a device whose sessions are all taken", () =>
     Effect.gen(function* () {
-      const { ffmpeg } = yield* standIn("busy")
+      const { ffmpeg } = yield* standIn({ nvenc: "busy" })
       const { node } = yield* capabilities({ ffmpeg, families: ["nvenc"] })
       assert.deepStrictEqual(yield* pools(node), ["nvenc-h264", "nvenc-hevc"])
       const patience = yield* Effect.replicateEffect(node.refused("nvenc"), 11)
@@ -81,25 +132,28 @@ describe("Capabilities", () => {
     })
   )
 
-  it.live("takes a family out when it fails and its probe fails", () =>
-    Effect.gen(function* () {
-      const { ffmpeg, become } = yield* standIn("works")
-      const { node } = yield* capabilities({ ffmpeg, families: ["nvenc", "software"] })
-      yield* become("broken")
-      yield* node.failed("nvenc", "it failed")
-      yield* node.changes.pipe(
-        Stream.mapEffect(() => node.families),
-        Stream.filter((families) => families[0]?.state === "broken"),
-        Stream.runHead
-      )
-      assert.match(String((yield* summary(node))[0]?.[3]), /unsupported device/)
-      assert.isTrue((yield* pools(node)).every((pool) => pool.startsWith("software-")))
-    })
+  it.effect(
+    "takes a family out when it fails and its probe fails; tries it again later, and believes it once more",
+    () =>
+      Effect.gen(function* () {
+        const { become, ffmpeg } = yield* standIn({ nvenc: "works" })
+        const { node } = yield* capabilities({ ffmpeg, families: ["nvenc", "software"] })
+        yield* become({ nvenc: "broken" })
+        yield* node.failed("nvenc", "it failed")
+        yield* until(node, "broken")
+        assert.match(String((yield* summary(node))[0]?.[3]), /unsupported device/)
+        assert.isTrue((yield* pools(node)).every((pool) => pool.startsWith("software-")))
+        yield* become({ nvenc: "works" })
+        const again = yield* until(node, "ok").pipe(Effect.forkChild({ startImmediately: true }))
+        yield* TestClock.adjust("15 seconds")
+        yield* Fiber.join(again)
+        assert.deepStrictEqual((yield* pools(node)).slice(0, 2), ["nvenc-h264", "nvenc-hevc"])
+      })
   )
 
   it.live("does not start without any encoder", () =>
     Effect.gen(function* () {
-      const { ffmpeg } = yield* standIn("missing")
+      const { ffmpeg } = yield* standIn({})
       const error = yield* Effect.flip(capabilities({ ffmpeg, families: ["nvenc"] }))
       assert.strictEqual(error._tag, "NoEncoder")
       assert.include(error.message, "Cannot load libcuda.so.1")
@@ -138,16 +192,54 @@ describe("Probe", () => {
     assert.strictEqual(reasonIn("x265 [info]: HEVC\n[libx265 @ 0x1] Cannot open\nmore", "-"), "Cannot open")
     assert.strictEqual(reasonIn("", "no reason"), "no reason")
   })
+  it("reads ffmpeg's filters", () => {
+    const text = `Filters:
+  T.. = Timeline support
+ ... scale_cuda        V->V       GPU accelerated video resizer
+ TSC overlay           VV->V      Overlay a video source on top of the input.
+ ..C amix              N->A       Audio mixing.
+`
+    assert.deepStrictEqual([...listedFilters(text)], ["scale_cuda", "overlay", "amix"])
+  })
+  it("knows a machine without the driver, whichever way it is said", () => {
+    for (const said of [
+      "Cannot load libcuda.so.1",
+      "Device creation failed: -542398533.",
+      "DLL libamfrt64.so.1 failed to open"
+    ])
+      assert.isTrue(driverIsMissing(said), said)
+    assert.isFalse(driverIsMissing("OpenEncodeSessionEx failed: out of memory (10): (no details)"))
+  })
+  it.live("finds the render nodes of a maker", () =>
+    Effect.gen(function* () {
+      const drm = yield* temporary
+      yield* Effect.promise(async () => {
+        for (const [name, vendor] of [
+          ["card0", "0x8086"],
+          ["renderD128", "0x10de"],
+          ["renderD129", "0x8086"]
+        ] as const) {
+          await mkdir(join(drm, name, "device"), { recursive: true })
+          await writeFile(join(drm, name, "device", "vendor"), `${vendor}\n`)
+        }
+      })
+      assert.deepStrictEqual(renderNodes("0x8086", drm), ["/dev/dri/renderD129"])
+      assert.deepStrictEqual(renderNodes("0x8086", join(drm, "nowhere")), [])
+    })
+  )
   it("counts slots by device and memory", () => {
     const gpus = gpusIn("0, NVIDIA RTX 4000, 20475\n1, NVIDIA T400, 1800\n[Not Found]\n")
     assert.deepStrictEqual(
       gpus.map((gpu) => gpu.index),
       [0, 1]
     )
-    assert.strictEqual(slotsFor("nvenc", gpus, 32), 3)
-    assert.strictEqual(slotsFor("qsv", [], 32), 2)
+    const found = { gpus, intel: ["/dev/dri/renderD129"] }
+    assert.strictEqual(slotsFor("nvenc", devicesOf("nvenc", found), 32), 3)
+    assert.strictEqual(slotsFor("qsv", devicesOf("qsv", found), 32), 2)
+    assert.strictEqual(slotsFor("amf", devicesOf("amf", found), 32), 2)
     assert.strictEqual(slotsFor("software", [], 6), 6)
     assert.strictEqual(slotsFor(null, [], 0), 1)
+    assert.isUndefined(leastBusy([]))
   })
 })
 

@@ -55,8 +55,10 @@ const node = Effect.fn("node")(function* (
   yield* farm.ensurePools([...pools, light])
   const capabilities = Capabilities.of({
     build: BUILD,
-    videoSlots: settings.slots ?? 2,
+    videoSlots: Effect.succeed(settings.slots ?? 2),
     device: () => Effect.succeed(null),
+    keepsOnDevice: () => Effect.succeed(false),
+    leftDevice: () => Effect.void,
     families: Effect.succeed([]),
     videoPools: Effect.succeed(pools.filter((pool) => pool !== light)),
     lightPool: light,

@@ -51,6 +51,16 @@ describe("verdictOf", () => {
       { family: "qsv", stderr: "[h264_qsv @ 0x5] Error initializing an internal MFX session: unsupported (-3)" },
       "encoder"
     ],
+    [
+      "no device to open",
+      { family: "qsv", stderr: "[AVHWDeviceContext @ 0x5] No VA display found\nDevice creation failed: -542398533." },
+      "encoder"
+    ],
+    [
+      "an amf that refuses",
+      { family: "amf", stderr: "[h264_amf @ 0x5] encoder->Init() failed with error 1" },
+      "encoder"
+    ],
     ["no amf", { family: "amf", stderr: "Unknown encoder 'h264_amf'" }, "encoder"],
     ["a crash in a driver", { family: "qsv", exitCode: null, signal: "SIGSEGV" }, "encoder"],
     ["a crash of our own", { exitCode: null, signal: "SIGSEGV" }, "internal"],

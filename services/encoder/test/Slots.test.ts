@@ -72,6 +72,25 @@ describe("Slots", () => {
   })
 })
 
+describe("Slots that become fewer", () => {
+  it("let what runs go on, and a heavy task that waits have all that is left once it is alone", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 8 }), fc.integer({ min: 0, max: 8 }), fc.nat(8), (total, fewer, others) => {
+        let state = Slots.slots(total)
+        for (let n = 0; n <= Math.min(others, total - 1); n++) state = Slots.take(state) ?? state
+        state = Slots.grow(state, Slots.extraFor(state, total)).slots
+        state = Slots.resize(state, fewer)
+        assert.strictEqual(state.total, Math.max(1, fewer))
+        while (state.wanted > 0) {
+          const { granted, slots } = Slots.grant(state)
+          assert.isTrue(granted || state.busy > 1)
+          state = granted ? slots : Slots.release(state, 1)
+        }
+      })
+    )
+  })
+})
+
 describe("Lane", () => {
   const taken = (ticket: Ticket | null): Ticket => {
     if (ticket === null) throw new Error("there should be a slot")
@@ -105,6 +124,20 @@ describe("Lane", () => {
       yield* lane.release(a)
       assert.deepStrictEqual(yield* lane.slots, { total: 2, busy: 1, wanted: 0 })
       yield* lane.free
+    })
+  )
+
+  it.live("carries more when there is more, and opens its door", () =>
+    Effect.gen(function* () {
+      const lane = yield* makeLane(1)
+      taken(yield* lane.take)
+      yield* lane.full
+      yield* lane.resize(2)
+      yield* lane.free
+      taken(yield* lane.take)
+      yield* lane.resize(1)
+      assert.deepStrictEqual(yield* lane.slots, { total: 1, busy: 2, wanted: 0 })
+      yield* lane.full
     })
   )
 

@@ -23,7 +23,6 @@ import {
   tasksOf,
   USER
 } from "./support/Farm.ts"
-import { standIn } from "./support/StandIn.ts"
 
 const doneBy = (result: TaskResult) => {
   if (result.outcome._tag !== "Done") throw new Error(JSON.stringify(result.outcome))
@@ -397,41 +396,6 @@ layer(Node.layer, { excludeTestServices: true })("Worker", (it) => {
         yield* untilSaid("stopped draining")
         yield* farm.bus.broadcast(control, { _tag: "Resume", v: 1, nodeId: nodeId("stopped") })
         yield* untilSaid("stopped active")
-      })
-    )
-  )
-
-  it.effect("with a stand-in for hardware: waits while its sessions are taken, fails when it breaks", () =>
-    alone(
-      Effect.gen(function* () {
-        const farm = yield* Farm
-        const { become, ffmpeg } = yield* standIn("works")
-        const { capabilities } = yield* startEncoder({ ffmpeg, forceSoftware: false, families: ["nvenc", "software"] })
-        const source = yield* aSource()
-        const plan = yield* aPlan({
-          source,
-          clips: [{ end: 0.4 }, { start: 0.4, end: 1 }],
-          build: capabilities.build,
-          family: "nvenc"
-        })
-        const [one, two] = tasksOf(plan, "chunk")
-        if (one === undefined || two === undefined) throw new Error("two chunks were planned")
-        assert.match(one.pool, /^nvenc-h264-/)
-        yield* become("busy")
-        yield* farm.dispatch(plan, one)
-        const early = yield* nextResult.pipe(Effect.timeoutOption("1 second"))
-        assert.strictEqual(early._tag, "None")
-        yield* become("works")
-        assert.strictEqual(doneBy(yield* nextResult).manifest.family, "nvenc")
-
-        yield* become("broken")
-        yield* farm.dispatch(plan, two)
-        const broken = failure(yield* nextResult)
-        assert.deepStrictEqual(
-          [broken.kind, broken.message],
-          ["encoder", "The video encoder of this node does not work."]
-        )
-        while ((yield* capabilities.families)[0]?.state !== "broken") yield* Effect.sleep("20 millis")
       })
     )
   )

@@ -113,14 +113,15 @@ export const startEncoder = Effect.fn("startEncoder")(function* (
 
 /** A small film of a test picture, with a tone unless it is silent. */
 export const aSource = Effect.fn("aSource")(function* (
-  film: { readonly frames?: number; readonly silent?: boolean } = {}
+  film: { readonly frames?: number; readonly silent?: boolean; readonly colors?: "bt709" } = {}
 ) {
   const folder = yield* temporary
-  const { frames = 50, silent = false } = film
+  const { colors, frames = 50, silent = false } = film
+  const tags = colors === undefined ? "" : `-colorspace ${colors} -color_primaries ${colors} -color_trc ${colors}`
   const path = join(folder, "source.mp4")
   const words =
     `-v error -f lavfi -i testsrc2=size=96x64:rate=25 ${silent ? "" : "-f lavfi -i sine=frequency=440 -shortest"}`
-    + ` -frames:v ${frames} -c:v libx264 -preset ultrafast -g 50 -bf 2 -pix_fmt yuv420p`
+    + ` -frames:v ${frames} ${tags} -c:v libx264 -preset ultrafast -g 50 -bf 2 -pix_fmt yuv420p`
   return yield* Effect.promise(async () => {
     await execa("ffmpeg", [...words.split(/ +/), path])
     return ingest(path)

@@ -1,56 +1,44 @@
 import { Effect } from "effect"
-import { chmod, writeFile } from "node:fs/promises"
+import { chmod, copyFile, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { temporary } from "./Harness.ts"
 
-/**
- * STAND-IN, NOT HARDWARE. An `ffmpeg` that accepts the names of hardware encoders: it says what their drivers say when
- * they refuse, and otherwise encodes with the software encoder of the same codec. It proves how probing, fallback and
- * failures are handled; it proves nothing about any device.
- */
-const script = `#!/bin/sh
-# STAND-IN, NOT HARDWARE: see StandIn.ts
-here=$(dirname "$(readlink -f "$0")")
-mode=$(cat "$here/mode")
-case " $* " in
-  *" -encoders "*)
-    ffmpeg "$@"
-    echo " V....D h264_amf             AMD AMF H.264 Encoder (codec h264)"
-    exit 0 ;;
-  *_nvenc*)
-    case $mode in
-      missing) echo "[h264_nvenc @ 0x5578] Cannot load libcuda.so.1" >&2; exit 1 ;;
-      busy) echo "[h264_nvenc @ 0x5578] OpenEncodeSessionEx failed: out of memory (10): (no details)" >&2; exit 1 ;;
-      broken) echo "[h264_nvenc @ 0x5578] OpenEncodeSessionEx failed: unsupported device (2): (no details)" >&2; exit 1 ;;
-    esac ;;
-  *_qsv*) echo "[h264_qsv @ 0x5578] Error initializing an internal MFX session: unsupported (-3)" >&2; exit 1 ;;
-  *_amf*) echo "[h264_amf @ 0x5578] DLL libamfrt64.so.1 failed to open" >&2; exit 1 ;;
-esac
-# The same work by software: nvenc's own options, each with one value, are left out.
-count=$#
-while [ $count -gt 0 ]; do
-  one=$1; shift; count=$((count - 1))
-  case $one in
-    h264_nvenc) set -- "$@" libx264 ;;
-    hevc_nvenc) set -- "$@" libx265 ;;
-    -gpu|-preset|-tune|-rc|-cq|-forced-idr|-no-scenecut|-strict_gop) shift; count=$((count - 1)) ;;
-    *) set -- "$@" "$one" ;;
-  esac
-done
-exec ffmpeg "$@"
-`
+/** STAND-IN, NOT HARDWARE: see `stand-in/ffmpeg`, which says what it is and is not. */
+export type Does = "works" | "missing" | "busy" | "memory" | "broken" | "undecodable" | "crash" | "hang"
+type Hardware = "nvenc" | "qsv" | "amf"
 
-export type StandInMode = "works" | "missing" | "busy" | "broken"
+const scripts = join(import.meta.dirname, "..", "stand-in")
 
-/** The stand-in in a folder of its own: its path, and how to change what its "driver" does. */
-export const standIn = Effect.fn("standIn")(function* (mode: StandInMode) {
-  const folder = yield* temporary
+/** The stand-in in a folder of its own (which can be put on the PATH), and how to change what its "drivers" do. */
+export const makeStandIn = async (drivers: Partial<Record<Hardware, Does>>, gpus: ReadonlyArray<string> = []) => {
+  const folder = await mkdtemp(join(tmpdir(), "reelay-stand-in-"))
+  // Named apart from the real one, which it calls.
   const ffmpeg = join(folder, "ffmpeg-stand-in")
-  const become = (mode: StandInMode) => Effect.promise(() => writeFile(join(folder, "mode"), `${mode}\n`))
-  yield* become(mode)
-  yield* Effect.promise(async () => {
-    await writeFile(ffmpeg, script)
-    await chmod(ffmpeg, 0o755)
-  })
-  return { ffmpeg, become }
+  const become = async (drivers: Partial<Record<Hardware, Does>>) => {
+    for (const [family, does] of Object.entries(drivers)) await writeFile(join(folder, family), does)
+  }
+  await copyFile(join(scripts, "ffmpeg"), ffmpeg)
+  await copyFile(join(scripts, "nvidia-smi"), join(folder, "nvidia-smi"))
+  for (const script of [ffmpeg, join(folder, "nvidia-smi")]) await chmod(script, 0o755)
+  if (gpus.length > 0) await writeFile(join(folder, "gpus"), `${gpus.join("\n")}\n`)
+  await become(drivers)
+  return { folder, ffmpeg, become, remove: () => rm(folder, { recursive: true, force: true }) }
+}
+
+/** The same for a scope, with its nvidia-smi on the PATH. */
+export const standIn = Effect.fn("standIn")(function* (
+  drivers: Partial<Record<Hardware, Does>>,
+  gpus: ReadonlyArray<string> = []
+) {
+  const made = yield* Effect.acquireRelease(
+    Effect.promise(() => makeStandIn(drivers, gpus)),
+    (made) => Effect.promise(made.remove)
+  )
+  const before = process.env["PATH"]
+  process.env["PATH"] = `${made.folder}:${before ?? ""}`
+  yield* Effect.addFinalizer(() => Effect.sync(() => void (process.env["PATH"] = before)))
+  return {
+    ffmpeg: made.ffmpeg,
+    become: (drivers: Partial<Record<Hardware, Does>>) => Effect.promise(() => made.become(drivers))
+  }
 })
