@@ -199,7 +199,11 @@ describe("a file in, the right file out", () => {
     const imageId = ((await posted.json()) as { id: string }).id
     const project = (await farm.call("POST", "/api/projects", { name: "drawn" })).body as { id: string }
     const overlays = [
-      { type: "captions", format: "srt", text: "1\n00:00:00,200 --> 00:00:01,800\nGrüße: {\\p1} %{pts} 100 %\n" },
+      {
+        type: "captions",
+        format: "srt",
+        text: "1\n00:00:00,200 --> 00:00:01,800\nGrüße: {\\p1} %{pts} 100 % \u{10fffd}\n"
+      },
       { type: "text", text: "Titel", start: 0, end: 1, x: 0.1, y: 0.1, size: 0.1, color: "#ff8800" },
       { type: "highlight", shape: "ellipse", keyframes: [{ time: 0, x: 0.3, y: 0.3, width: 0.4, height: 0.4 }] },
       { type: "image", imageId, start: 0.5, end: 1, x: 0.75, y: 0.25, width: 0.1 }
@@ -217,6 +221,11 @@ describe("a file in, the right file out", () => {
       assert.strictEqual(output?.frames, plain?.frames)
       assert.notStrictEqual(output?.sha256, plain?.sha256)
     }
+    // Nobody gives a private letter a shape; the one that is drawn nowhere is missed nowhere.
+    assert.deepStrictEqual(
+      done.map(({ warnings }) => warnings.map(({ characters }) => characters)),
+      [[], ["\u{10fffd}"], [], ["\u{10fffd}"]]
+    )
     const overlaid = await farm.download(made[1]?.id ?? "", join(work, "overlaid.mp4"))
     const { stdout } = await execa(
       "ffmpeg",

@@ -49,6 +49,15 @@ const programs = {
 
 export const missing = (needs) => needs.flatMap((need) => programs[need] ?? []).filter(({ there }) => !there())
 
+/** What nothing needs. */
+const welcome = [
+  // The encoder locks ffmpeg up with it where it is there.
+  { name: "bubblewrap", wanted: () => !find("bwrap") },
+  // Captions in most scripts of the world: 12 MB. Those of Chinese, Japanese and Korean (fonts-noto-cjk) are 57, and left to
+  // whoever wants them; an export says when it lacks letters.
+  { name: "fonts-noto-core", wanted: (packages) => packages.includes("ffmpeg") }
+]
+
 const apt = (...argv) => ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", ...argv]
 
 const withApt = async (packages) => {
@@ -75,10 +84,10 @@ const withApt = async (packages) => {
     await update()
     await step(what, install(packages), { finish: true })
   }
-  // The encoder locks ffmpeg up with it where it is there; nothing needs it.
-  if (!find("bwrap")) {
-    await step("installing bubblewrap with apt", install(["bubblewrap"]), { finish: true }).catch(() =>
-      say("going on without bubblewrap")
+  for (const { name, wanted } of welcome) {
+    if (!wanted(packages)) continue
+    await step(`installing ${name} with apt`, install([name]), { finish: true }).catch(() =>
+      say(`going on without ${name}`)
     )
   }
   return true

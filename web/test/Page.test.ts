@@ -5,6 +5,7 @@ import { join } from "node:path"
 import type { Browser, BrowserContext, Locator, Page, WebSocketRoute } from "playwright-core"
 import { build } from "vite"
 import { afterAll, beforeAll, onTestFinished, vi } from "vitest"
+import { missingGlyphsWarning, missingTogether } from "@reelay/contracts/Warning"
 import { launchBrowser } from "./Chromium.ts"
 import { type ProgressInput, wireProgress, wireRow } from "./Rows.ts"
 import { finished, ScriptedServer, type WireRow, wireVideo } from "./ScriptedServer.ts"
@@ -443,9 +444,14 @@ describe("the picture", () => {
     const failed = Object.assign(wireRow({ n: 3, epoch: 1, status: "failed" }), {
       error: { type: "x", title: "x", status: 422, detail: "x".repeat(300), code: "input_error" }
     })
-    server.rows = [running(1), finished(running(2)), failed, wireRow({ n: 4 })]
+    const warned = finished(running(2))
+    warned.warnings = missingGlyphsWarning(
+      missingTogether(["一丁丂七丄丅丆万丈三上下丌不与丏丐丑丒专且丕世丗丘丙业丛东丝丞丟両丢"])
+    )
+    server.rows = [running(1), warned, failed, wireRow({ n: 4 })]
     const page = await open()
     await card(page, failed).waitFor()
+    await card(page, warned).getByText("More than 32 characters had no font").waitFor()
     for (const path of ["/", `/exports/${failed.id}`]) {
       await page.goto(new URL(path, page.url()).href)
       await page.getByText("Failed").first().waitFor()

@@ -64,6 +64,7 @@ export const wireRow = (input: RowInput = {}) => {
     encoder: null,
     outputs: [],
     error: null as object | null,
+    warnings: [] as ReadonlyArray<object>,
     createdAt: at(input.created ?? 0),
     startedAt: null,
     updatedAt: at(input.updated ?? input.created ?? 0),

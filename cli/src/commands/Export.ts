@@ -149,6 +149,7 @@ const exportFile = Effect.fn("Export.exportFile")(function* (wish: Wish, at: (st
     tries: DOWNLOAD_TRIES,
     timeout: null
   })
+  for (const { detail } of ended.warnings) yield* say({ type: "notice", message: detail })
   const { bytes, duration, frames, height, sha256, width } = output
   const seconds = Math.round(performance.now() - begun) / 1000
   yield* say({

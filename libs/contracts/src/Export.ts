@@ -3,6 +3,7 @@ import { ExportId, ProjectId, UserId, VideoId } from "./Ids.ts"
 import { Aspect } from "./Project.ts"
 import { Count, Instant, Positive, Seconds } from "./Quantity.ts"
 import { Text } from "./Text.ts"
+import { Warning } from "./Warning.ts"
 
 const orDefault = <S extends Schema.Top, const D extends S["Encoded"]>(schema: S, value: D) =>
   schema.pipe(Schema.withDecodingDefaultKey(Effect.succeed(value)))
@@ -155,6 +156,8 @@ export class Export extends Schema.Class<Export>("Export")({
   encoder: Schema.NullOr(Family),
   outputs: Schema.Array(Output),
   error: Schema.NullOr(ExportError),
+  /** Of the finished files. */
+  warnings: orDefault(Schema.Array(Warning), []),
   createdAt: Instant,
   startedAt: Schema.NullOr(Instant),
   updatedAt: Instant,

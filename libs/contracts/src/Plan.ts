@@ -165,6 +165,8 @@ export const Manifest = Schema.Struct({
   key: TaskKey,
   files: Schema.Array(MadeFile).check(Schema.isMinLength(1)),
   family: Schema.NullOr(Family),
+  /** Characters in it that no font of the node has (Warning.ts), also in what it was made of; absent: none. */
+  missingGlyphs: Schema.optionalKey(Schema.String),
   nodeId: NodeId,
   /** Wall-clock seconds the work took on that node. */
   seconds: Schema.Finite,

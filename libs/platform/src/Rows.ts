@@ -6,6 +6,7 @@ import { Plan } from "@reelay/contracts/Plan"
 import { Clip, Project } from "@reelay/contracts/Project"
 import { secondsOf, toNumber } from "@reelay/contracts/Quantity"
 import { RenderSpec } from "@reelay/contracts/RenderSpec"
+import { missingGlyphsWarning, missingTogether } from "@reelay/contracts/Warning"
 import { and, eq, getTableColumns } from "drizzle-orm"
 import type { InferSelectModel } from "drizzle-orm"
 import { Effect, Schema } from "effect"
@@ -158,6 +159,7 @@ export const exportOf = (row: ExportRow, live: Live) =>
     encoder: row.encoder,
     outputs: row.outputs.map((stored) => stored.output),
     error: row.error,
+    warnings: missingGlyphsWarning(missingTogether(row.outputs.map(({ missingGlyphs = "" }) => missingGlyphs))),
     createdAt: instantOf(row.createdAt),
     startedAt: instantOrNull(row.startedAt),
     updatedAt: instantOf(row.updatedAt),

@@ -34,11 +34,13 @@ import { Schema } from "effect"
  * an epoch rises exactly by one at each move to `processing`, what never changes. The same triggers set `started_at`,
  * `updated_at`, `completed_at` and `bytes`, and blank a row that goes back to `pending`.
  */
-/** An Output and the object that holds it, with its poster's where it has one. */
+/** An Output and the object that holds it, with its poster's where it has one, and what is to be said of it. */
 export const StoredOutput = Schema.Struct({
   output: Output,
   object: Schema.NonEmptyString,
-  poster: Schema.NullOr(Schema.NonEmptyString)
+  poster: Schema.NullOr(Schema.NonEmptyString),
+  /** As in its manifest. */
+  missingGlyphs: Schema.optionalKey(Schema.String)
 })
 export type StoredOutput = typeof StoredOutput.Type
 

@@ -47,6 +47,9 @@ export const dissolveCommand = (
   )
 }
 
+/** What libass has no letter for, it says as a warning (MissingGlyphs.ts). */
+const HEARD = argv`-v warning`
+
 /** What the graph has to know of a picture, and what has to be there for it. */
 interface Needed {
   readonly picture: Picture
@@ -122,7 +125,7 @@ const encoded = (
   })
   const pictures = images.flatMap((one) => argv`${imageInput} -i ${fileUrl(image(one.image.imageId))}`)
   const encode = argv`
-    ${RUN} -copyts ${encoder.global} ${inputs} ${pictures}
+    ${RUN} ${scripts.length === 0 ? [] : HEARD} -copyts ${encoder.global} ${inputs} ${pictures}
     -filter_complex_threads 1 -filter_complex_script ${graph}
     -map [v] -an -sn -dn -fps_mode passthrough -frames:v ${frames} ${encoder.output}
     -color_range tv -colorspace ${OUTPUT_COLOR.matrix} -color_primaries ${OUTPUT_COLOR.primaries} -color_trc ${OUTPUT_COLOR.transfer}`

@@ -45,6 +45,7 @@ describe("exports", () => {
       duration: 2,
       outputs: [],
       error: null,
+      warnings: [],
       startedAt: null,
       completedAt: null
     })

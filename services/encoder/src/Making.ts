@@ -5,6 +5,7 @@ import { ObjectStore } from "@reelay/platform/ObjectStore"
 import type { CannotStart, Limits } from "@reelay/platform/Processes"
 import { commandFor, type Expectation, type Step, type TaskCommand } from "@reelay/render/Command"
 import { ceilingOf, SOUND_BITRATE } from "@reelay/render/Estimate"
+import { missingGlyphs } from "@reelay/render/MissingGlyphs"
 import { contentTypeOf } from "@reelay/render/Names"
 import { SAMPLE_RATE, secondsAt } from "@reelay/render/Timeline"
 import { Clock, Effect, type Scope } from "effect"
@@ -30,6 +31,8 @@ export interface Made {
   readonly duration: number
   readonly width: number
   readonly height: number
+  /** Characters that had no font; absent: none. */
+  readonly missingGlyphs?: string
 }
 
 export interface MakeRequest {
@@ -226,7 +229,8 @@ const runCommand: (request: {
     return yield* new TaskFailure({ kind: verdict.kind, message: verdict.message, log: log(text) })
   })
   yield* Effect.forEach(command.makes, rightOrNot, { concurrency: 2, discard: true })
-  return command.makes.map(madeOf)
+  const missing = missingGlyphs(said)
+  return command.makes.map((file) => (missing === "" ? madeOf(file) : { ...madeOf(file), missingGlyphs: missing }))
 })
 
 const present = <A>(input: A | undefined): A => {

@@ -3,6 +3,7 @@ import { taskFile } from "@reelay/contracts/ObjectKeys"
 import { Digest } from "@reelay/contracts/Ids"
 import { encodesPicture } from "@reelay/contracts/Plan"
 import type { Manifest, MadeFile, Plan, Task } from "@reelay/contracts/Plan"
+import { missingTogether } from "@reelay/contracts/Warning"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { DateTime, Effect, Schedule } from "effect"
 import { createHash, randomBytes } from "node:crypto"
@@ -12,6 +13,7 @@ import { basename } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { EncoderConfig } from "./EncoderConfig.ts"
 import { TaskFailure } from "./Failure.ts"
+import type { Inputs } from "./Inputs.ts"
 import type { Made } from "./Making.ts"
 import { Manifests } from "./Manifests.ts"
 
@@ -37,6 +39,8 @@ export const publish = Effect.fn("Publishing.publish")(function* (input: {
   readonly plan: Plan
   readonly task: Task
   readonly made: ReadonlyArray<Made>
+  /** Of what it was made of. */
+  readonly inputs: Inputs
   /** Wall-clock seconds of the work. */
   readonly seconds: number
 }) {
@@ -74,11 +78,14 @@ export const publish = Effect.fn("Publishing.publish")(function* (input: {
 
   return yield* Effect.gen(function* () {
     const files = yield* Effect.forEach(input.made, bring)
+    const pieces = [...input.made, ...[...input.inputs.made.values()].map(({ manifest }) => manifest)]
+    const missing = missingTogether(pieces.map(({ missingGlyphs = "" }) => missingGlyphs))
     const manifest: Manifest = {
       v: 1,
       key: task.key,
       files,
       family: encodesPicture(task.work) ? plan.family : null,
+      ...(missing === "" ? {} : { missingGlyphs: missing }),
       nodeId,
       seconds: input.seconds,
       madeAt: yield* DateTime.now

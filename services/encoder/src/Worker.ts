@@ -92,7 +92,7 @@ export class Worker extends Context.Service<
         const onProgress = yield* progressOf(message)
         const made = yield* make({ plan, task, inputs, onProgress })
         yield* inputs.unchanged
-        return yield* publish({ plan, task, made, seconds: yield* elapsed(since) })
+        return yield* publish({ plan, task, made, inputs, seconds: yield* elapsed(since) })
       }, Effect.scoped)
 
       const perform = Effect.fn("Worker.perform")(function* (message: TaskMessage, grow: Grow) {

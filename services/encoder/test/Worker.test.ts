@@ -82,10 +82,12 @@ layer(Node.layer, { excludeTestServices: true })("Worker", (it) => {
         const plan = yield* aPlan({
           source,
           clips: [
-            { start: 0.2, end: 1.2, transition: { type: "dissolve", duration: 0.4 } },
+            // Nobody gives a private letter a shape.
+            { start: 0.2, end: 1.2, name: "\u{10fffd}", transition: { type: "dissolve", duration: 0.4 } },
             { start: 1, end: 1.8 }
           ],
           build: capabilities.build,
+          type: "annotate",
           inOnePass
         })
         assert.lengthOf(plan.tasks, inOnePass ? 1 : 8)
@@ -107,7 +109,9 @@ layer(Node.layer, { excludeTestServices: true })("Worker", (it) => {
             [taskManifest(USER, task.key), ...manifest.files.map((file) => file.object)]
           )
         }
-        const [film, poster] = doneBy(results.get(plan.final) ?? (yield* nextResult)).manifest.files
+        const { files, missingGlyphs } = doneBy(results.get(plan.final) ?? (yield* nextResult)).manifest
+        assert.strictEqual(missingGlyphs, "\u{10fffd}")
+        const [film, poster] = files
         assert.deepStrictEqual(
           [film?.name, film?.frames, film?.duration, poster?.role],
           ["film.720p.mp4", 35, 1.4, "poster"]

@@ -41,6 +41,7 @@ const anExport = (id: ExportId, status: ExportStatus, updated = 0): Export =>
     encoder: null,
     outputs: [],
     error: null,
+    warnings: [],
     createdAt: at(0),
     startedAt: null,
     updatedAt: at(updated),

@@ -51,12 +51,14 @@ export const linkOutputs = Effect.fn("Outputs.link")(function* (store: Store, co
   const posterFile = manifest.files.find((file) => file.role === "poster")
   const poster = posterFile === undefined ? null : exportFile(user, id, epoch, "poster.jpg")
   if (posterFile !== undefined && poster !== null) yield* store.link(posterFile.object, poster)
+  const { missingGlyphs } = manifest
+  const missing = missingGlyphs === undefined ? {} : { missingGlyphs }
   const outputs: Array<StoredOutput> = []
   for (const file of manifest.files) {
     if (file.role !== "media") continue
     const object = exportFile(user, id, epoch, file.name)
     yield* store.link(file.object, object)
-    outputs.push({ output: outputOf(file), object, poster })
+    outputs.push({ output: outputOf(file), object, poster, ...missing })
   }
   return outputs
 })

@@ -1,4 +1,4 @@
-import { Match, Show, Switch } from "solid-js"
+import { For, Match, Show, Switch } from "solid-js"
 import type { ExportView } from "../state/ExportView.ts"
 import { errorText, leftText, stageText, statusText } from "../state/Words.ts"
 import { Icon, type IconName } from "./Icon.tsx"
@@ -50,6 +50,7 @@ export const StatusLine = (props: { readonly view: ExportView; readonly title: s
         </Match>
         <Match when={view().status === "completed"}>
           <Ended icon="check" text="Completed" />
+          <For each={view().row.warnings}>{({ detail }) => <p class="why">{detail}</p>}</For>
         </Match>
         <Match when={view().status === "cancelled"}>
           <Ended icon="stop" text={statusText(view())} />

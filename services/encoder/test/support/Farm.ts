@@ -138,6 +138,7 @@ export const aPlan = Effect.fn("aPlan")(function* (input: {
   readonly family?: Plan["family"]
   readonly target?: Partial<RenderSpec["target"]>
   readonly delivery?: RenderSpec["delivery"]
+  readonly type?: RenderSpec["type"]
   readonly location?: RenderSpec["sources"][number]["location"]
   readonly exportId?: ExportId
   /** As the planner would have it, for clips as short as these. Else every operation is a task. */
@@ -157,6 +158,7 @@ export const aPlan = Effect.fn("aPlan")(function* (input: {
   const location = input.location ?? { _tag: "object" as const, key }
   const spec = Schema.decodeUnknownSync(Schema.toType(Plan.fields.spec))({
     ...sketch,
+    type: input.type ?? "framing",
     sources: [{ ...source, sha256, location }]
   })
   if (location._tag === "object") {
