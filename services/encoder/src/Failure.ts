@@ -63,7 +63,7 @@ const BUSY = [
 ]
 const DEVICE = [
   /Cannot load (?:libcuda|libnvidia-encode|nvcuda|nvEncodeAPI)/,
-  /Cannot load (?:libamfrt|amfrt)|DLL amfrt\S* failed to open|AMF failed to initiali[sz]e/,
+  /Cannot load (?:libamfrt|amfrt)|DLL \S*amfrt\S* failed to open|AMF failed to initiali[sz]e/,
   /No (?:NVENC )?capable devices found/,
   /Driver does not support the required nvenc API version|minimum required Nvidia driver/,
   /CUDA_ERROR_\w+|cu\w+ failed|OpenEncodeSessionEx failed|InitializeEncoder failed|EncodePicture failed/,
@@ -119,7 +119,8 @@ export const verdictOf = (ending: Ending): Verdict => {
   if (signal !== null) return family === "software" ? SAID.crash : SAID.device
   if (says(STORAGE, stderr)) return SAID.storage
   if (says(BAD_INPUT, stderr)) return ending.reads === "source" ? SAID.badInput : SAID.badMade
-  return SAID.unknown
+  // Drivers have more ways to say no than anybody has seen: where there is another family, it may do the work.
+  return family === "software" ? SAID.unknown : SAID.device
 }
 
 /**

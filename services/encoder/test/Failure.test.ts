@@ -81,7 +81,9 @@ describe("verdictOf", () => {
     ["cut off", { stderr: "[mov,mp4 @ 0x5] moov atom not found" }, "input"],
     ["our own piece is broken", { reads: "made", stderr: "Invalid data found when processing input" }, "storage"],
     ["the store went away", { stderr: "file: Input/output error" }, "storage"],
-    ["not known", { stderr: "Something new" }, "internal"]
+    ["amf's library", { family: "amf", stderr: "[h264_amf @ 0x5] DLL libamfrt64.so.1 failed to open" }, "encoder"],
+    ["not known", { stderr: "Something new" }, "internal"],
+    ["not known, by a device", { family: "nvenc", stderr: "Something new" }, "encoder"]
   ]
   for (const [name, some, expected] of cases) it(`${name}: ${expected}`, () => assert.strictEqual(kind(some), expected))
 
