@@ -3,7 +3,7 @@ import type { Advertisement } from "@reelay/contracts/Node"
 import type { Message } from "@reelay/contracts/messages/Message"
 import type { ConsumerDeclaration } from "@reelay/contracts/messages/Topology"
 import { Context, Layer } from "effect"
-import type { Effect, Exit, Stream } from "effect"
+import type { Effect, Stream } from "effect"
 import type { BusError } from "./BusError.ts"
 import { makeBus } from "./BusNats.ts"
 
@@ -45,11 +45,14 @@ export class Bus extends Context.Service<
       message: Message<A, I>,
       body: NoInfer<A>
     ): Effect.Effect<void, BusError>
-    /** The same for many at once, which costs one wait for all; what became of each, in order. */
+    /**
+     * Many to one stream, in their order. The server says where the first and the last of them lie, which is so far apart
+     * as they are many; else it fails: some of them may be there, or somebody else's came in between.
+     */
     publishAll<A extends { readonly v: number }, I>(
       message: Message<A, I>,
       bodies: ReadonlyArray<NoInfer<A>>
-    ): Effect.Effect<ReadonlyArray<Exit.Exit<void, BusError>>>
+    ): Effect.Effect<void, BusError>
     /** On core NATS: to whoever listens (and into a stream without confirmation, where one covers the subject). */
     broadcast<A extends { readonly v: number }, I>(message: Message<A, I>, body: NoInfer<A>): Effect.Effect<void>
     /** What is broadcast from now on. */

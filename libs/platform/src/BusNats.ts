@@ -35,13 +35,15 @@ const CONSUMER_EXISTS = 10148
 const KV_OPERATION = "KV-Operation"
 const MESSAGE_ID = "Nats-Msg-Id"
 
-const decodeStored = Schema.decodeUnknownExit(Schema.fromJsonString(Schema.Struct({ stream: Schema.NonEmptyString })))
+const Place = Schema.fromJsonString(Schema.Struct({ stream: Schema.NonEmptyString, seq: Schema.Int }))
+const decodePlace = Schema.decodeUnknownExit(Place)
+const unpublished = (why: string) => new BusError({ operation: "publish", cause: new Error(why) })
 
-/** Whether the server has stored what was published; else what it says instead. */
-const stored = (answer: Msg): Exit.Exit<void, BusError> =>
-  Exit.isSuccess(decodeStored(answer.string()))
-    ? Exit.void
-    : Exit.fail(new BusError({ operation: "publish", cause: new Error(answer.string()) }))
+/** The stream's sequence under which the server has stored what was published; else what it says instead. */
+const placeOf = (answer: Msg): Effect.Effect<number, BusError> => {
+  const place = decodePlace(answer.string())
+  return Exit.isSuccess(place) ? Effect.succeed(place.value.seq) : Effect.fail(unpublished(answer.string()))
+}
 
 const streamConfig = (stream: StreamDeclaration, replicas: number) => ({
   name: stream.name,
@@ -112,21 +114,22 @@ export const makeBus = Effect.gen(function* () {
     withId.set(MESSAGE_ID, id)
     return { ...question, headers: withId }
   }
-  const store = (questions: ReadonlyArray<Question>): Effect.Effect<ReadonlyArray<Exit.Exit<void, BusError>>> =>
-    link.current("publish").pipe(
-      Effect.flatMap((nc) => askAll(nc, link.newInbox, "publish", questions, PUBLISH_TIMEOUT_MILLIS)),
-      Effect.map((answers) =>
-        answers.map((answer) => (Exit.isSuccess(answer) ? stored(answer.value) : Exit.asVoid(answer)))
-      ),
-      Effect.catch((error) => Effect.succeed(questions.map(() => Exit.fail(error))))
+  /** In their order, answered for the first and the last only: where those lie. */
+  const store = Effect.fnUntraced(function* (questions: ReadonlyArray<Question>) {
+    const nc = yield* link.current("publish")
+    const last = questions.length - 1
+    const sent = questions.map((question, position) =>
+      position === 0 || position === last ? question : { ...question, unanswered: true }
     )
-  const publishAll: Bus["Service"]["publishAll"] = Effect.fn("Bus.publishAll")((message, bodies) =>
-    Effect.suspend(() => store(bodies.map((body) => questionOf(message, body))))
-  )
-  const publishOne = Effect.fnUntraced(function* (question: Question) {
-    const [outcome] = yield* store([question])
-    if (outcome !== undefined) yield* outcome
+    const answers = yield* askAll(nc, link.newInbox, "publish", sent, PUBLISH_TIMEOUT_MILLIS)
+    return yield* Effect.forEach(answers, (answer) => Effect.flatMap(answer, placeOf))
   })
+  const publishAll: Bus["Service"]["publishAll"] = Effect.fn("Bus.publishAll")(function* (message, bodies) {
+    if (bodies.length === 0) return
+    const [first = 0, last = first] = yield* store(bodies.map((body) => questionOf(message, body)))
+    if (last - first !== bodies.length - 1) return yield* unpublished(`${bodies.length} from ${first} to ${last}`)
+  })
+  const publishOne = (question: Question): Effect.Effect<void, BusError> => Effect.asVoid(store([question]))
   const publish = Effect.fn("Bus.publish")(<A extends { readonly v: number }, I>(message: Message<A, I>, body: A) =>
     Effect.suspend(() => publishOne(questionOf(message, body)))
   )

@@ -50,6 +50,16 @@ export const bodyReaderOf = <A extends { readonly v: number }, I>(message: Messa
   }
 }
 
+/** One for each kind of message: making it costs more than using it. */
+const encoders = new WeakMap<object, (body: unknown) => unknown>()
+const encoderOf = <A extends { readonly v: number }, I>(message: Message<A, I>): ((body: unknown) => unknown) => {
+  const known = encoders.get(message)
+  if (known !== undefined) return known
+  const made = Schema.encodeUnknownSync(Schema.toCodecJson(message.schema))
+  encoders.set(message, made)
+  return made
+}
+
 /** Encoding a typed body cannot fail but by a programmer's mistake: then it throws. */
 export const encode = <A extends { readonly v: number }, I>(message: Message<A, I>, body: A): string =>
-  JSON.stringify(Schema.encodeSync(Schema.toCodecJson(message.schema))(body))
+  JSON.stringify(encoderOf(message)(body))

@@ -53,6 +53,8 @@ export interface Question {
   readonly subject: string
   readonly payload: string
   readonly headers?: MsgHdrs
+  /** No answer is asked for. */
+  readonly unanswered?: boolean
 }
 
 interface Asked {
@@ -103,6 +105,16 @@ class Questions {
     this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_MILLIS)
   }
 
+  /** Best effort. */
+  tell({ headers, payload, subject }: Question): void {
+    if (!isUsable(this.#nc)) return
+    try {
+      this.#nc.publish(subject, payload, headers === undefined ? {} : { headers })
+    } catch {
+      // The client refuses what is too large. Whoever wants to know asks.
+    }
+  }
+
   #settle(token: string, answer: Msg | Error): void {
     const asked = this.#open.get(token)
     if (asked === undefined) return
@@ -127,7 +139,7 @@ class Questions {
 
 const questions = new WeakMap<NatsConnection, Questions>()
 
-/** Asks all of them at once; what was answered, or why it was not, in the same order. */
+/** Sends all of them at once; what was answered to those that ask, or why it was not, in the same order. */
 export const askAll = (
   nc: NatsConnection,
   newInbox: () => string,
@@ -142,9 +154,15 @@ export const askAll = (
       questions.set(nc, here)
     }
     const answers: Array<Exit.Exit<Msg, BusError>> = []
-    let missing = asked.length
+    let missing = asked.filter(({ unanswered }) => unanswered !== true).length
     if (missing === 0) return resume(Effect.succeed(answers))
-    for (const [position, question] of asked.entries()) {
+    let next = 0
+    for (const question of asked) {
+      if (question.unanswered === true) {
+        here.tell(question)
+        continue
+      }
+      const position = next++
       here.ask(question, timeoutMillis, (answer) => {
         answers[position] =
           answer instanceof Error ? Exit.fail(new BusError({ operation, cause: answer })) : Exit.succeed(answer)

@@ -41,23 +41,17 @@ const readTail = Effect.gen(function* () {
   return { told, since }
 })
 
-/** Those that did not get out are said again before anything else. */
+/** All of them again when it is not certain that all got out: hearing twice of a change is no other change. */
 const sayAll = Effect.fnUntraced(function* (news: ReadonlyArray<Announce>) {
   const bus = yield* Bus
-  let left = news
-  yield* Effect.suspend(() =>
-    bus.publishAll(
-      exportEvent,
-      left.map(({ epoch, id, status, user }) => ({ v: 1, exportId: id, userId: user, epoch, status }))
-    )
-  ).pipe(
-    Effect.flatMap((outcomes) => {
-      left = left.filter((_, position) => outcomes[position]?._tag !== "Success")
-      return left.length === 0 ? Effect.void : Effect.fail("unsaid")
-    }),
-    Effect.retry(untilSaid),
-    Effect.orDie
-  )
+  const events = news.map(({ epoch, id, status, user }) => ({
+    v: 1 as const,
+    exportId: id,
+    userId: user,
+    epoch,
+    status
+  }))
+  yield* bus.publishAll(exportEvent, events).pipe(Effect.retry(untilSaid), Effect.orDie)
   return news.map(() => Exit.void)
 })
 

@@ -4,7 +4,7 @@ import { poolConsumer, TASKS } from "@reelay/contracts/messages/Topology"
 import { Bus } from "@reelay/platform/Bus"
 import { findManifest } from "@reelay/platform/Manifests"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
-import { Effect, Metric, Queue, Schedule, Semaphore } from "effect"
+import { Effect, Exit, Metric, Queue, Schedule, Semaphore } from "effect"
 import { makeAnnouncements } from "./Announcements.ts"
 import type { Command, Event } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
@@ -54,10 +54,14 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
       const again = sent.filter((command) => command.again).length
       yield* Metric.update(dispatches, sent.length - again)
       yield* Metric.update(redispatches, again)
-      return yield* bus.publishAll(
-        taskMessage,
-        sent.map(({ message }) => message)
-      )
+      // What did not get out is found missing at the next look at the stream.
+      yield* bus
+        .publishAll(
+          taskMessage,
+          sent.map(({ message }) => message)
+        )
+        .pipe(Effect.ignore)
+      return sent.map(() => Exit.void)
     }),
     isForAll: () => true
   })

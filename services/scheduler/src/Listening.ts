@@ -52,7 +52,7 @@ export const listen = Effect.fnUntraced(function* (post: Post, connected: () => 
   // The row is the request: a doorbell has done its part once it was heard.
   const doorbells = bus.consume(requestsConsumer, exportRequested, { maxInFlight: DOORBELLS }).pipe(
     Stream.map(({ body, settle }) => {
-      post({ _tag: "Rang", id: body.exportId })
+      for (const id of [body.exportId, ...(body.others ?? [])]) post({ _tag: "Rang", id })
       settle()
     })
   )

@@ -1,6 +1,7 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { AttemptId, Digest, ExportId, newId, NodeId, TaskKey, UserId } from "@reelay/contracts/Ids"
 import { exportFile, taskFile } from "@reelay/contracts/ObjectKeys"
+import type { ExportRequested } from "@reelay/contracts/messages/Messages"
 import { Build, lightPool } from "@reelay/contracts/Plan"
 import type { Manifest } from "@reelay/contracts/Plan"
 import { Bus } from "@reelay/platform/Bus"
@@ -9,12 +10,14 @@ import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { attempts } from "@reelay/platform/Tables"
 import { insertExport, insertVideo } from "@reelay/platform/testing/Fixtures"
 import { eq, sql } from "drizzle-orm"
-import { Cause, DateTime, Deferred, Effect, Exit, Layer, Stream } from "effect"
+import { Cause, DateTime, Deferred, Effect, Exit, Layer, Schema, Stream } from "effect"
 import { makeExecutor } from "../src/Executor.ts"
 import { exportError } from "../src/Failures.ts"
 import { Ledger } from "../src/Ledger.ts"
 import { makeLines } from "../src/Lines.ts"
+import { listen } from "../src/Listening.ts"
 import { linkOutputs } from "../src/Outputs.ts"
+import type { Post } from "../src/Post.ts"
 import { SchedulerConfig } from "../src/SchedulerConfig.ts"
 import { lab } from "./Lab.ts"
 
@@ -47,6 +50,48 @@ describe("Lines", () => {
   )
 })
 
+describe("Listening", () => {
+  it.effect("one ring is for all that it names", () =>
+    Effect.gen(function* () {
+      const [first, second, third] = [newId(ExportId), newId(ExportId), newId(ExportId)]
+      const heard: Array<ExportId> = []
+      const all = yield* Deferred.make<void>()
+      const user = UserId.make("someone")
+      const body: ExportRequested = { v: 1, exportId: first, userId: user, others: [second, third] }
+      const services = Layer.mergeAll(
+        Layer.mock(Bus)({
+          consume: (_consumer, message) =>
+            Stream.fromEffect(Schema.decodeUnknownEffect(message.schema)(body)).pipe(
+              Stream.orDie,
+              Stream.map((body) => ({
+                body,
+                subject: "exports.requested",
+                deliveries: 1,
+                ack: Effect.void,
+                settle: () => Deferred.doneUnsafe(all, Effect.void),
+                giveBack: () => Effect.void,
+                working: Effect.void
+              })),
+              Stream.concat(Stream.never)
+            ),
+          subscribe: () => Stream.never,
+          nodes: Stream.never,
+          connections: Stream.never
+        }),
+        Layer.mock(Ledger)({ paused: Effect.succeed(false) })
+      )
+      const post: Post = (event) => {
+        if (event._tag === "Rang") heard.push(event.id)
+      }
+      yield* Effect.raceFirst(
+        listen(post, () => {}, Effect.never),
+        Deferred.await(all)
+      ).pipe(Effect.provide(services))
+      assert.deepStrictEqual(heard, [first, second, third])
+    })
+  )
+})
+
 describe("Executor", () => {
   it.effect("tasks that went out again and again while their line stood still go out once", () =>
     Effect.gen(function* () {
@@ -59,7 +104,6 @@ describe("Executor", () => {
           publishAll: (_message, bodies) =>
             Effect.sync(() => {
               for (const body of bodies) sent.push(Reflect.get(body, "dispatch"))
-              return bodies.map(() => Exit.void)
             }),
           purge: () => Effect.asVoid(Deferred.succeed(done, undefined))
         }),

@@ -10,7 +10,13 @@ import { NODES_BUCKET, nodeSubject } from "./Topology.ts"
 const V1 = Schema.Literal(1)
 
 /** Doorbell of the api: the row is the request. */
-export const ExportRequested = Schema.Struct({ v: V1, exportId: ExportId, userId: UserId })
+export const ExportRequested = Schema.Struct({
+  v: V1,
+  exportId: ExportId,
+  userId: UserId,
+  /** Whoever's were accepted in the same moment. A scheduler of the release before does not hear them, and finds their rows. */
+  others: Schema.optionalKey(Schema.Array(ExportId))
+})
 export type ExportRequested = typeof ExportRequested.Type
 export const exportRequested = Message.make({
   name: "ExportRequested",
@@ -117,7 +123,7 @@ export const taskResult = Message.make({
   dedupeId: (m) => `${m.task}:${m.epoch}:${m.dispatch}:${m.nodeId}`
 })
 
-/** Frames so far of one running task, at most 4 a second, on core NATS into a last-value stream. */
+/** Frames so far of one running task, at most twice a second, on core NATS into a last-value stream. */
 export const TaskProgress = Schema.Struct({
   v: V1,
   exportId: ExportId,
