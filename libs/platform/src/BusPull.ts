@@ -18,8 +18,13 @@ export interface OpenPull {
 }
 
 const NANOS = 1_000_000
-/** Heartbeats tell a quiet queue from a consumer that is gone. The server allows at most half of the expiry. */
-const HEARTBEAT_MILLIS = 2000
+/**
+ * Heartbeats tell a quiet queue from a consumer that is gone (a server that is gone ends the connection). The server
+ * allows at most half of the expiry.
+ */
+const HEARTBEAT_MILLIS = 5000
+/** How often an open request is looked at. */
+const WATCH_MILLIS = 1000
 /** How long after its expiry a request that got no answer is given up. */
 const GRACE_MILLIS = 1000
 
@@ -157,7 +162,7 @@ export const openPull = (
         else if (expiresMillis >= 2 * HEARTBEAT_MILLIS && now - heard > 2.5 * HEARTBEAT_MILLIS) {
           end(new Error("no heartbeat from the server"))
         }
-      }, 500)
+      }, WATCH_MILLIS)
       void subscription.closed.then(() => {
         if (!over) end(new Error("the subscription is closed"))
       })

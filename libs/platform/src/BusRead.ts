@@ -25,7 +25,7 @@ export interface Reading {
 }
 
 /** A dead or missing consumer is noticed after about three of these. */
-const HEARTBEAT_MILLIS = 2000
+const HEARTBEAT_MILLIS = 5000
 const RETRY_MILLIS = 250
 
 export const managerOf = (nc: NatsConnection) => jetstreamManager(nc, { checkAPI: false })

@@ -35,7 +35,8 @@ export const layer = (serviceName: string) =>
           Effect.provide(console)
         )
       }
-      if (Option.isNone(endpoint)) return console
+      // Spans that nobody collects cost as much as those that somebody does.
+      if (Option.isNone(endpoint)) return Layer.merge(console, Layer.succeed(References.TracerEnabled, false))
       return Otlp.layerFromConfig({ resource: { serviceName } }).pipe(
         Layer.provide([OtlpSerialization.layerJson, FetchHttpClient.layer, exporters]),
         Layer.provideMerge(console)

@@ -1,7 +1,9 @@
 import { type Outcome, taskProgress, type TaskMessage } from "@reelay/contracts/messages/Messages"
+import { taskManifest } from "@reelay/contracts/ObjectKeys"
 import { encodesPicture, type Plan, type Task } from "@reelay/contracts/Plan"
 import { Bus } from "@reelay/platform/Bus"
-import type { ObjectStore, ObjectStoreError } from "@reelay/platform/ObjectStore"
+import { ObjectStore } from "@reelay/platform/ObjectStore"
+import type { ObjectStoreError } from "@reelay/platform/ObjectStore"
 import { Cause, Clock, Context, Duration, Effect, Layer, Queue } from "effect"
 import { Capabilities } from "./Capabilities.ts"
 import { EncoderConfig } from "./EncoderConfig.ts"
@@ -22,6 +24,7 @@ export type Settlement =
 /** Slots beyond the first, once the plan says what the task weighs; false when it is to be given back. */
 export type Grow = (weight: number) => Effect.Effect<boolean>
 
+const PROGRESS_MILLIS = 500
 const NEWER_PLAN_MILLIS = 5000
 const BUSY_MILLIS = 2000
 const CROWDED_MILLIS = 1000
@@ -57,6 +60,7 @@ export class Worker extends Context.Service<
     Effect.gen(function* () {
       const settings = yield* EncoderConfig
       const bus = yield* Bus
+      const store = yield* ObjectStore
       const plans = yield* Plans
       const manifests = yield* Manifests
       const capabilities = yield* Capabilities
@@ -66,7 +70,7 @@ export class Worker extends Context.Service<
         return Number((yield* Clock.monotonicTimeNanos) - since) / 1e9
       })
 
-      /** Frames out as they come, at most four times a second, the first word at once. */
+      /** Frames out as they come, twice a second at most, which is as often as the whole export is told of; the first word at once. */
       const progressOf = Effect.fnUntraced(function* (message: TaskMessage) {
         const latest = yield* Queue.sliding<{ readonly frames: number; readonly speed: number | null }>(1)
         yield* Queue.take(latest).pipe(
@@ -80,7 +84,7 @@ export class Worker extends Context.Service<
               ...now
             })
           ),
-          Effect.andThen(Effect.sleep("250 millis")),
+          Effect.andThen(Effect.sleep(PROGRESS_MILLIS)),
           Effect.forever,
           Effect.forkScoped
         )
@@ -103,7 +107,11 @@ export class Worker extends Context.Service<
           return yield* new TaskFailure({ kind: "internal", message: "The task is not in its plan.", log: "" })
         }
         const earlier = yield* manifests.find(plan.spec.tenant, task.key)
-        if (earlier !== null) return report({ _tag: "Done", manifest: earlier, reused: true })
+        if (earlier !== null) {
+          // Of use once more: the scheduler does not look for a plan's only task, and the cache gives up what lies idle.
+          yield* store.touch(taskManifest(plan.spec.tenant, task.key)).pipe(Effect.ignore)
+          return report({ _tag: "Done", manifest: earlier, reused: true })
+        }
         if (!(yield* grow(task.weight))) return giveBack(CROWDED_MILLIS, "another task waits for slots")
 
         const outcome = yield* carryOut(message, plan, task, since).pipe(

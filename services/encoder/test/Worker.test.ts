@@ -171,9 +171,15 @@ layer(Node.layer, { excludeTestServices: true })("Worker", (it) => {
       const chunk = first(plan, "chunk")
       yield* farm.dispatch(plan, chunk)
       const made = doneBy(yield* nextResult)
+      const usedAt = Effect.map(
+        farm.store.head(taskManifest(plan.spec.tenant, chunk.key)),
+        (found) => found?.modifiedMillis ?? 0
+      )
+      const before = yield* usedAt
       yield* farm.dispatch(plan, chunk)
       const again = doneBy(yield* nextResult)
       assert.deepStrictEqual([again.reused, again.manifest], [true, made.manifest])
+      assert.isAbove(yield* usedAt, before)
 
       yield* farm.store.remove(made.manifest.files[0]?.object ?? "")
       yield* farm.dispatch(plan, chunk)

@@ -1,4 +1,5 @@
 import { FrameIndex } from "@reelay/contracts/Media"
+import type { UserId } from "@reelay/contracts/Ids"
 import type { FailureKind } from "@reelay/contracts/messages/Messages"
 import { planObject, taskManifest } from "@reelay/contracts/ObjectKeys"
 import { Plan } from "@reelay/contracts/Plan"
@@ -7,7 +8,7 @@ import { ObjectStore } from "@reelay/platform/ObjectStore"
 import type { ObjectStoreError } from "@reelay/platform/ObjectStore"
 import { compile } from "@reelay/render/Compile"
 import { Cache, Cause, Duration, Effect, Exit, Schema, Semaphore, Stream } from "effect"
-import type { Command, Event, Written } from "./Events.ts"
+import type { Command, Event, Found, Written } from "./Events.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Lines } from "./Lines.ts"
 import { findDone } from "./Needs.ts"
@@ -53,6 +54,8 @@ const SPECS = 100
 /** Exports whose indexes and manifests are looked up at once. */
 const CONCURRENCY = 16
 
+const NOTHING_FOUND: Found = { done: new Set(), final: null }
+
 type Spec = Effect.Success<ReturnType<Ledger["Service"]["specs"]>>[number]
 
 const specOf = (read: Spec): Effect.Effect<RenderSpec, Unplannable> =>
@@ -93,6 +96,14 @@ export const makePlanner = Effect.fnUntraced(function* (lines: Lines, post: Post
     { capacity: INDEXES, timeToLive: (exit) => (Exit.isSuccess(exit) ? Duration.infinity : Duration.zero) }
   )
 
+  const lookUp = (user: UserId, plan: Plan) =>
+    findDone(plan, (task) =>
+      // Of use once more: it is not given up while this plan is not in its row yet, nor soon after.
+      manifestOf(store, user, task).pipe(
+        Effect.tap((done) => (done === null ? Effect.void : store.touch(taskManifest(user, task))))
+      )
+    ).pipe(Effect.mapError(ofStore("A finished piece vanished.")))
+
   const planOne = Effect.fnUntraced(function* (command: Of<"Plan">, read: Spec) {
     const { build, epoch, family, id, token, user } = command
     const refused = (kind: FailureKind, message: string): Event => ({ _tag: "PlanFailed", id, token, kind, message })
@@ -101,13 +112,9 @@ export const makePlanner = Effect.fnUntraced(function* (lines: Lines, post: Post
       const needed = new Map<string, FrameIndex>()
       for (const { indexKey } of spec.sources) needed.set(indexKey, yield* Cache.get(indexes, indexKey))
       const plan = compile({ exportId: id, spec, family, build, indexes: needed })
-      const found = yield* findDone(plan, (task) =>
-        // Of use once more: it is not given up while this plan is not in its row yet, nor soon after.
-        manifestOf(store, user, task).pipe(
-          Effect.tap((done) => (done === null ? Effect.void : store.touch(taskManifest(user, task))))
-        )
-      ).pipe(Effect.mapError(ofStore("A finished piece vanished.")))
       const forms = written(plan)
+      // Whoever takes a plan's only task looks first whether it is done: once is enough.
+      const found = forms.travels ? NOTHING_FOUND : yield* lookUp(user, plan)
       if (!forms.travels) {
         yield* store
           .put(planObject(user, id, epoch), Stream.make(utf8.encode(forms.text)))

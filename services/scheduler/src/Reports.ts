@@ -10,8 +10,10 @@ import type { Job, Run } from "./State.ts"
 import { emit } from "./Turn.ts"
 import type { Turn } from "./Turn.ts"
 
-/** Milliseconds: a progress that does not change is said again, the order of the queue at least and at most so often. */
+/** Milliseconds: a progress that does not change is said again; the order of the queue is said at least and at most so often. */
 const REPEAT = 30_000
+/** Between two words on one export, and before the first: its row says already that it began. */
+const SOONEST = 500
 const ORDER_LATEST = 5000
 const ORDER_SOONEST = 500
 
@@ -99,10 +101,15 @@ export const reportEnd = (turn: Turn, job: Job, status: ExportStatus): void => {
   if (job.progress !== null) report(turn, job, status)
 }
 
-/** Everything whose progress stirred since the last tick. */
+/** Everything whose progress stirred since it was last said, as often as anyone can read it. */
 export const reportStirred = (turn: Turn): void => {
-  for (const job of turn.state.stirred) if (job.status === "processing") report(turn, job)
-  turn.state.stirred.clear()
+  for (const job of turn.state.stirred) {
+    if (job.status === "processing") {
+      if (turn.now - Math.max(job.progressSaidAt, job.startedAt) < SOONEST) continue
+      report(turn, job)
+    }
+    turn.state.stirred.delete(job)
+  }
 }
 
 /** Repeats what has not been said for a while, so that it outlives the loss of NATS' memory. */

@@ -3,7 +3,6 @@ import type { Bus } from "@reelay/platform/Bus"
 import { Database } from "@reelay/platform/Database"
 import type { ObjectStore } from "@reelay/platform/ObjectStore"
 import { Effect, Latch, Layer, Metric, Queue, Random, Schedule } from "effect"
-import type { Duration } from "effect"
 import { keepCache } from "./CacheKeeper.ts"
 import { decide } from "./Decide.ts"
 import type { Command, Event } from "./Events.ts"
@@ -18,8 +17,9 @@ import { initial } from "./State.ts"
 import type { State } from "./State.ts"
 import { slotsWanted } from "./Tasks.ts"
 
-/** Time passes for the decisions in steps of this. */
-const TICK_MILLIS = 100
+/** Time passes for the decisions in steps of the first while exports wait or run, else of the second. */
+const TICK_MILLIS = { busy: 250, idle: 1000 }
+const MEASURE = "5 seconds"
 const LOCK = "reelay-scheduler"
 
 const active = Metric.gauge("reelay_scheduler_active", { description: "1 where this process leads" })
@@ -39,6 +39,9 @@ const measure = Effect.fnUntraced(function* (state: State) {
     yield* Metric.update(Metric.withAttributes(wanted, { pool }), slots)
   }
 })
+
+/** Nobody waits for anything, and everybody knows. */
+const isAtRest = ({ jobs, queueChanged }: State): boolean => jobs.size === 0 && !queueChanged
 
 /** Whose line an event's settling waits in. */
 const lineOf = (event: Event): ExportId | null => (event._tag === "Result" ? event.result.exportId : null)
@@ -64,16 +67,15 @@ export const term = Effect.gen(function* () {
   lines.beside(
     listen(post, () => hurry.look(), informed.await).pipe(Effect.provideContext(yield* Effect.context<Bus | Ledger>()))
   )
-  const repeatedly = (every: Duration.Input, work: Effect.Effect<void>) =>
-    lines.beside(work.pipe(Effect.repeat(Schedule.spaced(every)), Effect.asVoid))
-  repeatedly(
-    TICK_MILLIS,
-    Effect.sync(() => post({ _tag: "Tick" }))
+  const busy = yield* Latch.make(false)
+  lines.beside(
+    Effect.sync(() => post({ _tag: "Tick" })).pipe(
+      Effect.andThen(Effect.sleep(TICK_MILLIS.busy)),
+      Effect.andThen(busy.await.pipe(Effect.timeoutOption(TICK_MILLIS.idle - TICK_MILLIS.busy))),
+      Effect.forever
+    )
   )
-  repeatedly(
-    "1 second",
-    Effect.suspend(() => measure(state))
-  )
+  lines.beside(Effect.suspend(() => measure(state)).pipe(Effect.repeat(Schedule.spaced(MEASURE)), Effect.asVoid))
 
   lines.beside(keepCache.pipe(Effect.provideContext(yield* Effect.context<Database | ObjectStore | SchedulerConfig>())))
 
@@ -107,6 +109,8 @@ export const term = Effect.gen(function* () {
         })
     }
     if (!informed.isOpen() && isInformed()) informed.openUnsafe()
+    if (isAtRest(state)) busy.closeUnsafe()
+    else busy.openUnsafe()
   }).pipe(Effect.forever)
   yield* Effect.raceFirst(decideForever, Effect.raceFirst(lines.broken, broken))
 })

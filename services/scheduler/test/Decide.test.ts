@@ -51,6 +51,31 @@ const fail = (world: World, node: SimNode, kind: FailureKind) => {
   world.drain()
 }
 
+describe("what is said of an export", () => {
+  it("how far it is: twice a second at most, and not before it has run for a while", () => {
+    const world = aWorld(["a", 2])
+    submit(world, { user: "u", chunks: 4 })
+    const [node] = world.nodes
+    if (node === undefined) return assert.fail()
+    pullChunk(world, node)
+    const [task] = node.running
+    if (task === undefined) return assert.fail()
+    const { epoch, exportId, task: key } = task.message
+    const [begun, saidAt] = [world.now, new Array<number>()]
+    for (let frames = 1; frames <= 30; frames++) {
+      world.mailbox.push({
+        _tag: "Progressed",
+        progress: { v: 1, exportId, epoch, task: key, nodeId: node.id, frames, speed: 1 }
+      })
+      const before = of(world, "Report").length
+      world.tick(100)
+      world.drain()
+      if (of(world, "Report").length > before) saidAt.push(world.now - begun)
+    }
+    assert.deepStrictEqual(saidAt, [500, 1000, 1500, 2000, 2500, 3000])
+  })
+})
+
 describe("whose turn it is", () => {
   it("a user who comes late does not wait behind another's hundred", () => {
     const world = aWorld(["a", 2])
