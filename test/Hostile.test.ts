@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Answer, Farm } from "./Farm.ts"
-import { writeNumbered } from "./Sources.ts"
+import { readNumbered, writeNumbered } from "./Sources.ts"
 
 const isProblem = (answer: Answer, status: number, code: string) => {
   assert.strictEqual(answer.status, status, JSON.stringify(answer.body))
@@ -62,6 +62,40 @@ describe("bad input: a typed problem, nothing half-made, no crash", () => {
     isProblem(await upload("concat.mp4", `ffconcat version 1.0\nfile '${good}'\n`), 422, "unsupported_media")
     assert.strictEqual(heard, 0)
     assert.strictEqual((await total("/api/videos")).items.length, before)
+  }, 60_000)
+
+  it("a recording with damage in its middle: what is beside that is rendered, over it the export fails and says where", async () => {
+    const path = join(work, "damaged.ts")
+    const lively = ["-vf", "noise=alls=25:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-g", "30"]
+    await writeNumbered(path, { frames: 90, encode: [...lively, "-pix_fmt", "yuv420p"] })
+    const bytes = await readFile(path)
+    const PACKET = 188
+    const middle = PACKET * Math.floor(bytes.length / PACKET / 2)
+    for (let at = middle; at < middle + 20 * PACKET; at += PACKET) {
+      const isPicture = (bytes.readUInt16BE(at + 1) & 0x1fff) === 0x100
+      if (isPicture) for (let i = at + 40; i < at + PACKET; i++) bytes[i] = (i * 7919) % 251
+    }
+    await writeFile(path, bytes)
+    const video = await farm.upload(path)
+    const settings = { resolution: "source", mode: "fast" }
+    const [whole, before] = await Promise.all([
+      farm.create({ videoId: video.id, settings }),
+      farm.create({ videoId: video.id, settings, segments: [{ start: 0, end: 1 }] })
+    ])
+    const { error, status } = await farm.ended(whole.id)
+    assert.deepStrictEqual([status, error?.code], ["failed", "input_error"])
+    assert.match(error?.detail ?? "", /is damaged at 1\.\d s/)
+    await farm.completed(before.id)
+    const { numbers } = await readNumbered(await farm.download(before.id, join(work, "before.mp4")))
+    assert.deepStrictEqual(numbers, [...Array(30).keys()])
+
+    // And as a copy that was cut off: as long as what is there.
+    await writeFile(path, bytes.subarray(0, middle))
+    const cut = await farm.upload(path)
+    assert.isBelow(cut.frames, 60)
+    const request = { videoId: cut.id, settings, segments: [{ start: 0, end: 2.5 }] }
+    const { detail } = isProblem(await farm.call("POST", "/api/exports", request), 400, "invalid_segment")
+    assert.include(String(detail), `ends after the video does (${cut.duration} s)`)
   }, 60_000)
 
   const refused: ReadonlyArray<readonly [string, unknown, number, string]> = [

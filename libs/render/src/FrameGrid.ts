@@ -47,6 +47,10 @@ export const frameGrid = (timeBase: Rational, zeroPts: number, start: Micros, ra
 export const placeOf = (grid: FrameGrid, pts: number): number =>
   Number(floorDivide((BigInt(pts) - grid.origin) * grid.scale + grid.bias, grid.divisor))
 
+/** The latest presentation time (ticks) of a source frame that output frame `frame` may show. */
+export const latestAt = (grid: FrameGrid, frame: number): number =>
+  Number(grid.origin + floorDivide(BigInt(frame + 1) * grid.divisor - grid.bias - 1n, grid.scale))
+
 /** Position in the index of the source frame that output frame `frame` shows; 0 when even the first comes later. */
 export const shownAt = (grid: FrameGrid, index: FrameIndex, frame: number): number => {
   let [low, high] = [0, index.pts.length - 1]

@@ -66,3 +66,10 @@ export const readFrames = async (path: string, width: number, height: number): P
 /** The numbers of every frame of a file, in order of presentation. Any complaint of the decoder is an error. */
 export const readNumbers = async (path: string, width: number, height: number): Promise<ReadonlyArray<number>> =>
   (await readFrames(path, width, height)).map((picture) => readNumber(picture, width, height))
+
+/** Luma at a place of a numbered picture (fractions of its sides); null within `margin` of where two cells meet. */
+export const lumaAt = (number: number, x: number, y: number, margin: number): number | null => {
+  const inside = (at: number) =>
+    at > margin && at < 1 - margin && Math.abs(at - Math.round(at * CELLS) / CELLS) > margin
+  return inside(x) && inside(y) ? cellLuma(number, cellAt(x, y)) : null
+}

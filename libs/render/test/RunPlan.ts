@@ -2,6 +2,7 @@ import type { Plan, Task } from "@reelay/contracts/Plan"
 import { execa } from "execa"
 import { mkdir, writeFile } from "node:fs/promises"
 import { commandFor, type Expectation } from "../src/Command.ts"
+import { examinations, mayBeDamaged } from "../src/Damage.ts"
 import { decodeCheck, differences, readArguments, Reading } from "../src/Verify.ts"
 
 /** A whole plan on this machine, task by task, as a farm of one would run it. ZIP tasks are left out. */
@@ -56,10 +57,19 @@ export const makeTask = async (
   })
   for (const path of command.folders) await mkdir(path, { recursive: true })
   for (const file of command.files) await writeFile(file.path, file.text)
-  // A decoder that starts in the middle may grumble about what it lacks; only the result counts.
+  let said = ""
   for (const step of command.steps) {
     const { stderr } = await execa("ffmpeg", step.argv)
-    for (const file of step.measures?.(stderr) ?? []) await writeFile(file.path, file.text)
+    if (step.measures === undefined) said += `${stderr}\n`
+    else for (const file of step.measures(stderr)) await writeFile(file.path, file.text)
+  }
+  // A decoder that starts in the middle may grumble about what it lacks: only what is shown counts.
+  if (mayBeDamaged(said)) {
+    for (const { argv, reading, verdict } of examinations(plan, task.work, (index) => sources[index] ?? "")) {
+      reading.feed((await execa("ffprobe", argv)).stdout)
+      const found = verdict()
+      if (found !== null) throw new Error(found)
+    }
   }
   return command.makes
 }

@@ -5,6 +5,7 @@ import { ObjectStore } from "@reelay/platform/ObjectStore"
 import type { CannotStart, Limits } from "@reelay/platform/Processes"
 import { commandFor, type Expectation, type Step, type TaskCommand } from "@reelay/render/Command"
 import { ceilingOf, SOUND_BITRATE } from "@reelay/render/Estimate"
+import { type Examination, examinations, mayBeDamaged } from "@reelay/render/Damage"
 import { missingGlyphs } from "@reelay/render/MissingGlyphs"
 import { contentTypeOf } from "@reelay/render/Names"
 import { SAMPLE_RATE, secondsAt } from "@reelay/render/Timeline"
@@ -118,6 +119,7 @@ const makeByFfmpeg: (
       family,
       onProgress,
       inputs: [...inputs.sources.values(), ...inputs.images.values(), ...made.values()],
+      examines: () => examinations(plan, task.work, (index) => present(inputs.sources.get(index))),
       reads: inputs.sources.size > 0 ? "source" : "made"
     })
 
@@ -163,12 +165,14 @@ const runCommand: (request: {
   readonly reads: Ending["reads"]
   /** Files that it reads. */
   readonly inputs: ReadonlyArray<string>
+  /** What to ask of its sources where something was grumbled. */
+  readonly examines: () => ReadonlyArray<Examination>
   readonly onProgress: MakeRequest["onProgress"]
 }) => Effect.Effect<
   ReadonlyArray<Made>,
   TaskFailure | EncoderBusy | CannotStart,
   EncoderConfig | Ffmpeg | Scope.Scope
-> = Effect.fnUntraced(function* ({ command, expected, family, folder, inputs, onProgress, reads, task }) {
+> = Effect.fnUntraced(function* ({ command, examines, expected, family, folder, inputs, onProgress, reads, task }) {
   const settings = yield* EncoderConfig
   const ffmpeg = yield* Ffmpeg
   const began = yield* Clock.monotonicTimeNanos
@@ -213,11 +217,18 @@ const runCommand: (request: {
   })
   let frames = 0
   let said = ""
+  let grumbled = ""
   for (const step of command.steps) {
     const ended = yield* runStep(step, frames)
     frames += step.frames
     said += ended.stderr
-    if (step.measures !== undefined) yield* written([], step.measures(ended.stderr))
+    if (step.measures === undefined) grumbled += ended.stderr
+    else yield* written([], step.measures(ended.stderr))
+  }
+  for (const { argv, reading, verdict } of mayBeDamaged(grumbled) ? examines() : []) {
+    yield* ffmpeg.ask("ffprobe", argv, { ...reach, folder: null }, settings.taskSeconds, (text) => reading.feed(text))
+    const message = verdict()
+    if (message !== null) return yield* new TaskFailure({ kind: "input", message, log: log(grumbled) })
   }
 
   const rightOrNot = Effect.fnUntraced(function* (made: Expectation) {

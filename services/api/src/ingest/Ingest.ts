@@ -1,6 +1,7 @@
 import type { FrameIndex, MediaInfo } from "@reelay/contracts/Media"
 import { Unavailable, UnsupportedMedia } from "@reelay/contracts/Problem"
 import { toNumber } from "@reelay/contracts/Quantity"
+import { damageArguments, DamageReading } from "@reelay/render/Damage"
 import { fileUrl, mediaInput } from "@reelay/render/Safety"
 import { Context, Effect, Layer, Result } from "effect"
 import { stat } from "node:fs/promises"
@@ -25,6 +26,8 @@ const PACKETS_TIMEOUT = 900
 const DECODE_TIMEOUT = 1800
 const POSTER_TIMEOUT = 60
 
+/** Seconds that are decoded to see how a file ends. Where key frames are further apart, that it was cut off shows in the render. */
+const LONGEST_TAIL = 60
 /** Packets decoded beyond the first one that could be shown, to see what really comes first. */
 const HEAD_PACKETS = 32
 /**
@@ -130,15 +133,36 @@ export class Ingest extends Context.Service<
         const keep = untimed ? Facts.frameKeeper(frames) : () => {}
         let firstShown = Infinity
         let interlaced = false
+        let timeless = false
         yield* decode(path, stream, untimed ? null : head + HEAD_PACKETS, (frame) => {
           keep(frame)
+          timeless ||= frame.pts === null && firstShown === Infinity
           firstShown = Math.min(firstShown, frame.pts ?? Infinity)
           interlaced ||= frame.interlaced
         })
         if (firstShown === Infinity) return yield* refusal("The first frames of the video cannot be decoded.")
-        return yield* orRefuse(
-          Facts.pictureOf({ report, stream, packets: untimed ? frames : found, firstShown, interlaced })
-        )
+        if (timeless) return yield* refusal("The first frames of the video have no times.")
+        const packets = untimed ? frames : found
+        const broken = Facts.knowsItsPackets(report) ? Infinity : yield* breakOf(path, stream, packets)
+        return yield* orRefuse(Facts.pictureOf({ report, stream, packets, firstShown, broken, interlaced }))
+      })
+
+      /**
+       * Where a file ends that was cut off: a recording that was broken off, a copy that is not whole. Its last picture may
+       * be half there, which only a decoder notices. Ticks; Infinity: it ends with a whole one.
+       */
+      const breakOf = Effect.fnUntraced(function* (path: string, stream: ProbeStream, packets: PacketTable) {
+        const { first, from, seconds } = Facts.tailOf(packets, stream)
+        if (seconds > LONGEST_TAIL) return Infinity
+        const reading = new DamageReading()
+        yield* tools.ffprobe({
+          argv: damageArguments(path, stream.index, from, null),
+          reads: [path],
+          folder: null,
+          timeoutSeconds: DECODE_TIMEOUT,
+          onText: (text) => reading.feed(text)
+        })
+        return reading.damaged({ first, last: Infinity })[0] ?? Infinity
       })
 
       /** The first of the sound streams that a decoder understands. */
@@ -169,6 +193,10 @@ export class Ingest extends Context.Service<
           const report = yield* header(path)
           const stream = yield* orRefuse(Facts.pickVideo(report))
           const { found, tallies } = yield* packets(path, stream)
+          const promised = Facts.promised(report)
+          if (promised !== null && !Facts.isWhole(Facts.endOf(report, tallies), promised)) {
+            return yield* refusal(Facts.TRUNCATED)
+          }
           const [{ index, picture: facts }, heard] = yield* Effect.all(
             [picture(path, report, stream, found, tallies.get(stream.index)), sound(path, report, tallies)],
             { concurrency: 2 }

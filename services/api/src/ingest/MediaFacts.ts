@@ -5,7 +5,7 @@ import { MAX_PIXELS } from "@reelay/render/Safety"
 import { Result } from "effect"
 import { averageRate, isVariable } from "./FrameRates.ts"
 import type { Frame } from "./Packets.ts"
-import type { PacketTable } from "./PacketTable.ts"
+import type { PacketTable, StreamTally } from "./PacketTable.ts"
 import type { ProbeReport, ProbeStream } from "./ProbeReport.ts"
 
 /**
@@ -83,6 +83,8 @@ export interface PictureFacts {
   readonly packets: PacketTable
   /** The first frame that a decoder gives. What comes before it (a cut into a group of pictures) is never shown. */
   readonly firstShown: number
+  /** From here on (ticks) nothing can be relied on: the file was cut off within a picture. Infinity: it is whole. */
+  readonly broken: number
   readonly interlaced: boolean
 }
 
@@ -107,13 +109,13 @@ interface Shown {
 }
 
 /** Packets that are shown, in the order in which they are. Times are sorted as numbers: an object a packet would be silly. */
-const shownOf = ({ firstShown, packets }: PictureFacts): Shown => {
+const shownOf = ({ broken, firstShown, packets }: PictureFacts): Shown => {
   const times = new Float64Array(packets.length)
   const keyframes: Array<{ readonly pts: number; readonly position: number }> = []
   let count = 0
   let last = { pts: -Infinity, duration: 0 }
   for (const { discard, duration, key, position, pts } of packets) {
-    if (pts === null || discard || pts < firstShown) continue
+    if (pts === null || discard || pts < firstShown || pts >= broken) continue
     times[count++] = pts
     if (pts >= last.pts) last = { pts, duration }
     if (key) keyframes.push({ pts, position })
@@ -161,9 +163,7 @@ export const pictureOf = (
   const duration = microsOfTicks(end - first, timeBase)
 
   const declared = microsOfText(stream.duration)
-  if (declared !== null && (declared - duration) / 1e6 > SHORTFALL.seconds + (SHORTFALL.part * declared) / 1e6) {
-    return Result.fail(TRUNCATED)
-  }
+  if (declared !== null && !isWhole(duration / 1e6, declared / 1e6)) return Result.fail(TRUNCATED)
 
   const sampleAspect = fractionOf(stream.sample_aspect_ratio, ":") ?? ratio(1)
   const rotation = rotationOf(stream)
@@ -200,6 +200,58 @@ export const pictureOf = (
 }
 
 export const TRUNCATED = "The file is incomplete: its header promises more than is there."
+
+/** Seconds that its header says it has; null where it says nothing, or ffmpeg guesses. */
+export const promised = ({ format }: ProbeReport): number | null => {
+  const micros = microsOfText(format.duration)
+  return /(^|,)matroska(,|$)/.test(format.format_name) && micros !== null ? micros / 1e6 : null
+}
+
+/** Where its last packet ends, of whatever stream: seconds on the file's clock, for Matroska's lengths begin at its zero. */
+export const endOf = (report: ProbeReport, tallies: ReadonlyMap<number, StreamTally>): number => {
+  const ends = report.streams.flatMap((stream) => {
+    const end = tallies.get(stream.index)?.end ?? null
+    return end === null ? [] : [secondsOf(end, stream)]
+  })
+  return Math.max(0, ...ends)
+}
+
+/** Ticks of a stream as seconds. */
+export const secondsOf = (ticks: number, stream: ProbeStream): number => {
+  const base = fractionOf(stream.time_base, "/")
+  return base === null ? 0 : (ticks * base.num) / base.den
+}
+
+/** Whether so many seconds are what a header promised. */
+export const isWhole = (seconds: number, promised: number): boolean =>
+  promised - seconds <= SHORTFALL.seconds + SHORTFALL.part * promised
+
+interface Tail {
+  /** Presentation time of its first packet, a key frame, in ticks. */
+  readonly first: number
+  /** Where to begin decoding for it, in seconds on the file's clock: a seek lands near a place only. Null: where the file does. */
+  readonly from: number | null
+  /** How much is decoded for it. */
+  readonly seconds: number
+}
+
+/** The end of a stream, from its last key frame on. */
+export const tailOf = (packets: PacketTable, stream: ProbeStream): Tail => {
+  const keys: Array<number> = []
+  let [begin, end] = [Infinity, -Infinity]
+  for (const { key, pts } of packets) {
+    if (pts === null) continue
+    ;[begin, end] = [Math.min(begin, pts), Math.max(end, pts)]
+    if (key) keys.push(pts)
+  }
+  const [earlier, last] = keys.toSorted((a, b) => a - b).slice(-2)
+  const from = earlier === undefined || last === undefined ? null : secondsOf(earlier, stream) - 1
+  const seconds = secondsOf(end, stream) - (from ?? secondsOf(begin, stream))
+  return { first: last ?? earlier ?? begin, from, seconds }
+}
+
+/** In MP4 and MOV a table says how long each packet is: what lies beyond the file's end is known without decoding. */
+export const knowsItsPackets = ({ format }: ProbeReport): boolean => /(^|,)mp4(,|$)/.test(format.format_name)
 
 /** Ticks. Key frames that an edit list hides count: a seek steps back to them, too. */
 const longestGop = (packets: PacketTable, end: number): number => {

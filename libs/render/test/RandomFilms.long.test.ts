@@ -1,0 +1,3 @@
+import { randomFilmTests } from "./RandomFilms.ts"
+
+randomFilmTests({ films: 300, clips: 5 })

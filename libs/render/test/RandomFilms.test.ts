@@ -1,0 +1,3 @@
+import { randomFilmTests } from "./RandomFilms.ts"
+
+randomFilmTests({ films: 16, clips: 3 })
