@@ -1,32 +1,23 @@
 import type { Family, VideoCodec } from "@reelay/contracts/Export"
 import type { FamilyState } from "@reelay/contracts/Node"
 import { type Build, lightPool, type PoolName, videoPool } from "@reelay/contracts/Plan"
-import { Processes } from "@reelay/platform/Processes"
 import type { Scope } from "effect"
-import { Clock, Context, Duration, Effect, FiberMap, Layer, Option, Schema, Stream, SubscriptionRef } from "effect"
-import { encoderName, probeArguments, residentOf } from "@reelay/render/Encoders"
+import { Clock, Context, Duration, Effect, FiberMap, Layer, Option, Stream, SubscriptionRef } from "effect"
+import { encoderName, residentOf } from "@reelay/render/Encoders"
 import * as Breaker from "./Breaker.ts"
-import { devicesOf, gpusIn, leastBusy, NVIDIA_QUERY, renderNodes, slotsFor } from "./Devices.ts"
+import { type Device, leastBusy, slotsFor } from "./Devices.ts"
 import { EncoderConfig } from "./EncoderConfig.ts"
-import { verdictOf } from "./Failure.ts"
-import { Ffmpeg } from "./Ffmpeg.ts"
+import { makeMachine, NoEncoder } from "./Machine.ts"
 import * as Probe from "./Probe.ts"
-
-export class NoEncoder extends Schema.TaggedError<NoEncoder>()("NoEncoder", { message: Schema.String }) {}
 
 /** One family of encoders on this node. */
 interface Rung {
   readonly family: Family
   /** Proven codecs; kept while broken, as what is probed again. */
   readonly codecs: ReadonlyArray<VideoCodec>
-  readonly device: string | null
+  /** Those that worked when it did; none where there is nothing to choose. */
+  readonly devices: ReadonlyArray<Device>
   readonly breaker: Breaker.Breaker
-}
-
-interface ProbeResult {
-  readonly codecs: ReadonlyArray<VideoCodec>
-  /** Null: at least one codec works. */
-  readonly problem: string | null
 }
 
 /** What this node can encode, proven by doing it, and taken back when it stops working. */
@@ -59,89 +50,18 @@ export class Capabilities extends Context.Service<
     Capabilities,
     Effect.gen(function* () {
       const settings = yield* EncoderConfig
-      const ffmpeg = yield* Ffmpeg
-      const processes = yield* Processes
-      const nothing = { reads: [], folder: null, devices: false }
-
-      const ask = (argv: ReadonlyArray<string>) =>
-        ffmpeg
-          .ask("ffmpeg", argv, nothing, 10)
-          .pipe(Effect.catchTag("CannotStart", () => Effect.succeed({ exitCode: -1, stdout: "", stderr: "not found" })))
-      const [version, encoders, filters, fonts, gpus] = yield* Effect.all(
-        [
-          ask(["-version"]),
-          ask(["-hide_banner", "-encoders"]),
-          ask(["-hide_banner", "-filters"]),
-          processes.collect({ file: "fc-list", args: Probe.FONTS_QUERY }, 5).pipe(
-            Effect.map((answer) => (answer.exitCode === 0 ? answer.stdout : "")),
-            Effect.catchTag("CannotStart", () => Effect.succeed(""))
-          ),
-          processes.collect({ file: "nvidia-smi", args: NVIDIA_QUERY }, 5).pipe(
-            Effect.map((answer) => (answer.exitCode === 0 ? gpusIn(answer.stdout) : [])),
-            Effect.catchTag("CannotStart", () => Effect.succeed([]))
-          )
-        ],
-        { concurrency: "unbounded" }
-      )
-      if (version.exitCode !== 0) {
-        return yield* new NoEncoder({
-          message: `ffmpeg does not run: ${Probe.reasonIn(version.stderr, "no reason given")}`
-        })
-      }
-      const build = Probe.buildOf(version.stdout, process.arch, fonts)
-      const listed = Probe.listedEncoders(encoders.stdout)
-      const filtersThere = Probe.listedFilters(filters.stdout)
-      const found = { gpus, intel: renderNodes() }
-
-      /** One real encode: null when it works, else what ffmpeg said. */
-      const tryOut = Effect.fnUntraced(function* (family: Family, codec: VideoCodec) {
-        const reach = { reads: [], folder: null, devices: family !== "software" }
-        const ended = yield* ffmpeg
-          .ask("ffmpeg", probeArguments(family, codec, devicesOf(family, found)[0]?.id ?? null), reach, 20)
-          .pipe(
-            Effect.catchTag("CannotStart", () =>
-              Effect.succeed({ exitCode: -1, signal: null, stdout: "", stderr: "cannot start" })
-            )
-          )
-        if (ended.exitCode === 0) return null
-        const verdict = verdictOf({ ...ended, stopped: null, family, reads: "made" })
-        return { stderr: ended.stderr, busy: verdict._tag === "Busy" }
-      })
-
-      /** The first codec tells whether the driver is there at all; the others follow together. */
-      const probe = Effect.fnUntraced(function* (family: Family, codecs: ReadonlyArray<VideoCodec>) {
-        const compiledIn = codecs.filter((codec) => listed.has(encoderName(family, codec) ?? ""))
-        const answer = (codec: VideoCodec) => tryOut(family, codec).pipe(Effect.map((refusal) => ({ codec, refusal })))
-        const first = yield* Effect.forEach(compiledIn.slice(0, 1), answer)
-        const hopeless = first.some(({ refusal }) => refusal !== null && Probe.driverIsMissing(refusal.stderr))
-        const rest = yield* Effect.forEach(hopeless ? [] : compiledIn.slice(1), answer, { concurrency: "unbounded" })
-        const answers = [...first, ...rest]
-        // A device that is taken is there.
-        const proven = answers.filter(({ refusal }) => refusal === null || refusal.busy).map(({ codec }) => codec)
-        const said = answers.find(({ refusal }) => refusal !== null)?.refusal?.stderr ?? ""
-        const result: ProbeResult = {
-          codecs: proven,
-          problem: proven.length > 0 ? null : Probe.reasonIn(said, "not in this build of ffmpeg")
-        }
-        return result
-      })
-
+      const machine = yield* makeMachine
+      const { build, probe } = machine
       const started = yield* now
       const ladder = Probe.ladderOf(settings.families, settings.forceSoftware)
-      const compiledIn = ladder.filter((family) =>
-        Probe.CODECS.some((codec) => listed.has(encoderName(family, codec) ?? ""))
-      )
       const rungs = yield* Effect.forEach(
-        compiledIn,
+        ladder.filter(machine.has),
         (family) =>
           probe(family, Probe.CODECS).pipe(
             Effect.map((result): Rung => ({
               family,
               codecs: result.codecs,
-              device:
-                devicesOf(family, found)
-                  .map((device) => device.name)
-                  .join(", ") || null,
+              devices: result.devices,
               breaker: Breaker.probed(Breaker.closed, result.problem, started)
             }))
           ),
@@ -155,8 +75,8 @@ export class Capabilities extends Context.Service<
         })
       }
       const slotsOf = (rungs: ReadonlyArray<Rung>) => {
-        const best = rungs.find((rung) => rung.breaker.state === "ok")?.family ?? null
-        return settings.slots ?? slotsFor(best, best === null ? [] : devicesOf(best, found), settings.cores)
+        const best = rungs.find((rung) => rung.breaker.state === "ok")
+        return settings.slots ?? slotsFor(best?.family ?? null, best?.devices ?? [], settings.cores)
       }
       yield* Effect.logInfo("Encoders chosen").pipe(
         Effect.annotateLogs({
@@ -171,9 +91,10 @@ export class Capabilities extends Context.Service<
         })
       )
 
-      const devices = new Map(
-        ladder.map((family) => [family, devicesOf(family, found).map((device) => ({ ...device, busy: 0 }))])
-      )
+      /** Slots that are taken of each device. */
+      const taken = new Map<string, number>()
+      const take = (family: Family, { id }: Device, weight: number): void =>
+        void taken.set(`${family} ${id}`, (taken.get(`${family} ${id}`) ?? 0) + weight)
       /** Sources that a device could not decode, by family: it need not try again with each of their chunks. */
       const inMemory = new Set<string>()
       const state = yield* SubscriptionRef.make<ReadonlyArray<Rung>>(rungs)
@@ -199,6 +120,7 @@ export class Capabilities extends Context.Service<
           yield* update(family, (rung) => ({
             ...rung,
             codecs: result.problem === null ? result.codecs : rung.codecs,
+            devices: result.problem === null ? result.devices : rung.devices,
             breaker: Breaker.probed(rung.breaker, result.problem, at)
           }))
           if (result.problem === null) {
@@ -223,16 +145,17 @@ export class Capabilities extends Context.Service<
         device: (family, weight) =>
           Effect.acquireRelease(
             Effect.sync(() => {
-              const chosen = leastBusy(devices.get(family) ?? [])
-              if (chosen !== undefined) chosen.busy += weight
+              const devices = current(family)?.devices ?? []
+              const chosen = leastBusy(devices.map((one) => ({ ...one, busy: taken.get(`${family} ${one.id}`) ?? 0 })))
+              if (chosen !== undefined) take(family, chosen, weight)
               return chosen
             }),
-            (chosen) => Effect.sync(() => void (chosen !== undefined && (chosen.busy -= weight)))
+            (chosen) => Effect.sync(() => void (chosen !== undefined && take(family, chosen, -weight)))
           ).pipe(Effect.map((chosen) => chosen?.id ?? null)),
         keepsOnDevice: (family, source) =>
           Effect.sync(() => {
             const filter = residentOf(family)?.filter
-            return filter !== undefined && filtersThere.has(filter) && !inMemory.has(`${family} ${source}`)
+            return filter !== undefined && machine.hasFilter(filter) && !inMemory.has(`${family} ${source}`)
           }),
         leftDevice: (family, sources) =>
           Effect.sync(() => {
@@ -293,7 +216,7 @@ const withBreaker =
 const advertised = (rung: Rung): FamilyState => ({
   name: rung.family,
   codecs: rung.codecs,
-  device: rung.device,
+  device: rung.devices.map((device) => device.name).join(", ") || null,
   state: rung.breaker.state,
   reason: rung.breaker.reason
 })

@@ -108,6 +108,26 @@ describe("Capabilities", () => {
       })
   )
 
+  it.live("leaves a card out that does not work, and goes on with the others", () =>
+    Effect.gen(function* () {
+      const cards = ["0, NVIDIA RTX 4000, 20475", "1, NVIDIA T400, 1800"]
+      const { become, ffmpeg } = yield* standIn({ nvenc: "works", "nvenc.1": "broken" }, cards)
+      const { node } = yield* capabilities({ ffmpeg, families: ["nvenc", "software"] })
+      assert.strictEqual((yield* node.families)[0]?.device, "NVIDIA RTX 4000")
+      assert.strictEqual(yield* node.videoSlots, 2)
+      // One that dies on the way is found out by the probe that follows the failure.
+      yield* become({ nvenc: "broken", "nvenc.1": "works" })
+      yield* node.failed("nvenc", "it failed")
+      yield* node.changes.pipe(
+        Stream.mapEffect(() => node.families),
+        Stream.filter((families) => families[0]?.device === "NVIDIA T400"),
+        Stream.runHead
+      )
+      assert.strictEqual((yield* node.families)[0]?.state, "ok")
+      assert.strictEqual(yield* node.device("nvenc", 1).pipe(Effect.scoped), "1")
+    })
+  )
+
   it.live("knows what a device could not decode", () =>
     Effect.gen(function* () {
       const { ffmpeg } = yield* standIn({ nvenc: "works" })

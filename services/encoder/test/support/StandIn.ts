@@ -5,7 +5,8 @@ import { join } from "node:path"
 
 /** STAND-IN, NOT HARDWARE: see `stand-in/ffmpeg`, which says what it is and is not. */
 export type Does = "works" | "missing" | "busy" | "memory" | "broken" | "undecodable" | "crash" | "hang"
-type Hardware = "nvenc" | "qsv" | "amf"
+/** `nvenc.1`: the second NVIDIA card, where it is another case than the others. */
+type Hardware = "nvenc" | "nvenc.1" | "qsv" | "amf"
 
 const scripts = join(import.meta.dirname, "..", "stand-in")
 
