@@ -213,8 +213,6 @@ export type Command =
     })
   /** Links that no completed row will ever show. */
   | (Place & { readonly _tag: "Unlink"; readonly epoch: number })
-  /** A manifest whose files are gone. */
-  | (Place & { readonly _tag: "Disown"; readonly task: TaskKey })
   /** Every queued task of an export; or one subject. */
   | { readonly _tag: "Purge"; readonly id: ExportId; readonly subject: string }
   | { readonly _tag: "Stop"; readonly id: ExportId; readonly epoch: number }

@@ -118,13 +118,23 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
   })
 
   const link = Effect.fnUntraced(function* (command: Extract<Command, { readonly _tag: "Link" }>) {
-    const { epoch, id, token, user } = command
+    const { epoch, id, manifest, token, user } = command
     return yield* linkOutputs(store, command).pipe(
       Effect.map((outputs): Event => ({ _tag: "Linked", id, token, epoch, user, outputs })),
       Effect.catch((error) =>
-        Effect.logWarning("outputs cannot be put in place", error).pipe(
-          Effect.annotateLogs({ exportId: id }),
-          Effect.as<Event>({ _tag: "LinkFailed", id, token, epoch, user, vanished: error.reason === "not_found" })
+        Effect.gen(function* () {
+          yield* Effect.logWarning("outputs cannot be put in place", error)
+          const vanished = error.reason === "not_found"
+          // Before anybody plans anew: a plan made by that manifest would end here again.
+          if (vanished) yield* disown(store, user, manifest.key)
+          return { _tag: "LinkFailed", id, token, epoch, user, vanished } satisfies Event
+        }).pipe(
+          Effect.catch((again) =>
+            Effect.logWarning("a manifest whose files are gone stays", again).pipe(
+              Effect.as<Event>({ _tag: "LinkFailed", id, token, epoch, user, vanished: false })
+            )
+          ),
+          Effect.annotateLogs({ exportId: id })
         )
       )
     )
@@ -166,12 +176,6 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
           unlinkOutputs(store, command).pipe(
             Effect.retry(aWhile),
             Effect.catch((error) => Effect.logWarning("links that nobody needs stay", error))
-          )
-        )
-      case "Disown":
-        return lines.work(
-          disown(store, command.user, command.task).pipe(
-            Effect.catch((error) => Effect.logWarning("a broken manifest stays", error))
           )
         )
       default:

@@ -241,10 +241,10 @@ export const linkFailed = (turn: Turn, event: Of<"LinkFailed">): void => {
   if (job === null || job.run === null) return linkedInVain(turn, event)
   job.tries++
   if (job.tries >= STORAGE_TRIES) {
+    emit(turn, { _tag: "Unlink", id: job.id, user: job.user, epoch: event.epoch })
     return fail(turn, job, exportError("storage_error", "The finished files could not be put in place."))
   }
   if (!event.vanished) return retryLater(turn, job, "linking", backoff(job.tries))
-  emit(turn, { _tag: "Disown", id: job.id, user: job.user, task: job.run.plan.final })
   planAnew(turn, job)
 }
 

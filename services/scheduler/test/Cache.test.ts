@@ -134,5 +134,32 @@ describe("the cache's bound", () => {
         for (const { task } of others) assert.strictEqual(times(seen, task), 1)
       }).pipe(Effect.scoped)
     )
+
+    it.effect("a finished file that is gone before it is put in place is made again, in one more epoch", () =>
+      Effect.gen(function* () {
+        const user = someone()
+        const store = yield* ObjectStore
+        const database = yield* Database
+        yield* aScheduler()
+        let final: TaskMessage | undefined
+        const seen: ReadonlyArray<TaskMessage> = yield* anEncoder("vanishing", (task, done) =>
+          Effect.gen(function* () {
+            const outcome = yield* done()
+            if (final !== undefined || !(yield* isFinal(task))) return outcome
+            final = task
+            // What it made goes; the manifest, which says that it is there, stays.
+            const manifest = taskManifest(user, task.task)
+            const kept = yield* store.getBytes(manifest)
+            yield* store.removeAll(taskFolder(user, task.task))
+            yield* store.putIfAbsent(manifest, kept)
+            return outcome
+          }).pipe(Effect.provideService(Database, database), Effect.orDie)
+        )
+        const row = yield* until(yield* anExport(user), "completed", "failed")
+        assert.strictEqual(row.status, "completed")
+        assert.strictEqual(row.epoch, 2)
+        assert.strictEqual(times(seen, final?.task ?? ""), 2)
+      }).pipe(Effect.scoped)
+    )
   })
 })

@@ -326,6 +326,22 @@ describe("failures", () => {
 })
 
 describe("outputs in place for nobody", () => {
+  it("a store that refuses for good: what is in place of a failed export goes", () => {
+    const world = aWorld(["a", 2])
+    const id = submit(world, { user: "u", chunks: 1 })
+    const { state } = world
+    const job = state.jobs.get(id) ?? assert.fail("no job")
+    const { epoch, user } = job
+    job.phase = "linking"
+    job.tries = 2
+    const [, commands] = decide(state, { _tag: "LinkFailed", id, token: job.token, epoch, user, vanished: false }, 1e6)
+    assert.deepInclude(commands, { _tag: "Unlink", id, user, epoch })
+    assert.include(
+      commands.map(({ _tag }) => _tag),
+      "Fail"
+    )
+  })
+
   it("a cancel meets links of which the second fails: the first goes, once the row says that nobody will see it", () => {
     const world = aWorld(["a", 2])
     const id = submit(world, { user: "u", chunks: 1 })

@@ -409,7 +409,6 @@ export class World {
       case "Stop":
       case "Announce":
       case "Unlink":
-      case "Disown":
         return this.#inLine(command.id, () => this.#do(command))
       case "Dispatch": {
         const key = `${command.message.exportId}.${command.message.task}`
@@ -609,9 +608,6 @@ export class World {
         return
       case "LookAround":
         return this.lookAround()
-      case "Disown":
-        this.manifests.delete(`${command.user}/${command.task}`)
-        return
       case "Report":
       case "SayOrder":
       case "EnsureConsumer":
