@@ -112,7 +112,7 @@ describe("Capabilities", () => {
     Effect.gen(function* () {
       const cards = ["0, NVIDIA RTX 4000, 20475", "1, NVIDIA T400, 1800"]
       const { become, ffmpeg } = yield* standIn({ nvenc: "works", "nvenc.1": "broken" }, cards)
-      const { node } = yield* capabilities({ ffmpeg, families: ["nvenc", "software"] })
+      const { node } = yield* capabilities({ ffmpeg, families: ["nvenc"] })
       assert.strictEqual((yield* node.families)[0]?.device, "NVIDIA RTX 4000")
       assert.strictEqual(yield* node.videoSlots, 2)
       // One that dies on the way is found out by the probe that follows the failure.
@@ -131,7 +131,7 @@ describe("Capabilities", () => {
   it.live("knows what a device could not decode", () =>
     Effect.gen(function* () {
       const { ffmpeg } = yield* standIn({ nvenc: "works" })
-      const { node } = yield* capabilities({ ffmpeg, families: ["nvenc", "software"] })
+      const { node } = yield* capabilities({ ffmpeg, families: ["nvenc"] })
       assert.isTrue(yield* node.keepsOnDevice("nvenc", "film"))
       yield* node.leftDevice("nvenc", ["film"])
       assert.isFalse(yield* node.keepsOnDevice("nvenc", "film"))

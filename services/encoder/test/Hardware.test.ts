@@ -21,7 +21,7 @@ const failure = (result: TaskResult) => {
 const aNode = Effect.fn("aNode")(function* (does: Does, clips: number) {
   const farm = yield* Farm
   const { become, ffmpeg } = yield* standIn({ nvenc: does })
-  const settings = { ffmpeg, forceSoftware: false, families: ["nvenc", "software"], stallSeconds: 1 } as const
+  const settings = { ffmpeg, forceSoftware: false, families: ["nvenc"], stallSeconds: 1 } as const
   const { capabilities } = yield* startEncoder(settings)
   const source = yield* aSource({ silent: true, colors: "bt709" })
   const plan = yield* aPlan({
