@@ -28,6 +28,20 @@ const ALL_TEXT = 4_194_304
 /** Of a clip: each is reckoned for every frame, or lies in the encoder's memory as long as a chunk of it is made. */
 const MOST = { highlight: 8, image: 32 } as const
 
+/**
+ * Pixels of all images over a clip, each counted as often as it is shown: an encoder holds them all when a chunk begins, at
+ * 12 bytes each, and those of two clips in a dissolve.
+ */
+const IMAGE_PIXELS = 40_000_000
+
+/** Why these images cannot be over one clip, for people; null when they can. */
+export const imagesRefusal = (images: ReadonlyArray<{ readonly width: number; readonly height: number }>) => {
+  const pixels = images.reduce((sum, { height, width }) => sum + width * height, 0)
+  if (pixels <= IMAGE_PIXELS) return null
+  const millions = (count: number) => `${Math.ceil(count / 1e6)} million pixels`
+  return `have ${millions(pixels)} in their images; ${millions(IMAGE_PIXELS)} is the most`
+}
+
 export interface OverlayRefusal {
   /** Positions. */
   readonly clip: number

@@ -9,7 +9,7 @@ import type { Aspect, Clip } from "@reelay/contracts/Project"
 import { Micros, microsOf, secondsOf } from "@reelay/contracts/Quantity"
 import type { RenderSpec, SpecClip, SpecImage, SpecSource } from "@reelay/contracts/RenderSpec"
 import { outputStem } from "@reelay/render/Names"
-import { overlayRefusals } from "@reelay/render/OverlayLimits"
+import { imagesRefusal, overlayRefusals } from "@reelay/render/OverlayLimits"
 import { clipFrames } from "@reelay/render/Sections"
 import { tooShort, totalFrames } from "@reelay/render/Sequence"
 import { resolveTarget } from "@reelay/render/Target"
@@ -191,9 +191,13 @@ const works = (request: ExportRequest, { clips, images }: Material): Result.Resu
   for (const { clip, detail, overlay } of drawsOverlays(request) ? overlayRefusals(clips) : []) {
     errors.push({ field: `clips[${clip}].overlays[${overlay}]`, message: detail })
   }
-  for (const { clip, imageId, overlay } of imagesNamed(request, clips)) {
-    if (images.has(imageId)) continue
-    errors.push({ field: `clips[${clip}].overlays[${overlay}].imageId`, message: "there is no such image" })
+  for (const [clip, named] of Map.groupBy(imagesNamed(request, clips), (one) => one.clip)) {
+    for (const { imageId, overlay } of named) {
+      if (images.has(imageId)) continue
+      errors.push({ field: `clips[${clip}].overlays[${overlay}].imageId`, message: "there is no such image" })
+    }
+    const message = imagesRefusal(named.flatMap(({ imageId }) => images.get(imageId) ?? []))
+    if (message !== null) errors.push({ field: `clips[${clip}].overlays`, message })
   }
   return errors.length === 0 ? Result.succeed(undefined) : Result.fail(validation(errors))
 }

@@ -149,6 +149,14 @@ describe("freeze", () => {
     assert.notProperty(frozen({}, clips).spec, "images")
     const late = refused({ type: "overlay" }, [clip({ overlays: [{ ...shown, start: 1 }] })])
     assert.match(late.detail ?? "", /end must be after its start/)
+    const large = { ...image, imageId: newId(ImageId), width: 4096, height: 4096 }
+    const many = Array.from({ length: 3 }, () => ({ ...shown, imageId: large.imageId }))
+    const tooMany = freeze(request({ type: "overlay" }), owner, {
+      ...material([clip({ overlays: many })]),
+      images: new Map([[large.imageId, large]])
+    })
+    const refusal = Result.isFailure(tooMany) ? tooMany.failure : assert.fail()
+    assert.match(refusal.detail ?? "", /^clips\[0\].overlays have 51 million pixels in their images; 40 million/)
     const { imageId: _, ...video } = { ...shown, videoId }
     assert.match(refused({ type: "overlay" }, [clip({ overlays: [video] })]).detail ?? "", /not a video/)
   })
