@@ -51,39 +51,56 @@ export const CUT: Transition = { type: "cut", duration: 0 }
 const CaptionText = Text.check(Schema.isMaxLength(1_048_576))
 const Color = Schema.String.check(Schema.isPattern(/^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$/))
 
+/** What is said of them in the API's description. */
+const told = (description: string) => ({ description })
+const WHEN = {
+  start: Seconds.annotate(told("Source time, as of crops and speeds: the first frame at or after it shows it")),
+  end: Seconds.annotate(told("Source time: the first frame at or after it shows it no more"))
+}
+const WHERE = {
+  x: Fraction.annotate(told("Its left edge, a fraction of the finished picture's width")),
+  y: Fraction.annotate(told("Its upper edge, a fraction of the finished picture's height"))
+}
+
+/**
+ * Drawn over the finished picture, cropped and scaled as it is (beside its source: over the result); from below: highlights,
+ * images in their order, captions and texts. What lies beyond the picture's edge is cut off.
+ */
 export const Overlay = Schema.Union([
   Schema.Struct({
     type: Schema.Literal("captions"),
     format: Schema.Literals(["srt", "vtt", "ass"]),
-    text: CaptionText
+    text: CaptionText.annotate(told("The file. Its times are source times"))
   }),
   Schema.Struct({
     type: Schema.Literal("text"),
     text: CaptionText,
-    start: Seconds,
-    end: Seconds,
-    x: Fraction,
-    y: Fraction,
-    /** Height of a line as a fraction of the frame's height. */
-    size: PositiveFraction,
-    color: Color
+    ...WHEN,
+    ...WHERE,
+    size: PositiveFraction.annotate(told("Height of a line, a fraction of the picture's height")),
+    color: Color.annotate(told("#rrggbb, or #rrggbbaa with its opacity"))
   }),
-  /** `x`, `y`: its left upper corner; as high as its own shape makes it. Opaque (but for its own alpha) unless told. */
   Schema.Struct({
     type: Schema.Literal("image"),
-    imageId: Schema.optionalKey(ImageId),
-    videoId: Schema.optionalKey(VideoId),
-    start: Seconds,
-    end: Seconds,
-    x: Fraction,
-    y: Fraction,
-    width: PositiveFraction,
-    opacity: Schema.optionalKey(Fraction)
+    imageId: Schema.optionalKey(ImageId.annotate(told("Of POST /api/images"))),
+    videoId: Schema.optionalKey(VideoId.annotate(told("Not drawn: an export that shows it is refused"))),
+    ...WHEN,
+    ...WHERE,
+    width: PositiveFraction.annotate(
+      told("A fraction of the picture's width. It is as high as its own shape makes it, on even pixels")
+    ),
+    opacity: Schema.optionalKey(Fraction.annotate(told("Times its own alpha; 1 unless told")))
   }),
   Schema.Struct({
     type: Schema.Literal("highlight"),
     shape: Schema.Literals(["ellipse", "rectangle"]),
-    keyframes: Schema.Array(CropKeyframe).check(Schema.isMinLength(1), Schema.isMaxLength(MAX_KEYFRAMES))
+    keyframes: Schema.Array(CropKeyframe)
+      .check(Schema.isMinLength(1), Schema.isMaxLength(MAX_KEYFRAMES))
+      .annotate(
+        told(
+          "Source times and windows of the finished picture, straight in between; shown from the first to the last, with one of them all the time"
+        )
+      )
   })
 ])
 export type Overlay = typeof Overlay.Type
