@@ -7,56 +7,33 @@ import { makeConnection } from "@reelay/platform/PostgresConnection"
 import { execa } from "execa"
 import { randomBytes } from "node:crypto"
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
-import { Agent, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { createInterface } from "node:readline"
-import { latency, timedAll } from "./Figures.ts"
-import { graphile } from "./Graphile.ts"
-import type { Rates } from "./Graphile.ts"
-import { processorMillis } from "./ProcessorTime.ts"
+import { latency, median, timedAll } from "./Figures.ts"
+import { openGraphile } from "./Graphile.ts"
+import { clientOf, until } from "./LeanClient.ts"
+import { startSameJob } from "./SameJobFarm.ts"
+import { costText, middle, timed } from "./Timed.ts"
+import type { Timed } from "./Timed.ts"
 
 /**
  * What an export costs apart from its pixels: the api and the scheduler as they are, on a real Postgres and a real
  * nats-server, with an encoder that encodes nothing. Beside it, in the same run and on the same Postgres,
- * graphile-worker moves as many empty jobs.
+ * graphile-worker, twice: it moves as many empty jobs, which are added by calls of its library and leave nothing behind;
+ * and it carries the same main job, as a team would build it on it: an HTTP server, an Idempotency-Key, a row that is
+ * accepted, processing and completed (`SameJob.ts`).
  */
 const IDLE = 200
 const MANY = 2000
+/** Everything at once, in turns, since a machine is not the same from one minute to the next. */
+const ROUNDS = 3
+const EACH = 1000
+const WARM_UP = 200
 const CONCURRENCY = 32
 const root = resolve(import.meta.dirname, "..", "..")
 /** A folder: processes write their V8 profiles there. */
 const profiles = process.env["REELAY_BENCH_PROFILES"]
-
-/** Asked seldom where asking costs the farm something. */
-const until = async (what: string, check: () => Promise<boolean>, everyMillis = 100, seconds = 180) => {
-  for (const end = performance.now() + seconds * 1000; performance.now() < end;) {
-    if (await check().catch(() => false)) return
-    await new Promise((done) => setTimeout(done, everyMillis))
-  }
-  throw new Error(`waited ${seconds} s for ${what}`)
-}
-
-/** Node's own client, as lean as there is: its processor time is not the farm's. */
-const clientOf = (url: string) => {
-  const agent = new Agent({ keepAlive: true, maxSockets: CONCURRENCY })
-  return (method: string, path: string, body?: unknown) =>
-    new Promise<{ readonly status: number; readonly body: unknown }>((done, failed) => {
-      const text = body === undefined ? undefined : JSON.stringify(body)
-      const headers = text === undefined ? {} : { "content-type": "application/json", "content-length": text.length }
-      const asked = request(`${url}${path}`, { method, agent, headers }, (response) => {
-        const chunks: Array<Buffer> = []
-        response.on("data", (chunk: Buffer) => chunks.push(chunk))
-        response.on("end", () => {
-          const text = Buffer.concat(chunks).toString()
-          done({ status: response.statusCode ?? 0, body: text === "" ? null : JSON.parse(text) })
-        })
-        response.on("error", failed)
-      })
-      asked.on("error", failed)
-      asked.end(text)
-    })
-}
 
 /** What autovacuum does within a farm's first minute: statements were planned for tables that were almost empty. */
 const analyze = async (url: string): Promise<void> => {
@@ -66,7 +43,7 @@ const analyze = async (url: string): Promise<void> => {
 }
 
 /** One farm, measured; `sync`: when its NATS has messages on the disk. */
-const measure = async (sync: "always" | "default", compare: (url: string) => Promise<Rates>): Promise<void> => {
+const measure = async (sync: "always" | "default"): Promise<void> => {
   const folder = await mkdtemp(join(tmpdir(), "reelay-bench-"))
   await chmod(folder, 0o755)
   await mkdir(join(folder, "store"))
@@ -104,7 +81,9 @@ const measure = async (sync: "always" | "default", compare: (url: string) => Pro
     "nats-server": nats.pid,
     Postgres: postgres.pid
   }
-  const call = clientOf(url)
+  const call = clientOf(url, CONCURRENCY)
+  const graphile = await openGraphile(postgres.url, CONCURRENCY)
+  const same = await startSameJob(postgres.url, CONCURRENCY)
   try {
     const claimed = new Map<string, number>()
     createInterface({ input: encoder.stdout }).on("line", (line) => {
@@ -123,12 +102,13 @@ const measure = async (sync: "always" | "default", compare: (url: string) => Pro
 
     let asked = 0
     const ids: Array<string> = []
-    const submit = async () => {
+    const submit = async (keyed = false) => {
       // Another range each time: a look-up of an earlier result would be no export.
       const n = asked++
       const segments = [{ start: (n % 1000) / 30, end: (n % 1000) / 30 + 1 + Math.floor(n / 1000) / 30 }]
       const settings = { resolution: "source" }
-      const { body, status } = await call("POST", "/api/exports", { videoId, segments, settings })
+      const headers = keyed ? { "idempotency-key": `bench-${n}` } : {}
+      const { body, status } = await call("POST", "/api/exports", { videoId, segments, settings }, headers)
       if (status !== 202) throw new Error(`${status} ${JSON.stringify(body)}`)
       const { id } = body as { readonly id: string }
       ids.push(id)
@@ -152,53 +132,74 @@ const measure = async (sync: "always" | "default", compare: (url: string) => Pro
       await until("its claim", async () => claimed.has(id), 2)
     }).then(() => ids.slice(20))
     const toStart = accepted.map((id, i) => (claimed.get(id) ?? Number.NaN) - (started[i] ?? Number.NaN))
-    const alone = await timedAll(IDLE, 1, submit)
+    const alone = await timedAll(IDLE, 1, () => submit())
     await allDone()
 
     await analyze(postgres.url)
 
-    const timed = async (work: () => Promise<unknown>) => {
-      const own = process.cpuUsage()
-      const before = await processorMillis(pids)
-      const begun = performance.now()
-      await work()
-      const seconds = (performance.now() - begun) / 1000
-      const after = await processorMillis(pids)
-      const { system, user } = process.cpuUsage(own)
-      const cost = Object.entries(after).map(([name, millis]) => [name, (millis - (before[name] ?? 0)) / MANY] as const)
-      const lines = [...cost, ["this client", (system + user) / 1000 / MANY] as const]
-      return { rate: MANY / seconds, cost: lines.map(([name, millis]) => `${name} ${millis.toFixed(2)}`).join(", ") }
-    }
     await pause(true)
     let crowded: ReadonlyArray<number> = []
-    const accept = await timed(async () => {
-      crowded = await timedAll(MANY, CONCURRENCY, submit)
+    const accept = await timed(pids, MANY, async () => {
+      crowded = await timedAll(MANY, CONCURRENCY, () => submit())
     })
-    const drain = await timed(async () => {
+    const drain = await timed(pids, MANY, async () => {
       await pause(false)
       await allDone()
     })
-    const whole = await timed(async () => {
-      await timedAll(MANY, CONCURRENCY, submit)
-      await allDone()
+    const database = { Postgres: postgres.pid }
+    const added = await timed(database, MANY, () => graphile.add(MANY))
+    let stopWorker = () => Promise.resolve()
+    const worked = await timed(database, MANY, async () => {
+      stopWorker = await graphile.drain(MANY)
     })
-    const theirs = await compare(postgres.url)
+    await stopWorker()
 
-    const row = (what: string, ours: number, other: number) =>
-      console.log(`  ${what.padEnd(38)}${ours.toFixed(0)}/s, ${other.toFixed(0)}/s, ${(ours / other).toFixed(2)}×`)
+    const whole = async (keyed: boolean) => {
+      await timedAll(EACH, CONCURRENCY, () => submit(keyed))
+      await allDone()
+    }
+    await same.run(WARM_UP)
+    const rounds: Array<{ readonly [What in "ours" | "empty" | "keyed" | "same"]: Timed }> = []
+    for (let round = 0; round < ROUNDS; round++) {
+      const ours = await timed(pids, EACH, () => whole(false))
+      const jobs = await graphile.both(EACH)
+      const empty = await timed(database, EACH, jobs.run)
+      await jobs.stop()
+      const keyed = await timed(pids, EACH, () => whole(true))
+      rounds.push({
+        ours,
+        empty,
+        keyed,
+        same: await timed({ ...same.pids, ...database }, EACH, () => same.run(EACH))
+      })
+    }
+
+    const row = (what: string, ours: Timed, other: Timed, ratio = ours.rate / other.rate) =>
+      console.log(
+        `    ${what.padEnd(26)}${ours.rate.toFixed(0)}/s : ${other.rate.toFixed(0)}/s = ${ratio.toFixed(2)}×\n`
+          + `      ours    ${costText(ours)}\n      theirs  ${costText(other)}`
+      )
+    const both = (ours: "ours" | "keyed", other: "empty" | "same") => {
+      const ratio = median(rounds.map((round) => round[ours].rate / round[other].rate))
+      row("accepted and worked off", middle(rounds.map((r) => r[ours])), middle(rounds.map((r) => r[other])), ratio)
+    }
     console.log(`control plane (nats-server ${nats.version}, sync_interval: ${sync === "always" ? "always" : "2 min"})`)
     console.log(`  POST /api/exports, one at a time      ${latency(alone)}`)
     console.log(`  POST /api/exports, ${CONCURRENCY} at once          ${latency(crowded)}`)
     console.log(`  submit → first task at an encoder     ${latency(toStart)}`)
-    console.log(`  ${MANY} exports, ${MANY} empty jobs of graphile-worker (${CONCURRENCY} at once), ratio`)
-    row("accepted, nobody at work", accept.rate, theirs.accepted)
-    row("worked off afterwards", drain.rate, theirs.drained)
-    row("both at once", whole.rate, theirs.whole)
-    console.log("  processor milliseconds for each export")
-    console.log(`    accepted    ${accept.cost}`)
-    console.log(`    worked off  ${drain.cost}`)
-    console.log(`    both        ${whole.cost}`)
+    console.log(
+      `  Below: a second, and processor time for each; ${CONCURRENCY} at once. What is accepted and worked off:`
+    )
+    console.log(`  medians of ${ROUNDS} rounds of ${EACH}, in turns.`)
+    console.log(`  exports : empty jobs of graphile-worker, added by calls of its library, that leave nothing behind`)
+    row("accepted, nobody at work", accept, added)
+    row("worked off afterwards", drain, worked)
+    both("ours", "empty")
+    console.log(`  exports : the same main job on graphile-worker (HTTP, Idempotency-Key, a row with its states)`)
+    both("keyed", "same")
   } finally {
+    await graphile.close()
+    await same.stop()
     for (const child of [api, scheduler, encoder]) child.kill(profiles === undefined ? "SIGKILL" : "SIGTERM")
     await Promise.all([api, scheduler, encoder])
     await Effect.runPromise(Effect.all([nats.stop, postgres.stop], { concurrency: 2 }))
@@ -209,6 +210,6 @@ const measure = async (sync: "always" | "default", compare: (url: string) => Pro
 export const controlPlane = async (): Promise<void> => {
   const version = await Effect.runPromise(natsVersion())
   const settings = canSyncAlways(version) ? (["default", "always"] as const) : (["default"] as const)
-  for (const sync of settings) await measure(sync, (url) => graphile(url, MANY, CONCURRENCY))
+  for (const sync of settings) await measure(sync)
   if (settings.length === 1) console.log(`  nats-server ${version} knows no \`sync_interval: always\` (2.12 does)`)
 }
