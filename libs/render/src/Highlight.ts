@@ -99,7 +99,7 @@ export const highlightFilters = (path: string, size: Size, rate: Rational, name 
   ]
   return (
     `split[lit${name}][base${name}];\n[base${name}]lutyuv=y=${dimmed(16)}:u=${dimmed(128)}:v=${dimmed(128)}[dim${name}];\n`
-    + `${mask.join(",\n")}[mask${name}];\n[lit${name}][mask${name}]alphamerge[ringed${name}];\n`
-    + `[dim${name}][ringed${name}]overlay=format=yuv420`
+    + `${mask.join(",\n")}[mask${name}];\n[lit${name}][mask${name}]alphamerge=shortest=1[ringed${name}];\n`
+    + `[dim${name}][ringed${name}]overlay=format=yuv420:shortest=1`
   )
 }

@@ -79,9 +79,11 @@ const rendered = async (
     `setparams=${bt709}`
   ]
   await writeFile(graph, `[0:v]${[...filters, ...look, `format=${pixels}`].join(",\n")}[v]\n`)
-  const source = `color=gray:s=${size.width}x${size.height}:r=${rate.num}/${rate.den}`
+  // It has so many frames and no more: what is drawn on must not go on by itself.
+  const source = `color=gray:s=${size.width}x${size.height}:r=${rate.num}/${rate.den},trim=end_frame=${frames}`
   const input = ["-v", "warning", "-f", "lavfi", "-i", source, "-filter_complex_script", graph, "-map", "[v]"]
-  const output = ["-frames:v", String(frames), "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"]
+  // Some more are asked for, so that one that never ends fails too.
+  const output = ["-frames:v", String(frames + 5), "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"]
   return execa("ffmpeg", [...input, ...output], { encoding: "buffer", maxBuffer: 1 << 30 }).then(
     ({ stderr, stdout }) => ({ stdout, stderr: new TextDecoder().decode(stderr) })
   )

@@ -52,9 +52,12 @@ describe("an image over the picture", () => {
     const ground = ["format=yuv420p", "lutyuv=y=126:u=128:v=128"]
     const filters = [...ground, ...imageFilters(images, "bt709"), bt709, look, `format=${pixels}`]
     await writeFile(`${folder}/graph`, `[0:v]${filters.join(",\n")}[v]\n`)
-    const inputs = ["-v", "error", "-f", "lavfi", "-i", "color=gray:s=160x90:r=25", "-i", image]
-    const run = [...inputs, "-filter_complex_script", `${folder}/graph`, "-map", "[v]", "-frames:v", "6"]
-    const { stdout } = await execa("ffmpeg", [...run, "-f", "rawvideo", "pipe:1"], { encoding: "buffer" })
+    const inputs = ["-v", "error", "-f", "lavfi", "-i", "color=gray:s=160x90:r=25,trim=end_frame=6", "-i", image]
+    const run = [...inputs, "-filter_complex_script", `${folder}/graph`, "-map", "[v]", "-frames:v", "9"]
+    const raw = [...run, "-f", "rawvideo", "pipe:1"]
+    const { stdout } = await execa("ffmpeg", raw, { encoding: "buffer", stripFinalNewline: false })
+    // It ends with the picture: a frame that is missing must make the count wrong.
+    assert.strictEqual(stdout.length, 6 * 160 * 90 * (pixels === "gray" ? 1 : 3))
     return stdout
   }
   const shown = (change: { opacity?: number; from?: number; to?: number } = {}) => ({

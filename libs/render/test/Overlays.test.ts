@@ -266,6 +266,7 @@ describe("overlays", () => {
       const mask = maskOf(overlays, 100, 150)
       assert.strictEqual(mask.highlights?.match(/^Dialogue/gmu)?.length, 1)
       const { frames } = await draw(mask, 50)
+      assert.lengthOf(frames, 50)
       const [a, b] = [ellipse(0.1, 0.1, 0.5, 0.6), rectangle(0.4, 0.3, 0.5, 0.5)]
       const expected = reference((x, y) => a(x, y) || b(x, y))
       for (const n of [0, 49]) assert.isAtLeast(similarity(frames[n] ?? assert.fail(), expected), 0.98)
