@@ -84,7 +84,19 @@ export const FrameIndex = Schema.Struct({
   /** Positions (in this array) of key frames. */
   keys: Schema.Array(Count),
   /** Byte position of each key frame's packet, −1 where the container does not say. */
-  keyBytes: Schema.Array(Schema.Int)
+  keyBytes: Schema.Array(Schema.Int),
+  /** In which order they are coded; absent where the container does not say, and in indexes of before it was kept. */
+  order: Schema.optionalKey(
+    Schema.Struct({
+      /**
+       * Frames are coded in these runs, lengths of which all together are the frames: what lies before a run is coded before
+       * it, too. Only between two of them a stream can be cut without decoding it.
+       */
+      runs: Schema.Array(Positive),
+      /** By how many frames coding runs ahead of presentation at the most. */
+      ahead: Count
+    })
+  )
 })
 export type FrameIndex = typeof FrameIndex.Type
 

@@ -44,6 +44,16 @@ export const Fade = Schema.Struct({
 })
 export type Fade = typeof Fade.Type
 
+/** What an encoded piece must be like to lie beside copied ones (libs/render/src/SmartCut.ts). */
+export const Edge = Schema.Struct({
+  /** The source's, by ffprobe's names. */
+  profile: Schema.NullOr(Schema.String),
+  level: Schema.NullOr(Schema.Int),
+  /** Number of its parameter sets, which the copied pieces' sets must not have. */
+  sets: Count
+})
+export type Edge = typeof Edge.Type
+
 /** Where in a clip's sound something begins: samples from its first. */
 const Heard = Schema.Struct({ clip: Count, from: Count })
 export type Heard = typeof Heard.Type
@@ -55,7 +65,24 @@ export type Heard = typeof Heard.Type
  */
 export const Operation = Schema.Union([
   /** A piece of one clip's picture, without sound. */
-  Schema.TaggedStruct("chunk", { ...SHOWN, fades: Schema.optionalKey(Schema.Array(Fade)) }),
+  Schema.TaggedStruct("chunk", {
+    ...SHOWN,
+    fades: Schema.optionalKey(Schema.Array(Fade)),
+    /** To be joined with copied pieces: always encoded in software, whatever the plan's family. */
+    edge: Schema.optionalKey(Edge)
+  }),
+  /**
+   * Frames [from, to) of a clip's only section as the source has them, not decoded. The first is a key frame, shown at `at`
+   * (whole microseconds from the file's zero); as many packets from there on are these frames and no others.
+   */
+  Schema.TaggedStruct("copy", {
+    clip: Count,
+    from: Count,
+    to: Positive,
+    at: Schema.Int,
+    /** By how many frames coding runs ahead of presentation at the most. */
+    ahead: Count
+  }),
   /**
    * Two clips' pictures, one over the other, as many frames of each: in frame k the second's part is
    * (at + k + 1) / (of + 1). `of`: frames of the whole dissolve; `at`: those of it before this piece.
@@ -106,9 +133,12 @@ export const Work = Schema.Union([
 ])
 export type Work = typeof Work.Type
 
-/** Whether a picture is encoded: on the export's own family, and counted in its frames. */
+/** Whether a picture is encoded. */
 export const encodesPicture = (work: Work): boolean =>
   work._tag === "chunk" || work._tag === "dissolve" || work._tag === "pass"
+
+/** Whether it brings frames of the export: progress counts them. */
+export const bringsPicture = (work: Work): boolean => encodesPicture(work) || work._tag === "copy"
 
 export const Task = Schema.Struct({
   key: TaskKey,
@@ -137,6 +167,29 @@ export const Plan = Schema.Struct({
   reasons: Schema.Array(Schema.String)
 })
 export type Plan = typeof Plan.Type
+
+/**
+ * Whether it copies frames, joins copied ones, or encodes some to be joined with them: what may be sound and yet not go
+ * together, and what only decoding the result can prove right.
+ */
+export const isSmartCut = ({ tasks }: Pick<Plan, "tasks">, work: Work): boolean => {
+  switch (work._tag) {
+    case "copy":
+      return true
+    case "chunk":
+      return work.edge !== undefined
+    case "mux":
+      return tasks.some((task) => task.work._tag === "copy" && work.chunks.includes(task.key))
+    case "pass":
+      return work.parts.some((part) => part.work._tag === "copy")
+    default:
+      return false
+  }
+}
+
+/** Which encoders do a task's pictures: the plan's, or software whatever that is. Null: it encodes none. */
+export const familyOf = (plan: Pick<Plan, "tasks" | "family">, work: Work): Family | null =>
+  encodesPicture(work) ? (isSmartCut(plan, work) ? "software" : plan.family) : null
 
 /** A file that a task made. `object` is its key in the object store. */
 export const MadeFile = Schema.Struct({

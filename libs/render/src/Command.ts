@@ -3,6 +3,8 @@ import type { MadeFile, Operation, Part, Plan, Task } from "@reelay/contracts/Pl
 import type { Rational } from "@reelay/contracts/Quantity"
 import { muxCommand } from "./MuxCommand.ts"
 import { chunkCommand, dissolveCommand } from "./PictureCommand.ts"
+import type { CopiedFrames } from "./SmartCutCheck.ts"
+import { copyCommand } from "./SmartCutCommand.ts"
 import { crossfadeCommand, soundCommand, soundtrackCommand } from "./SoundCommand.ts"
 
 /** One ffmpeg process: pure data, compared literally by golden tests. */
@@ -13,6 +15,8 @@ export interface Step {
   readonly frames: number
   /** Files for the step after it, made of what it says on stderr: it measures. */
   readonly measures?: (said: string) => TaskCommand["files"]
+  /** A small file that it makes, and what of it stands in the way of a smart cut; null: nothing. */
+  readonly inspects?: { readonly path: string; readonly obstacle: (bytes: Uint8Array) => string | null }
 }
 
 /** What a made file must turn out to be; checked by the encoder (Verify.ts) before anything is published. */
@@ -34,6 +38,8 @@ export interface Expectation {
   readonly audio: { readonly codec: string; readonly samples: number } | null
   /** Frames at which pieces were joined without decoding them: checked by decoding. Empty for what came in one piece. */
   readonly seams: ReadonlyArray<number>
+  /** Which frames were copied: compared with their source around every seam (SmartCutCheck.ts). Absent: none. */
+  readonly copied?: ReadonlyArray<CopiedFrames>
 }
 
 export interface TaskCommand {
@@ -77,16 +83,16 @@ export const commandFor = (plan: Plan, { work }: Task, places: Places): TaskComm
   }
 }
 
+/** A task, or an operation of a pass. */
+export type Made = Pick<Task, "key" | "frames" | "work">
+
 /** `among`: the pieces that a mux joins, with their lengths. */
-const operationCommand = (
-  plan: Plan,
-  among: ReadonlyArray<Pick<Part, "key" | "frames">>,
-  work: Operation,
-  places: Places
-): TaskCommand => {
+const operationCommand = (plan: Plan, among: ReadonlyArray<Made>, work: Operation, places: Places): TaskCommand => {
   switch (work._tag) {
     case "chunk":
       return chunkCommand(plan, work, places)
+    case "copy":
+      return copyCommand(plan, work, places)
     case "dissolve":
       return dissolveCommand(plan, work, places)
     case "sound":

@@ -3,7 +3,9 @@ import type { Plan } from "@reelay/contracts/Plan"
 import type { RenderSpec, SpecClip } from "@reelay/contracts/RenderSpec"
 import { isOneChunk } from "./Chunks.ts"
 import { entryName, outputName } from "./Names.ts"
+import { reasonsOf } from "./Reasons.ts"
 import { sequenceOf, tooShort } from "./Sequence.ts"
+import { type SmartCut, smartCutter } from "./SmartCut.ts"
 import { type CompileInput, type TaskSet, taskSet } from "./TaskSet.ts"
 import { samplesBefore } from "./Timeline.ts"
 
@@ -16,44 +18,68 @@ export const compile = (input: CompileInput): Plan => {
   const short = tooShort(spec.delivery, spec.clips, spec.target.frameRate)
   if (short !== null) throw new Error(`clip ${short.clip} ${short.message}`)
   const tasks = taskSet(input)
+  const refusals: Array<string> = []
+  const cutter = input.noSmartCut === undefined ? smartCutter(spec, input.indexes) : null
+  const file: File = (clips, name) => {
+    const cut = cutter?.(clips) ?? input.noSmartCut ?? null
+    if (typeof cut === "string") refusals.push(cut)
+    return fileOf(input, tasks, clips, name, typeof cut === "string" ? null : cut)
+  }
   const final =
-    spec.delivery === "clips"
-      ? zipOf(input, tasks)
-      : fileOf(input, tasks, spec.clips, outputName(spec.name, spec.target.format))
-  return {
-    v: 1,
+    spec.delivery === "clips" ? zipOf(spec, tasks, file) : file(spec.clips, outputName(spec.name, spec.target.format))
+  const plan = {
+    v: 1 as const,
     exportId: input.exportId,
     spec,
     family: input.family,
     build: input.build,
     tasks: tasks.all(),
-    final,
-    reasons: tasks.reasons()
+    final
   }
+  return { ...plan, reasons: reasonsOf(plan, input.family, refusals) }
 }
 
+type File = (clips: ReadonlyArray<SpecClip>, name: string) => TaskKey
+
 /** Every clip a file of its own, all in one archive. */
-const zipOf = (input: CompileInput, tasks: TaskSet): TaskKey => {
-  const { spec } = input
+const zipOf = (spec: RenderSpec, tasks: TaskSet, file: File): TaskKey => {
   const files = spec.clips.map((clip, position) => {
     const name = entryName(position, spec.clips.length, clip.name, spec.target.format)
-    return { task: fileOf(input, tasks, [clip], name), name }
+    return { task: file([clip], name), name }
   })
   return tasks.zip(files, outputName(spec.name, "zip"))
 }
 
-/** One finished file of some clips in a row: a graph of tasks, or a single one when it is short. */
-const fileOf = (input: CompileInput, tasks: TaskSet, clips: ReadonlyArray<SpecClip>, name: string): TaskKey => {
+/** One finished file of some clips in a row: a graph of tasks, or a single one when little of it is encoded. */
+const fileOf = (
+  input: CompileInput,
+  tasks: TaskSet,
+  clips: ReadonlyArray<SpecClip>,
+  name: string,
+  cut: SmartCut | null
+): TaskKey => {
   const { spec } = input
   const { frames } = sequenceOf(clips, spec.target.frameRate)
-  if (!isOneChunk(frames, spec.target.frameRate, input.family)) return graphOf(tasks, spec, clips, name)
+  const copied = clips.reduce((sum, clip) => sum + copiedFrames(cut, clip), 0)
+  if (!isOneChunk(frames - copied, spec.target.frameRate, input.family)) return graphOf(tasks, spec, clips, name, cut)
   const parts = taskSet(input)
-  graphOf(parts, spec, clips, name)
+  graphOf(parts, spec, clips, name, cut)
   return tasks.pass(parts.all())
 }
 
+const copiedFrames = (cut: SmartCut | null, clip: SpecClip): number => {
+  const copied = cut?.copies.get(clip)
+  return copied === undefined ? 0 : copied.to - copied.from
+}
+
 /** Every clip's own frames, and after it the dissolve that leads into the next one; sound likewise. */
-const graphOf = (tasks: TaskSet, spec: RenderSpec, clips: ReadonlyArray<SpecClip>, name: string): TaskKey => {
+const graphOf = (
+  tasks: TaskSet,
+  spec: RenderSpec,
+  clips: ReadonlyArray<SpecClip>,
+  name: string,
+  cut: SmartCut | null
+): TaskKey => {
   const rate = spec.target.frameRate
   const { frames, placed } = sequenceOf(clips, rate)
   const pictures: Array<TaskKey> = []
@@ -64,7 +90,7 @@ const graphOf = (tasks: TaskSet, spec: RenderSpec, clips: ReadonlyArray<SpecClip
     // Sound is cut where the frames are cut, on the whole file's clock: rounding never adds up over clips.
     const samples = (from: number, to: number) => samplesBefore(first + to, rate) - samplesBefore(first + from, rate)
     if (body.to > body.from) {
-      pictures.push(...tasks.chunks(here))
+      pictures.push(...(cut === null ? tasks.chunks(here) : tasks.cut(clip, cut.copies.get(clip), cut.edge)))
       if (spec.target.sound) {
         const ramps = { fadeIn: samples(0, fadeIn), fadeOut: samples(clip.frames - fadeOut, clip.frames) }
         sounds.push(tasks.sound(clip, samples(0, body.from), samples(body.from, body.to), ramps))

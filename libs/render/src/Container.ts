@@ -14,9 +14,12 @@ export const timescale = (rate: Rational): number => {
   return scale
 }
 
+/** Of a video track. */
+export const ticksPerFrame = (rate: Rational): number => (timescale(rate) / rate.num) * rate.den
+
 export interface Piece {
   readonly path: string
-  /** Whole microseconds; absent: what the file says, which for MP4 is rounded to milliseconds. */
+  /** Whole microseconds; absent: what the file says, which for MP4 is rounded to milliseconds. 0: of the first, its header alone. */
   readonly duration?: number
 }
 
@@ -26,6 +29,7 @@ export const concatList = (parts: ReadonlyArray<Piece>): string =>
     "ffconcat version 1.0",
     ...parts.flatMap(({ path, duration }) => [
       `file '${fileUrl(path).replaceAll("'", "'\\''")}'`,
+      ...(duration === 0 ? ["inpoint 0us", "outpoint 0us"] : []),
       ...(duration === undefined ? [] : [`duration ${duration}us`])
     ]),
     ""

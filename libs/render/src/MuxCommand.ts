@@ -1,11 +1,12 @@
 import type { Format } from "@reelay/contracts/Export"
-import type { Operation, Part, Plan } from "@reelay/contracts/Plan"
+import type { Operation, Plan } from "@reelay/contracts/Plan"
 import type { Rational } from "@reelay/contracts/Quantity"
 import { argv } from "./Argv.ts"
-import type { Places, TaskCommand } from "./Command.ts"
-import { concatenated, concatList, type Piece, stripped, timescale } from "./Container.ts"
+import type { Made, Places, TaskCommand } from "./Command.ts"
+import { concatenated, concatList, type Piece, stripped, ticksPerFrame, timescale } from "./Container.ts"
 import { contentTypeOf } from "./Names.ts"
 import { fileUrl, ownInput, RUN } from "./Safety.ts"
+import { type Joint, jointOf } from "./SmartCutCommand.ts"
 import { soundCodec } from "./Spec.ts"
 import { microsAt, SAMPLE_RATE, samplesBefore, secondsAt } from "./Timeline.ts"
 
@@ -18,19 +19,18 @@ const CONTAINER = {
   webm: argv`-cues_to_front 1 -f webm`
 } as const satisfies Record<Format, ReadonlyArray<string>>
 
-/** Chunks and soundtrack into the finished file, without encoding anything again; then its poster. */
-export const muxCommand = (
-  { spec: { target } }: Plan,
-  among: ReadonlyArray<Pick<Part, "key" | "frames">>,
-  work: Mux,
-  { made, folder }: Places
-): TaskCommand => {
+/** Chunks (and what was copied) and soundtrack into the finished file, without encoding anything again; then its poster. */
+export const muxCommand = (plan: Plan, among: ReadonlyArray<Made>, work: Mux, places: Places): TaskCommand => {
+  const { made, folder } = places
+  const { target } = plan.spec
   const { format, codec, width, height, frameRate: rate } = target
   const list = `${folder}/chunks.list`
   const path = `${folder}/output.${format}`
   const poster = `${folder}/poster.jpg`
   const size = posterSize(width, height)
-  const ends = chunkEnds(among, work)
+  const pieces = piecesOf(among, work)
+  const joint = jointOf(plan, pieces, places)
+  const ends = endsOf(pieces)
   const samples = work.soundtrack === null ? 0 : samplesBefore(work.frames, rate)
   const sound =
     work.soundtrack === null
@@ -38,12 +38,15 @@ export const muxCommand = (
       : { input: argv`${ownInput} -i ${fileUrl(made(work.soundtrack))}`, map: argv`-map 1:a:0` }
   return {
     folders: [],
-    files: [{ path: list, text: concatList(chunkParts(work, ends, rate, made)) }],
+    files: [
+      { path: list, text: concatList([...(joint?.header ? [joint.header] : []), ...chunkParts(pieces, rate, made)]) }
+    ],
     steps: [
+      ...(joint?.steps ?? []),
       {
         argv: argv`
           ${RUN} ${concatenated(list)} ${sound.input} -map 0:v:0 ${sound.map} -c copy
-          ${exactTimes(format, rate, samples)} ${codec === "hevc" ? argv`-tag:v hvc1` : []}
+          ${exactTimes(format, rate, samples, joint)} ${codec === "hevc" ? argv`-tag:v hvc1` : []}
           ${stripped} ${CONTAINER[format]} ${fileUrl(path)}`,
         frames: 0
       },
@@ -63,7 +66,8 @@ export const muxCommand = (
         contentType: contentTypeOf(format),
         video: { codec, width, height, frames: work.frames, rate },
         audio: work.soundtrack === null ? null : { codec: soundCodec(format), samples },
-        seams: ends.slice(0, -1)
+        seams: ends.slice(0, -1),
+        ...(joint === null ? {} : { copied: joint.copied })
       },
       {
         path: poster,
@@ -78,38 +82,49 @@ export const muxCommand = (
   }
 }
 
-/** The frame after each chunk's last. */
-const chunkEnds = (among: ReadonlyArray<Pick<Part, "key" | "frames">>, work: Mux): ReadonlyArray<number> => {
-  const frames = new Map(among.map(({ frames, key }) => [key, frames]))
-  let end = 0
-  return work.chunks.map((key) => (end += frames.get(key) ?? 0))
+const piecesOf = (among: ReadonlyArray<Made>, { chunks }: Mux): ReadonlyArray<Made> => {
+  const byKey = new Map(among.map((made) => [made.key, made]))
+  return chunks.map((key) => {
+    const piece = byKey.get(key)
+    if (piece === undefined) throw new Error("a mux names a piece that nobody makes")
+    return piece
+  })
 }
 
-/** Chunks with their lengths, rounded where they end on the file's clock: no error adds up. */
-const chunkParts = (
-  work: Mux,
-  ends: ReadonlyArray<number>,
-  rate: Rational,
-  made: Places["made"]
-): ReadonlyArray<Piece> =>
-  work.chunks.map((key, i) => ({
+/** The frame after each piece's last. */
+const endsOf = (pieces: ReadonlyArray<Made>): ReadonlyArray<number> => {
+  let end = 0
+  return pieces.map(({ frames }) => (end += frames))
+}
+
+/** Pieces with their lengths, rounded where they end on the file's clock: no error adds up. */
+const chunkParts = (pieces: ReadonlyArray<Made>, rate: Rational, made: Places["made"]): ReadonlyArray<Piece> => {
+  const ends = endsOf(pieces)
+  return pieces.map(({ key }, i) => ({
     path: made(key),
     duration: microsAt(ends[i] ?? 0, rate) - microsAt(ends[i - 1] ?? 0, rate)
   }))
+}
 
 /**
  * The joints of chunks are reckoned in microseconds: in MP4 each time stamp goes back to the frame's own tick. WebM
- * rounds to milliseconds anyway; there the last packet of Opus is padded, which must not outlast the picture.
+ * rounds to milliseconds anyway; there the last packet of Opus is padded, which must not outlast the picture. Where pieces
+ * of several encoders meet, each decoding as far ahead as it likes, decoding times are those of the one that does most.
  */
-const exactTimes = (format: Format, rate: Rational, samples: number): ReadonlyArray<string> => {
+const exactTimes = (
+  format: Format,
+  rate: Rational,
+  samples: number,
+  joint: Pick<Joint, "ahead"> | null
+): ReadonlyArray<string> => {
   if (format === "webm") {
     const end = Math.round((samples * 1000) / SAMPLE_RATE)
     return samples === 0 ? [] : argv`-bsf:a setts=duration='min(DURATION,max(1,${end}-PTS))'`
   }
-  const scale = timescale(rate)
-  const frame = (scale / rate.num) * rate.den
+  const frame = ticksPerFrame(rate)
+  const decoded = joint === null ? `round(DTS/${frame})` : `(N-${joint.ahead})`
   return argv`
-    -bsf:v setts=pts='round(PTS/${frame})*${frame}':dts='round(DTS/${frame})*${frame}' -video_track_timescale ${scale}`
+    -bsf:v setts=pts='round(PTS/${frame})*${frame}':dts='${decoded}*${frame}' -video_track_timescale ${timescale(rate)}`
 }
 
 const POSTER_WIDTH = 640

@@ -1,4 +1,4 @@
-import type { Operation, Plan, Shown } from "@reelay/contracts/Plan"
+import type { Edge, Operation, Plan, Shown } from "@reelay/contracts/Plan"
 import { argv } from "./Argv.ts"
 import type { Painted } from "./AssColor.ts"
 import { clipOverlays } from "./ClipOverlays.ts"
@@ -22,12 +22,15 @@ export const chunkCommand = (
 ): TaskCommand => {
   const { images, picture, scripts } = pictureOf(plan, work, `${places.folder}/drawn`, 1)
   const fades = work.fades ?? []
-  const resident = places.resident === true ? residentOf(plan.family) : null
+  const edge = work.edge ?? null
+  const resident = places.resident === true && edge === null ? residentOf(plan.family) : null
   if (resident !== null && resident.decodes(picture.picture) && isPlain(picture, fades)) {
     const graph = deviceGraph(picture, resident.scale(plan.spec.target))
-    return encoded(plan, [work], [], places, [], () => graph, resident)
+    return encoded(plan, [work], [], null, places, [], () => graph, resident)
   }
-  return encoded(plan, [work], images, places, scripts, (pixelFormat) => videoGraph({ ...picture, fades, pixelFormat }))
+  return encoded(plan, [work], images, edge, places, scripts, (pixelFormat) =>
+    videoGraph({ ...picture, fades, pixelFormat })
+  )
 }
 
 /** Frames in which one clip becomes the next, as a piece of the same kind. */
@@ -42,7 +45,7 @@ export const dissolveCommand = (
     [...below.images, ...above.images],
     [...below.scripts, ...above.scripts]
   ]
-  return encoded(plan, [first, second], images, places, scripts, (pixelFormat) =>
+  return encoded(plan, [first, second], images, null, places, scripts, (pixelFormat) =>
     dissolveGraph({ first: below.picture, second: above.picture, at, of, pixelFormat })
   )
 }
@@ -102,13 +105,16 @@ const encoded = (
   { spec, family }: Plan,
   shown: readonly [Shown, ...ReadonlyArray<Shown>],
   images: ReadonlyArray<ShownImage>,
+  edge: Edge | null,
   { source, image, folder, device }: Places,
   scripts: TaskCommand["files"],
   graphFor: (pixelFormat: EncoderArguments["pixelFormat"]) => string,
   resident: Resident | null = null
 ): TaskCommand => {
   const { target } = spec
-  const encoder = encoderArguments({ ...target, family, device, frames: resident === null ? "memory" : "device" })
+  // Parameter sets can be given a number in software only.
+  const by = edge === null ? { family, device } : { family: "software" as const, device: null, edge }
+  const encoder = encoderArguments({ ...target, ...by, frames: resident === null ? "memory" : "device" })
   const [first] = shown
   const frames = first.to - first.from
   const graph = `${folder}/video.graph`

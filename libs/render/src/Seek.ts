@@ -49,6 +49,10 @@ export const runUp = (
   return Math.max(0, Number(microsOf(index, shown) - microsOf(index, key < 0 ? 0 : (index.keys[key] ?? 0))))
 }
 
+/** Whole microseconds from the file's zero to the frame at a position of the index. */
+export const timeAt = ({ fileStart }: Pick<MediaInfo, "fileStart">, index: FrameIndex, position: number): number =>
+  Number(microsOf(index, position)) - fileStart
+
 const seekTo = (media: Pick<MediaInfo, "container" | "fileStart">, index: FrameIndex, shown: number): number | null => {
   const key = keyFor(media, index, shown)
   // The first key frame is where a decoder starts anyway.
@@ -73,7 +77,7 @@ const keyFor = (media: Pick<MediaInfo, "container">, index: FrameIndex, shown: n
 }
 
 /** Place of the last element ≤ `bound` in an ascending list, −1 for none. */
-const lastAtMost = (ascending: ReadonlyArray<number>, bound: number): number => {
+export const lastAtMost = (ascending: ReadonlyArray<number>, bound: number): number => {
   let [low, high] = [-1, ascending.length - 1]
   while (low < high) {
     const middle = (low + high + 1) >> 1

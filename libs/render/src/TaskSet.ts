@@ -3,6 +3,8 @@ import type { ExportId, TaskKey } from "@reelay/contracts/Ids"
 import type { FrameIndex } from "@reelay/contracts/Media"
 import {
   type Build,
+  type Edge,
+  type Fade,
   lightPool,
   type PoolName,
   type Shown,
@@ -20,6 +22,7 @@ import { frameGrid } from "./FrameGrid.ts"
 import { type Section, sectionsOf, sourceRate } from "./Sections.ts"
 import { approach, runUp } from "./Seek.ts"
 import { fadesWithin, type Placed } from "./Sequence.ts"
+import type { Copied } from "./SmartCut.ts"
 import { soundCodec, sourceOf } from "./Spec.ts"
 import { type CanonicalObject, taskKey } from "./TaskKey.ts"
 
@@ -33,12 +36,16 @@ export interface CompileInput {
   readonly build: Build
   /** By `SpecSource.indexKey`: one for every source. */
   readonly indexes: ReadonlyMap<string, FrameIndex>
+  /** Why nothing is to be copied, where copying has failed before. */
+  readonly noSmartCut?: string
 }
 
 /** What a plan can be made of. */
 export interface TaskSet {
   /** Of the frames that no dissolve takes. */
   chunks(placed: Placed<SpecClip>): ReadonlyArray<TaskKey>
+  /** Of all its frames: those that can be copied, and the others so that they go together with copied ones. */
+  cut(clip: SpecClip, copied: Copied | undefined, edge: Edge): ReadonlyArray<TaskKey>
   /** The first clip's last frames over the second one's first ones. */
   dissolve(first: SpecClip, second: SpecClip, frames: number): ReadonlyArray<TaskKey>
   /** All in samples; `from`: of the clip's, before the piece. */
@@ -56,7 +63,6 @@ export interface TaskSet {
   pass(parts: ReadonlyArray<Task>): TaskKey
   zip(files: ReadonlyArray<{ readonly task: TaskKey; readonly name: string }>, name: string): TaskKey
   all(): ReadonlyArray<Task>
-  reasons(): ReadonlyArray<string>
 }
 
 /**
@@ -124,6 +130,22 @@ export const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet
     })
   }
 
+  const addChunk = (
+    { facts, shown }: ReturnType<ReturnType<typeof readable>[number]["shown"]>,
+    how: { readonly fades: ReadonlyArray<Fade> } | { readonly edge: Edge } | Record<never, never>
+  ): TaskKey => {
+    const by = "edge" in how ? { ...encoding, family: "software" } : encoding
+    const key = taskKey({ ...grounds, task: "chunk", ...facts, ...by, ...how })
+    return add(key, video, shown.to - shown.from, [], { _tag: "chunk", ...shown, ...how })
+  }
+
+  const addCopy = (clip: SpecClip, { ahead, at, from, to }: Copied): TaskKey => {
+    const facts = { source: pictureFacts(sourceOf(spec, clip)), frameRate: { ...frameRate } }
+    // Where it lies in the clip is nothing that the copy shows.
+    const key = taskKey({ ...grounds, task: "copy", ...facts, at, frames: to - from, ahead })
+    return add(key, light, to - from, [], { _tag: "copy", clip: spec.clips.indexOf(clip), from, to, at, ahead })
+  }
+
   return {
     chunks: (placed) =>
       readable(placed.clip).flatMap(({ inVain, section, shown }) =>
@@ -131,19 +153,27 @@ export const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet
         chunksOf(section.frames, frameRate, family, inVain).flatMap((chunk) => {
           const range = within(chunk, placed.body, section)
           if (range === null) return []
-          const { facts, shown: work } = shown(range)
           const fades = fadesWithin(placed, { from: section.first + range.from, to: section.first + range.to })
-          const faded = fades.length === 0 ? {} : { fades }
-          const key = taskKey({
-            ...grounds,
-            task: "chunk",
-            ...facts,
-            ...encoding,
-            ...faded
-          })
-          return [add(key, video, range.to - range.from, [], { _tag: "chunk", ...work, ...faded })]
+          return [addChunk(shown(range), fades.length === 0 ? {} : { fades })]
         })
       ),
+    cut: (clip, copied, edge) => {
+      const encoded = readable(clip).flatMap(({ inVain, section, shown }) => {
+        const chunks = ({ from, to }: Range): ReadonlyArray<TaskKey> =>
+          to === from
+            ? []
+            : chunksOf(to - from, frameRate, "software", (frame) => inVain(from + frame)).map((chunk) =>
+                addChunk(shown({ from: from + chunk.from, to: from + chunk.to }), { edge })
+              )
+        if (copied === undefined) return chunks({ from: 0, to: section.frames })
+        return [
+          ...chunks({ from: 0, to: copied.from }),
+          addCopy(clip, copied),
+          ...chunks({ from: copied.to, to: section.frames })
+        ]
+      })
+      return encoded
+    },
     dissolve: (first, second, of) => {
       const [sinking, rising] = [readable(first), readable(second)]
       const start = first.frames - of
@@ -224,20 +254,7 @@ export const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet
         { _tag: "zip", files, name }
       )
     },
-    all: () => [...tasks.values()],
-    reasons: () => {
-      const count = (tag: Work["_tag"]) => [...tasks.values()].filter((task) => task.work._tag === tag).length
-      const [chunks, dissolves, passes] = [count("chunk"), count("dissolve"), count("pass")]
-      const way = [
-        ...(chunks > 0 ? [`${chunks} chunks, frame-exact, at constant quality`] : []),
-        ...(dissolves > 0 ? [`${dissolves} dissolves between them`] : []),
-        ...(passes > 0 ? [`one pass: shorter than a chunk${passes > 1 ? ` (${passes} files)` : ""}`] : [])
-      ].join("; ")
-      return [
-        `picture: ${way}, ${target.codec} on ${family}`,
-        target.sound ? "sound: cut per clip, encoded once" : "no clip has sound"
-      ]
-    }
+    all: () => [...tasks.values()]
   }
 }
 

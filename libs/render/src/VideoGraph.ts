@@ -255,7 +255,7 @@ const isHdr = ({ colorTransfer }: PictureInfo): boolean =>
  * Null for RGB, which has none: it goes straight to the output's. Where a file does not say, players take small pictures
  * for BT.601 and large ones for BT.709; ffmpeg would take all for BT.601.
  */
-const inputMatrix = (picture: PictureInfo): Matrix | null => {
+export const inputMatrix = (picture: PictureInfo): Matrix | null => {
   if (/rgb|bgr|gbr|pal8/.test(picture.pixelFormat)) return null
   if (isMatrix(picture.colorSpace)) return picture.colorSpace
   if (isHdr(picture)) return "bt2020nc"

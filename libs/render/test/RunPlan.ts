@@ -1,8 +1,9 @@
 import type { Plan, Task } from "@reelay/contracts/Plan"
 import { execa } from "execa"
-import { mkdir, writeFile } from "node:fs/promises"
+import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { commandFor, type Expectation } from "../src/Command.ts"
 import { examinations, mayBeDamaged } from "../src/Damage.ts"
+import { seamChecks } from "../src/SmartCutCheck.ts"
 import { decodeCheck, differences, readArguments, Reading } from "../src/Verify.ts"
 
 /** A whole plan on this machine, task by task, as a farm of one would run it. ZIP tasks are left out. */
@@ -62,6 +63,8 @@ export const makeTask = async (
     const { stderr } = await execa("ffmpeg", step.argv)
     if (step.measures === undefined) said += `${stderr}\n`
     else for (const file of step.measures(stderr)) await writeFile(file.path, file.text)
+    const obstacle = step.inspects?.obstacle(await readFile(step.inspects.path)) ?? null
+    if (obstacle !== null) throw new Error(obstacle)
   }
   // A decoder that starts in the middle may grumble about what it lacks: only what is shown counts.
   if (mayBeDamaged(said)) {
@@ -81,5 +84,8 @@ export const verify = async (expectation: Expectation): Promise<ReadonlyArray<st
   reading.feed(read.stdout)
   const check = decodeCheck(expectation)
   const decoded = check === null ? "" : (await execa(check.program, check.argv, { reject: false })).stderr
-  return [...differences(expectation, reading.end()), ...[read.stderr, decoded].filter((said) => said !== "")]
+  const found = [...differences(expectation, reading.end()), ...[read.stderr, decoded].filter((said) => said !== "")]
+  for (const { argv, differences } of seamChecks(expectation))
+    found.push(...differences((await execa("ffmpeg", argv)).stdout))
+  return found
 }

@@ -1,5 +1,5 @@
 import type { Family } from "@reelay/contracts/Export"
-import type { FailureKind } from "@reelay/contracts/messages/Messages"
+import { FailureKind } from "@reelay/contracts/messages/Messages"
 import { Schema } from "effect"
 import { constants } from "node:os"
 
@@ -8,7 +8,7 @@ import { constants } from "node:os"
  * that ffmpeg really said.
  */
 export class TaskFailure extends Schema.TaggedError<TaskFailure>()("TaskFailure", {
-  kind: Schema.Literals(["input", "encoder", "resource", "storage", "timeout", "internal"]),
+  kind: FailureKind,
   /** For the person who asked for the export: no paths, no arguments. */
   message: Schema.String,
   /** The end of what the tools said, for operators. */
@@ -132,6 +132,22 @@ export const verdictOfMismatch = (input: Pick<Ending, "stderr" | "family" | "rea
   if (input.family !== "software" && input.reads === "source") return SAID.device
   return failed("internal", "The result is not what was planned: it was thrown away.")
 }
+
+export const NO_SMART_CUT = {
+  kind: "smartcut",
+  message: "Copying the source's pictures did not give the right ones."
+} as const satisfies Pick<TaskFailure, "kind" | "message">
+/** What may come of copying alone. */
+const PERHAPS_COPYING: ReadonlySet<FailureKind> = new Set(["input", "encoder", "internal"])
+
+/**
+ * The same where frames are copied. What ffmpeg cannot do with a source then, it may very well do by decoding it: nothing
+ * is said of the source, nor of the encoder, until that has failed, too.
+ */
+export const asSmartCut = (verdict: Verdict): Verdict =>
+  verdict._tag === "Failed" && PERHAPS_COPYING.has(verdict.kind)
+    ? failed(NO_SMART_CUT.kind, NO_SMART_CUT.message)
+    : verdict
 
 const LOG_BYTES = 8192
 

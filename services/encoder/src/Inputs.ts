@@ -64,6 +64,7 @@ export const sourcesOf = (plan: Plan, { work }: Pick<Task, "work">): ReadonlyArr
   ]
   switch (work._tag) {
     case "chunk":
+    case "copy":
     case "sound":
       return sourcesOfClips(work)
     case "dissolve":
@@ -71,8 +72,14 @@ export const sourcesOf = (plan: Plan, { work }: Pick<Task, "work">): ReadonlyArr
       return sourcesOfClips(work.first, work.second)
     case "pass":
       return [...new Set(work.parts.flatMap((part) => sourcesOf(plan, part)))]
-    case "soundtrack":
     case "mux":
+      // What was copied is compared with where it comes from.
+      return sourcesOfClips(
+        ...plan.tasks.flatMap((task) =>
+          task.work._tag === "copy" && work.chunks.includes(task.key) ? [task.work] : []
+        )
+      )
+    case "soundtrack":
     case "zip":
       return []
   }
@@ -101,6 +108,7 @@ export const imagesOf = (plan: Plan, { work }: Pick<Task, "work">): ReadonlyArra
 export const neededBy = ({ work }: Task): ReadonlyArray<TaskKey> => {
   switch (work._tag) {
     case "chunk":
+    case "copy":
     case "dissolve":
     case "sound":
     case "crossfade":

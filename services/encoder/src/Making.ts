@@ -1,5 +1,5 @@
 import type { FailureKind } from "@reelay/contracts/messages/Messages"
-import { encodesPicture, type Plan, type Task } from "@reelay/contracts/Plan"
+import { familyOf, isSmartCut, type Plan, type Task } from "@reelay/contracts/Plan"
 import type { Reach } from "@reelay/platform/Confinement"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import type { CannotStart, Limits } from "@reelay/platform/Processes"
@@ -10,12 +10,22 @@ import { missingGlyphs } from "@reelay/render/MissingGlyphs"
 import { contentTypeOf } from "@reelay/render/Names"
 import { SAMPLE_RATE, secondsAt } from "@reelay/render/Timeline"
 import { Clock, Effect, type Scope } from "effect"
-import { copyFile, mkdir, readdir, rm, writeFile } from "node:fs/promises"
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { totalmem } from "node:os"
 import { join } from "node:path"
 import { Capabilities } from "./Capabilities.ts"
 import { EncoderConfig } from "./EncoderConfig.ts"
-import { EncoderBusy, type Ending, logFor, TaskFailure, verdictOf, verdictOfMismatch } from "./Failure.ts"
+import {
+  asSmartCut,
+  EncoderBusy,
+  type Ending,
+  logFor,
+  NO_SMART_CUT,
+  TaskFailure,
+  type Verdict,
+  verdictOf,
+  verdictOfMismatch
+} from "./Failure.ts"
 import { Ffmpeg, type FfmpegEnded } from "./Ffmpeg.ts"
 import type { Inputs } from "./Inputs.ts"
 import { verify } from "./Verify.ts"
@@ -53,8 +63,9 @@ export const expectedBytes = (plan: Plan, { work }: Pick<Task, "work">, inputByt
   const { target } = plan.spec
   switch (work._tag) {
     case "chunk":
+    case "copy":
     case "dissolve": {
-      const { from, to } = work._tag === "chunk" ? work : work.first
+      const { from, to } = work._tag === "dissolve" ? work.first : work
       return Math.ceil((secondsAt(to - from, target.frameRate) * ceilingOf(target)) / 8) + MiB
     }
     case "sound":
@@ -96,7 +107,7 @@ const makeByFfmpeg: (
   Capabilities | EncoderConfig | Ffmpeg | Scope.Scope
 > = Effect.fnUntraced(function* ({ inputs, onProgress, plan, task }: MakeRequest, folder: string, expected: number) {
   const capabilities = yield* Capabilities
-  const family = encodesPicture(task.work) ? plan.family : "software"
+  const family = familyOf(plan, task.work) ?? "software"
   const made = new Map<string, string>([...inputs.made].map(([key, { path }]) => [key, path]))
   const device = family === "software" ? null : yield* capabilities.device(family, task.weight)
   const sources = [...inputs.sources.keys()].flatMap((position) => plan.spec.sources[position]?.sha256 ?? [])
@@ -117,6 +128,7 @@ const makeByFfmpeg: (
       folder,
       expected,
       family,
+      judged: isSmartCut(plan, task.work) ? asSmartCut : (verdict) => verdict,
       onProgress,
       inputs: [...inputs.sources.values(), ...inputs.images.values(), ...made.values()],
       examines: () => examinations(plan, task.work, (index) => present(inputs.sources.get(index))),
@@ -163,6 +175,8 @@ const runCommand: (request: {
   readonly expected: number
   readonly family: Ending["family"]
   readonly reads: Ending["reads"]
+  /** What a failure means in such a task. */
+  readonly judged: (verdict: Verdict) => Verdict
   /** Files that it reads. */
   readonly inputs: ReadonlyArray<string>
   /** What to ask of its sources where something was grumbled. */
@@ -172,7 +186,8 @@ const runCommand: (request: {
   ReadonlyArray<Made>,
   TaskFailure | EncoderBusy | CannotStart,
   EncoderConfig | Ffmpeg | Scope.Scope
-> = Effect.fnUntraced(function* ({ command, examines, expected, family, folder, inputs, onProgress, reads, task }) {
+> = Effect.fnUntraced(function* (request) {
+  const { command, examines, expected, family, folder, inputs, judged, onProgress, reads, task } = request
   const settings = yield* EncoderConfig
   const ffmpeg = yield* Ffmpeg
   const began = yield* Clock.monotonicTimeNanos
@@ -189,13 +204,23 @@ const runCommand: (request: {
     })
   yield* written(command.folders, command.files)
 
+  const inspected = Effect.fnUntraced(function* ({ obstacle, path }: NonNullable<Step["inspects"]>) {
+    const bytes = yield* Effect.tryPromise({
+      try: () => readFile(path),
+      catch: (cause) =>
+        new TaskFailure({ kind: "storage", message: "A file could not be read back.", log: log(String(cause)) })
+    })
+    const found = obstacle(bytes)
+    if (found !== null) return yield* new TaskFailure({ ...NO_SMART_CUT, log: found })
+  })
+
   const limits: Limits = {
     fileBytes: Math.max(RUNAWAY.bytes, expected * RUNAWAY.times),
     memoryBytes: family === "software" ? MEMORY_BYTES : undefined
   }
   const judge = (ended: FfmpegEnded) => {
     const ending: Ending = { ...ended, family, reads }
-    const verdict = verdictOf(ending)
+    const verdict = judged(verdictOf(ending))
     return verdict._tag === "Busy"
       ? new EncoderBusy({ log: log(ended.tail) })
       : new TaskFailure({ kind: verdict.kind, message: verdict.message, log: log(ended.tail) })
@@ -224,6 +249,7 @@ const runCommand: (request: {
     said += ended.stderr
     if (step.measures === undefined) grumbled += ended.stderr
     else yield* written([], step.measures(ended.stderr))
+    if (step.inspects !== undefined) yield* inspected(step.inspects)
   }
   for (const { argv, reading, verdict } of mayBeDamaged(grumbled) ? examines() : []) {
     yield* ffmpeg.ask("ffprobe", argv, { ...reach, folder: null }, settings.taskSeconds, (text) => reading.feed(text))
@@ -234,7 +260,7 @@ const runCommand: (request: {
   const rightOrNot = Effect.fnUntraced(function* (made: Expectation) {
     const problems = yield* verify(made, { reads: [], folder, devices: false })
     if (problems.length === 0) return
-    const verdict = verdictOfMismatch({ stderr: said, family, reads })
+    const verdict = judged(verdictOfMismatch({ stderr: said, family, reads }))
     const text = `${made.role}: ${problems.join("; ")}\n${said}`
     if (verdict._tag === "Busy") return yield* new EncoderBusy({ log: log(text) })
     return yield* new TaskFailure({ kind: verdict.kind, message: verdict.message, log: log(text) })

@@ -1,7 +1,7 @@
 import type { Outcome } from "@reelay/contracts/messages/Messages"
 import { taskFile } from "@reelay/contracts/ObjectKeys"
 import { Digest } from "@reelay/contracts/Ids"
-import { encodesPicture } from "@reelay/contracts/Plan"
+import { familyOf } from "@reelay/contracts/Plan"
 import type { Manifest, MadeFile, Plan, Task } from "@reelay/contracts/Plan"
 import { missingTogether } from "@reelay/contracts/Warning"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
@@ -84,7 +84,7 @@ export const publish = Effect.fn("Publishing.publish")(function* (input: {
       v: 1,
       key: task.key,
       files,
-      family: encodesPicture(task.work) ? plan.family : null,
+      family: familyOf(plan, task.work),
       ...(missing === "" ? {} : { missingGlyphs: missing }),
       nodeId,
       seconds: input.seconds,

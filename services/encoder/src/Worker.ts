@@ -1,6 +1,6 @@
 import { type Outcome, taskProgress, type TaskMessage } from "@reelay/contracts/messages/Messages"
 import { taskManifest } from "@reelay/contracts/ObjectKeys"
-import { encodesPicture, type Plan, type Task } from "@reelay/contracts/Plan"
+import { familyOf, type Plan, type Task } from "@reelay/contracts/Plan"
 import { Bus } from "@reelay/platform/Bus"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import type { ObjectStoreError } from "@reelay/platform/ObjectStore"
@@ -114,13 +114,14 @@ export class Worker extends Context.Service<
         }
         if (!(yield* grow(task.weight))) return giveBack(CROWDED_MILLIS, "another task waits for slots")
 
+        const family = familyOf(plan, task.work)
         const outcome = yield* carryOut(message, plan, task, since).pipe(
           Effect.timeoutOrElse({
             duration: Duration.seconds(settings.taskSeconds),
             orElse: () =>
               new TaskFailure({ kind: "timeout", message: "The work took longer than a task may.", log: "" })
           }),
-          Effect.tap(() => (encodesPicture(task.work) ? capabilities.succeeded(plan.family) : Effect.void)),
+          Effect.tap(() => (family === null ? Effect.void : capabilities.succeeded(family))),
           Effect.catchTag("EncoderBusy", (busy) =>
             capabilities.refused(plan.family).pipe(
               Effect.flatMap((patient) =>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Ending, logFor, verdictOf, verdictOfMismatch } from "@reelay/encoder/Failure"
+import { asSmartCut, type Ending, logFor, verdictOf, verdictOfMismatch } from "@reelay/encoder/Failure"
 import * as fc from "fast-check"
 
 const ending = (some: Partial<Ending>): Ending => ({
@@ -110,6 +110,20 @@ describe("verdictOfMismatch", () => {
     assert.strictEqual(of({}), "internal")
     assert.strictEqual(of({ family: "nvenc" }), "encoder")
     assert.strictEqual(of({ family: "nvenc", reads: "made" }), "internal")
+  })
+})
+
+describe("asSmartCut", () => {
+  it("blames neither source nor encoder for what copying may have done; disk and memory stay what they are", () => {
+    const of = (some: Partial<Ending>) => {
+      const verdict = asSmartCut(verdictOf(ending(some)))
+      return verdict._tag === "Failed" ? verdict.kind : "busy"
+    }
+    assert.strictEqual(of({ stderr: "Invalid data found when processing input" }), "smartcut")
+    assert.strictEqual(of({ stderr: "Unknown encoder 'libx264'" }), "smartcut")
+    assert.strictEqual(of({ stderr: "pts (512) < dts (1024) in stream 0" }), "smartcut")
+    assert.strictEqual(of({ stderr: "No space left on device" }), "resource")
+    assert.strictEqual(of({ stopped: "stalled", signal: "SIGKILL" }), "timeout")
   })
 })
 

@@ -49,6 +49,7 @@ export const newJob = (turn: Turn, row: Row, status: Job["status"]): Job => {
     candidate: null,
     expecting: null,
     broken: new Set(),
+    noSmartCut: false,
     tries: 0,
     prepared: null,
     run: null,
@@ -140,7 +141,8 @@ export const plan = (turn: Turn, job: Job, candidate: Candidate): void => {
     token: enter(turn, job, "planning"),
     family: candidate.family,
     build: candidate.build,
-    epoch: job.epoch + 1
+    epoch: job.epoch + 1,
+    noSmartCut: job.noSmartCut
   })
 }
 

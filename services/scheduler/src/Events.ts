@@ -180,6 +180,7 @@ export type Command =
       readonly build: Build
       /** The epoch that it would be. */
       readonly epoch: number
+      readonly noSmartCut: boolean
     }
   | { readonly _tag: "Load"; readonly id: ExportId; readonly user: UserId; readonly token: number }
   | (Place & {

@@ -32,7 +32,8 @@ const codes: Record<FailureKind, ExportError["code"]> = {
   resource: "out_of_resources",
   storage: "storage_error",
   timeout: "timed_out",
-  internal: "render_error"
+  internal: "render_error",
+  smartcut: "render_error"
 }
 
 /** A failure as the owner of the export reads it. */
@@ -51,12 +52,16 @@ export interface Circumstances {
   readonly otherFamily: boolean
   /** Encoders of the pool on which the task has not failed. */
   readonly otherNodes: number
+  /** Whether the plan copies frames. */
+  readonly smartCut: boolean
 }
 
 export type Remedy =
   | { readonly _tag: "fail" }
   /** The whole export on another family. */
   | { readonly _tag: "replan" }
+  /** The whole export where it is, without copying any frames. */
+  | { readonly _tag: "encodeAll" }
   /** The task once more, elsewhere where there is an elsewhere, after so many milliseconds. */
   | { readonly _tag: "again"; readonly afterMillis: number }
 
@@ -75,6 +80,8 @@ export const remedyFor = (kind: FailureKind, at: Circumstances): Remedy => {
       return at.otherNodes > 0 && at.failures < at.maxAttempts ? again() : FAIL
     case "storage":
       return at.failures < STORAGE_TRIES ? again(backoff(at.failures)) : FAIL
+    case "smartcut":
+      return at.smartCut ? { _tag: "encodeAll" } : remedyFor("internal", at)
     case "timeout":
     case "internal":
       return at.failures < at.maxAttempts ? again() : FAIL

@@ -105,13 +105,20 @@ export const makePlanner = Effect.fnUntraced(function* (lines: Lines, post: Post
     ).pipe(Effect.mapError(ofStore("A finished piece vanished.")))
 
   const planOne = Effect.fnUntraced(function* (command: Of<"Plan">, read: Spec) {
-    const { build, epoch, family, id, token, user } = command
+    const { build, epoch, family, id, noSmartCut, token, user } = command
     const refused = (kind: FailureKind, message: string): Event => ({ _tag: "PlanFailed", id, token, kind, message })
     return yield* Effect.gen(function* () {
       const spec = yield* specOf(read)
       const needed = new Map<string, FrameIndex>()
       for (const { indexKey } of spec.sources) needed.set(indexKey, yield* Cache.get(indexes, indexKey))
-      const plan = compile({ exportId: id, spec, family, build, indexes: needed })
+      const plan = compile({
+        exportId: id,
+        spec,
+        family,
+        build,
+        indexes: needed,
+        ...(noSmartCut ? { noSmartCut: "an earlier try did not give the right pictures" } : {})
+      })
       const forms = written(plan)
       // Whoever takes a plan's only task looks first whether it is done: once is enough.
       const found = forms.travels ? NOTHING_FOUND : yield* lookUp(user, plan)

@@ -1,5 +1,5 @@
 import type { ExportStatus, Progress } from "@reelay/contracts/Export"
-import { encodesPicture } from "@reelay/contracts/Plan"
+import { bringsPicture } from "@reelay/contracts/Plan"
 import { toNumber } from "@reelay/contracts/Quantity"
 import { QUEUE_ORDER_LIMIT } from "@reelay/contracts/messages/Messages"
 import type { TaskProgress } from "@reelay/contracts/messages/Messages"
@@ -49,7 +49,7 @@ export const progressed = (turn: Turn, progress: TaskProgress): void => {
   const entry = run?.tasks.get(progress.task)
   if (job === undefined || run === undefined || run === null || entry === undefined) return
   if (progress.epoch !== run.epoch || entry.state !== "dispatched") return
-  if (encodesPicture(entry.task.work)) {
+  if (bringsPicture(entry.task.work)) {
     const frames = Math.min(Math.max(progress.frames, entry.frames), entry.task.frames)
     run.framesRunning += frames - entry.frames
     entry.frames = frames

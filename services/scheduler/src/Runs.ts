@@ -1,6 +1,6 @@
 import type { FailureKind, TaskResult } from "@reelay/contracts/messages/Messages"
 import { AttemptId } from "@reelay/contracts/Ids"
-import { lightPool } from "@reelay/contracts/Plan"
+import { isSmartCut, lightPool } from "@reelay/contracts/Plan"
 import { Schema } from "effect"
 import { elsewhere, expectNothing } from "./Admission.ts"
 import { channelFor, isLight, seat } from "./Capacity.ts"
@@ -96,6 +96,7 @@ export const loaded = (turn: Turn, event: Of<"Loaded">): void => {
 const remember = (turn: Turn, job: Job, run: Run, attempts: ReadonlyArray<PastAttempt>): void => {
   for (const attempt of attempts) {
     if (attempt.kind === "encoder" && attempt.family !== null) job.broken.add(attempt.family)
+    if (attempt.kind === "smartcut") job.noSmartCut = true
   }
   for (const attempt of attempts) {
     const entry = attempt.epoch === run.epoch ? run.tasks.get(attempt.task) : undefined
@@ -105,7 +106,7 @@ const remember = (turn: Turn, job: Job, run: Run, attempts: ReadonlyArray<PastAt
     if (attempt.kind !== "storage") entry.excludes.add(attempt.nodeId)
     const remedy = remedyOf(turn, entry, attempt.kind)
     if (remedy._tag === "fail") return fail(turn, job, attempt.error)
-    if (remedy._tag === "replan") return planAnew(turn, job)
+    if (remedy._tag === "replan" || remedy._tag === "encodeAll") return planAnew(turn, job)
   }
 }
 
@@ -123,7 +124,8 @@ const remedyOf = (turn: Turn, entry: TaskEntry, kind: FailureKind): Remedy => {
     failures: entry.failures,
     maxAttempts: turn.state.policy.taskAttempts,
     otherFamily: !channel.pool.light && elsewhere(entry.job) !== undefined,
-    otherNodes: encodersFor(channel, entry.excludes).fresh.length
+    otherNodes: encodersFor(channel, entry.excludes).fresh.length,
+    smartCut: entry.job.run !== null && isSmartCut(entry.job.run.plan, entry.task.work)
   })
 }
 
@@ -180,12 +182,14 @@ const failed = (
     seconds: outcome.seconds
   })
   if (outcome.kind === "encoder" && !light) job.broken.add(run.plan.family)
+  if (outcome.kind === "smartcut") job.noSmartCut = true
   const remedy = remedyOf(turn, entry, outcome.kind)
   if (remedy._tag === "fail") return fail(turn, job, error)
   if (remedy._tag === "again") {
     if (outcome.kind === "storage") lookAtNeeds(turn, run, entry)
     return remedy.afterMillis === 0 ? makeReady(turn, entry, true) : rest(turn, entry, remedy.afterMillis)
   }
+  if (remedy._tag === "encodeAll") return planAnew(turn, job)
   const candidate = elsewhere(job)
   if (candidate !== undefined) replan(turn, job, candidate)
 }

@@ -134,6 +134,8 @@ export interface Job extends Waiting {
   /** Where tasks of it are expected while it is planned. */
   expecting: Pool | null
   readonly broken: Set<Family>
+  /** Copying frames has failed: all of them are encoded. */
+  noSmartCut: boolean
   /** Failed tries of planning or linking in a row. */
   tries: number
   /** What `starting` will open. */

@@ -1,6 +1,6 @@
 import { planObject } from "@reelay/contracts/ObjectKeys"
 import type { NodeId, TaskKey } from "@reelay/contracts/Ids"
-import { encodesPicture } from "@reelay/contracts/Plan"
+import { bringsPicture } from "@reelay/contracts/Plan"
 import type { Manifest, PoolName, Work } from "@reelay/contracts/Plan"
 import { channelFor, fits, hasLabels, seat, shareIn, unseat } from "./Capacity.ts"
 import type { Found, Written } from "./Events.ts"
@@ -35,7 +35,7 @@ export const openRun = (
       lineup = { user: job.user, urgency: job.urgency, order, job, channel, tasks: [] }
       lineups.set(task.pool, lineup)
     }
-    if (encodesPicture(task.work)) framesTotal += task.frames
+    if (bringsPicture(task.work)) framesTotal += task.frames
     if (finishes(task.work)) finishingTotal++
     tasks.set(task.key, {
       task,
@@ -98,7 +98,7 @@ export const closeRun = (turn: Turn, job: Job): boolean => {
 
 const settle = (run: Run, entry: TaskEntry): void => {
   entry.state = "done"
-  if (encodesPicture(entry.task.work)) run.framesDone += entry.task.frames
+  if (bringsPicture(entry.task.work)) run.framesDone += entry.task.frames
   if (finishes(entry.task.work)) run.finishingDone++
 }
 

@@ -44,7 +44,7 @@ const HAPPENINGS = [
 ] as const
 type Happening = (typeof HAPPENINGS)[number]
 
-const KINDS: ReadonlyArray<FailureKind> = ["input", "encoder", "resource", "storage", "timeout", "internal"]
+const KINDS: ReadonlyArray<FailureKind> = ["input", "encoder", "resource", "storage", "timeout", "internal", "smartcut"]
 
 const pick = <A>(all: ReadonlyArray<A>, n: number): A | undefined => all[n % Math.max(1, all.length)]
 
@@ -60,7 +60,8 @@ const happen = (world: World, happening: Happening, n: number): void => {
         chunks: 1 + (n % 5),
         urgency,
         content: `content${n % 11}`,
-        labels: n % 13 === 0 ? ["big"] : []
+        labels: n % 13 === 0 ? ["big"] : [],
+        smartCut: n % 2 === 0
       })
       if (n % 4 !== 0) world.ring(id)
       return

@@ -212,7 +212,7 @@ describe("encoders come and go", () => {
 
 describe("failures", () => {
   it("whose fault it is decides", () => {
-    const at = { failures: 1, maxAttempts: 3, otherFamily: true, otherNodes: 1 }
+    const at = { failures: 1, maxAttempts: 3, otherFamily: true, otherNodes: 1, smartCut: true }
     const tags = (kind: FailureKind, circumstances: Partial<typeof at>) =>
       remedyFor(kind, { ...at, ...circumstances })._tag
     assert.strictEqual(tags("input", {}), "fail")
@@ -229,7 +229,53 @@ describe("failures", () => {
       assert.deepStrictEqual(remedyFor(kind, { ...at, failures: 2, otherNodes: 0 }), { _tag: "again", afterMillis: 0 })
       assert.strictEqual(tags(kind, { failures: 3 }), "fail")
     }
+    assert.strictEqual(tags("smartcut", { failures: 3 }), "encodeAll")
+    assert.strictEqual(tags("smartcut", { smartCut: false }), "again")
+    assert.strictEqual(tags("smartcut", { smartCut: false, failures: 3 }), "fail")
     assert.strictEqual(backoff(10), 60_000)
+  })
+
+  it("a smart cut that did not give the right pictures: everything is encoded, in the next epoch", () => {
+    const world = aWorld(["a", 1])
+    const id = submit(world, { user: "u", chunks: 1, smartCut: true })
+    const [node] = world.nodes
+    if (node === undefined) return assert.fail()
+    const works = () => rowOf(world, id).plan?.tasks.map(({ work }) => work) ?? []
+    assert.isTrue(works().some((work) => work._tag === "chunk" && work.edge !== undefined))
+    fail(world, node, "smartcut")
+    assert.isFalse(works().some((work) => work._tag === "chunk" && work.edge !== undefined))
+    assert.strictEqual(rowOf(world, id).epoch, 2)
+    assert.deepStrictEqual(
+      of(world, "RecordAttempt").map(({ epoch, error, kind }) => [epoch, kind, error.code]),
+      [[1, "smartcut", "render_error"]]
+    )
+    world.settle()
+    assert.deepStrictEqual(rowOf(world, id).ends, ["2:completed"])
+  })
+
+  it("that nothing is to be copied, a later leader knows from the attempts", () => {
+    const world = new World()
+    const node = world.addNode("gpu", 1, ["nvenc", "software"])
+    world.restart()
+    world.tick(1)
+    world.drain()
+    const id = submit(world, { user: "u", chunks: 1, smartCut: true })
+    fail(world, node, "smartcut")
+    world.restart()
+    world.tick(1)
+    world.drain()
+    fail(world, node, "encoder")
+    assert.strictEqual(rowOf(world, id).plan?.family, "software")
+    assert.deepStrictEqual(
+      of(world, "Plan").map(({ epoch, noSmartCut }) => [epoch, noSmartCut]),
+      [
+        [1, false],
+        [2, true],
+        [3, true]
+      ]
+    )
+    world.settle()
+    assert.deepStrictEqual(rowOf(world, id).ends, ["3:completed"])
   })
 
   it("elsewhere where there is an elsewhere; each try is on record under its dispatch", () => {

@@ -19,6 +19,7 @@ export interface SimRow {
   readonly user: UserId
   readonly urgency: Class
   readonly chunks: number
+  readonly smartCut: boolean
   readonly content: string
   readonly labels: ReadonlyArray<string>
   readonly changedMillis: number
@@ -134,6 +135,7 @@ export class World {
     content?: string
     labels?: ReadonlyArray<string>
     travels?: boolean
+    smartCut?: boolean
   }) {
     const id = exportId(++this.#count)
     this.rows.set(id, {
@@ -144,6 +146,7 @@ export class World {
       content: options.content ?? id,
       labels: options.labels ?? [],
       travels: options.travels ?? false,
+      smartCut: options.smartCut ?? false,
       changedMillis: this.#count,
       status: "pending",
       epoch: 0,
@@ -491,9 +494,10 @@ export class World {
         return
       case "Plan": {
         const row = this.#row(command.id)
-        const { build, family, id, token } = command
+        const { build, family, id, noSmartCut, token } = command
         const spec = specOf({ user: row.user, content: row.content, chunks: row.chunks })
-        const plan = planOf({ id, spec, chunks: row.chunks, family, build })
+        const smartCut = row.smartCut && !noSmartCut
+        const plan = planOf({ id, spec, chunks: row.chunks, family, build, smartCut })
         this.asyncs.push(() =>
           this.mailbox.push({
             _tag: "Planned",

@@ -114,8 +114,10 @@ export const planOf = (options: {
   readonly chunks: number
   readonly family: Family
   readonly build: Build
+  /** Its chunks are made for joining with copied frames, of which there are none here. */
+  readonly smartCut?: boolean
 }): Plan => {
-  const { build, family, spec } = options
+  const { build, family, smartCut = false, spec } = options
   const content = spec.sources[0]?.sha256 ?? ""
   const key = (name: string, ofFamily: boolean) =>
     TaskKey.make(sha([spec.tenant, content, build, ofFamily ? family : "", name].join("/")))
@@ -131,8 +133,17 @@ export const planOf = (options: {
   })
   const chunks = Array.from({ length: options.chunks }, (_, i) =>
     task(
-      key(`chunk${i}`, true),
-      { _tag: "chunk", clip: 0, section: 0, from: i * 30, to: (i + 1) * 30, seek: null, hold: 0 },
+      key(`${smartCut ? "edge" : "chunk"}${i}`, true),
+      {
+        _tag: "chunk",
+        clip: 0,
+        section: 0,
+        from: i * 30,
+        to: (i + 1) * 30,
+        seek: null,
+        hold: 0,
+        ...(smartCut ? { edge: { profile: null, level: null, sets: 16 } } : {})
+      },
       [],
       30
     )
@@ -146,7 +157,7 @@ export const planOf = (options: {
   )
   const keys = chunks.map((chunk) => chunk.key)
   const mux = task(
-    key("mux", true),
+    key(smartCut ? "joined" : "mux", true),
     { _tag: "mux", chunks: keys, soundtrack: soundtrack.key, frames: options.chunks * 30, name: "clip.720p.mp4" },
     [...keys, soundtrack.key],
     0

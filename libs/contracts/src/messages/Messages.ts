@@ -82,9 +82,18 @@ export const taskMessage = Message.make({
 
 /**
  * Whose failure it is decides what happens: `input` fails the export at once; `encoder` takes the pool away and
- * re-plans; `resource` tries elsewhere; `storage` and `internal` are tried again; `timeout` counts as an attempt.
+ * re-plans; `resource` tries elsewhere; `storage` and `internal` are tried again; `timeout` counts as an attempt; `smartcut`
+ * (what was copied does not go together with what was encoded) re-plans without copying.
  */
-export const FailureKind = Schema.Literals(["input", "encoder", "resource", "storage", "timeout", "internal"])
+export const FailureKind = Schema.Literals([
+  "input",
+  "encoder",
+  "resource",
+  "storage",
+  "timeout",
+  "internal",
+  "smartcut"
+])
 export type FailureKind = typeof FailureKind.Type
 
 export const Outcome = Schema.Union([

@@ -1,5 +1,6 @@
 import type { Mode, Quality, VideoCodec } from "@reelay/contracts/Export"
 import type { PictureInfo } from "@reelay/contracts/Media"
+import type { Edge } from "@reelay/contracts/Plan"
 import type { Rational } from "@reelay/contracts/Quantity"
 import { argv } from "../Argv.ts"
 import { gopFrames } from "../Chunks.ts"
@@ -21,6 +22,8 @@ export interface EncoderRequest {
   readonly device: string | null
   /** Where the frames come from: decoded and scaled on the device itself, or in memory. */
   readonly frames: "memory" | "device"
+  /** Of a piece that lies beside copied ones. Absent: beside its own like. H.264 in software only. */
+  readonly edge?: Edge
 }
 
 export interface Told {

@@ -18,11 +18,26 @@ export const threadsFor = (width: number, height: number): number => {
 
 const threads = ({ height, width }: EncoderRequest): number => threadsFor(width, height)
 
+/** The last few frames of a clip alone come out up to 0.3 dB worse than at the end of a chunk: a step finer makes up for it. */
+const rateOf = ({ edge, quality }: EncoderRequest): number => RATE[quality] - (edge === undefined ? 0 : 1)
+
+/** Of 8-bit 4:2:0, which all copied pictures are. */
+const profileOf = ({ edge }: EncoderRequest): string => {
+  if (edge?.profile?.includes("Baseline") === true) return "baseline"
+  return edge?.profile === "Main" ? "main" : "high"
+}
+
+/** A decoder that was made ready for the source's pictures is to do for these. */
+const beside = ({ edge }: EncoderRequest): ReadonlyArray<string> =>
+  edge === undefined
+    ? []
+    : argv`${edge.level === null ? [] : argv`-level ${edge.level}`} -x264-params sps-id=${edge.sets}`
+
 const TELL: Record<VideoCodec, (request: EncoderRequest) => Told> = {
   h264: (request) => ({
     output: argv`
-      -preset ${X26X_PRESET[request.mode]} -profile:v high -crf ${RATE[request.quality]} ${ceiling(request)}
-      ${gop(request)} -sc_threshold 0 -flags +cgop -threads ${threads(request)}`
+      -preset ${X26X_PRESET[request.mode]} -profile:v ${profileOf(request)} -crf ${rateOf(request)} ${ceiling(request)}
+      ${gop(request)} -sc_threshold 0 -flags +cgop -threads ${threads(request)} ${beside(request)}`
   }),
   hevc: (request) => {
     const frames = gopFrames(request.frameRate)

@@ -1,6 +1,7 @@
 import type { FrameIndex, MediaInfo, PictureInfo, SoundInfo } from "@reelay/contracts/Media"
 import type { Rational } from "@reelay/contracts/Quantity"
 import { Micros, ratio } from "@reelay/contracts/Quantity"
+import { codingOrder, neverCopied } from "@reelay/render/CodingOrder"
 import { MAX_PIXELS } from "@reelay/render/Safety"
 import { Result } from "effect"
 import { averageRate, isVariable } from "./FrameRates.ts"
@@ -106,10 +107,11 @@ interface Shown {
   readonly keyBytes: ReadonlyArray<number>
   /** Ticks; 0 where unknown. */
   readonly lastDuration: number
+  readonly order: FrameIndex["order"]
 }
 
 /** Packets that are shown, in the order in which they are. Times are sorted as numbers: an object a packet would be silly. */
-const shownOf = ({ broken, firstShown, packets }: PictureFacts): Shown => {
+const shownOf = ({ broken, firstShown, packets, report, stream }: PictureFacts): Shown => {
   const times = new Float64Array(packets.length)
   const keyframes: Array<{ readonly pts: number; readonly position: number }> = []
   let count = 0
@@ -120,14 +122,23 @@ const shownOf = ({ broken, firstShown, packets }: PictureFacts): Shown => {
     if (pts >= last.pts) last = { pts, duration }
     if (key) keyframes.push({ pts, position })
   }
-  const pts = times.subarray(0, count).toSorted()
+  const coded = times.subarray(0, count)
+  const pts = coded.toSorted()
   keyframes.sort((a, b) => a.pts - b.pts)
   let at = 0
   const keys = keyframes.map((key) => {
     while ((pts[at] ?? Infinity) < key.pts) at++
     return at++
   })
-  return { pts, keys, keyBytes: keyframes.map(({ position }) => position), lastDuration: last.duration }
+  return {
+    pts,
+    keys,
+    keyBytes: keyframes.map(({ position }) => position),
+    lastDuration: last.duration,
+    // Of others nobody will ask.
+    order:
+      neverCopied(report.format.format_name, stream.codec_name ?? "") === null ? codingOrder(coded, pts) : undefined
+  }
 }
 
 const rotationOf = (stream: ProbeStream): PictureInfo["rotation"] => {
@@ -150,7 +161,7 @@ export const pictureOf = (
   const timeBase = fractionOf(stream.time_base, "/")
   const [width, height, format] = [stream.width ?? 0, stream.height ?? 0, known(stream.pix_fmt)]
   if (timeBase === null || format === null) return Result.fail("The video stream does not say how it is coded.")
-  const { keyBytes, keys, lastDuration, pts } = shownOf(facts)
+  const { keyBytes, keys, lastDuration, order, pts } = shownOf(facts)
   const first = pts[0]
   const last = pts.at(-1)
   if (first === undefined || last === undefined) return Result.fail("The video stream has no frames.")
@@ -195,7 +206,7 @@ export const pictureOf = (
       colorTransfer: known(stream.color_transfer),
       colorPrimaries: known(stream.color_primaries)
     },
-    index: { v: 1, timeBase, pts: Array.from(pts), keys, keyBytes }
+    index: { v: 1, timeBase, pts: Array.from(pts), keys, keyBytes, ...(order === undefined ? {} : { order }) }
   })
 }
 
