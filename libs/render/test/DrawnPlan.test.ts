@@ -155,6 +155,59 @@ describe("a finished file", () => {
     }
   })
 
+  it("carries each clip's images and highlights through a dissolve too, each of both from its own input", async () => {
+    const images = [255, 160].map((light, i) => ({
+      imageId: ImageId.make(`0198c9a0-0000-7000-8000-00000000001${i}`),
+      sha256: Digest.make(`${i}`.repeat(64)),
+      object: "image",
+      bytes: 1,
+      width: 8,
+      height: 8,
+      light
+    }))
+    for (const { imageId, light } of images) {
+      await writePng(`${folder}/${imageId}.png`, 8, 8, () => [light, light, light, 255])
+    }
+    const over = (n: number, start: number, x: number): Overlay => {
+      const { imageId } = images[n] ?? assert.fail()
+      return { type: "image", imageId, start, end: start + 1, x, y: 0.25, width: 0.25 }
+    }
+    const shade = {
+      type: "highlight",
+      shape: "rectangle",
+      keyframes: [{ time: 0, x: 0, y: 0, width: 0.5, height: 1 }]
+    } as const
+    const clips = [
+      {
+        start: 0,
+        end: 1,
+        overlays: [over(0, 0, 0), over(1, 0, 0.25)],
+        transition: { type: "dissolve", duration: 0.4 } as const
+      },
+      { start: 2, end: 3, overlays: [shade, over(0, 2, 0.25)] }
+    ]
+    const planes = await made({ ...specFor(clips, "overlay"), images }, "images")
+    assert.strictEqual(planes.length, 40)
+    const seen = (n: number) => [12, 36, 84].map((x) => Math.round(at(planes[n], x, 28)))
+    const close = (n: number, expected: ReadonlyArray<number>) => {
+      for (const [i, value] of seen(n).entries())
+        assert.closeTo(value, expected[i] ?? 0, 12, `frame ${n}: ${seen(n).join()}`)
+    }
+    // The ground is 64; dimmed to two fifths of that.
+    const [before, after] = [
+      [255, 160, 64],
+      [64, 255, 26]
+    ]
+    close(14, before)
+    close(25, after)
+    for (let n = 15; n < 25; n++) {
+      close(
+        n,
+        before.map((value, i) => value + ((after[i] ?? 0) - value) * ((n - 14) / 11))
+      )
+    }
+  })
+
   it("has source and result in it, and draws over the result alone", async () => {
     const planes = await made(specFor([{ start: 0, end: 0.4, overlays: [text(0, 1, 0.6)] }], "before_after"), "beside")
     assert.strictEqual(planes.length, 10)
