@@ -1,4 +1,4 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import type { TaskKey, UserId } from "@reelay/contracts/Ids"
 import { Digest, NodeId } from "@reelay/contracts/Ids"
 import { poolConsumer } from "@reelay/contracts/messages/Topology"

@@ -1,4 +1,4 @@
-import { NodeStream } from "@effect/platform-node"
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import type { ExportId } from "@reelay/contracts/Ids"
 import type { Output } from "@reelay/contracts/Export"
 import { Effect, Option, Redacted, Schema, Stream } from "effect"

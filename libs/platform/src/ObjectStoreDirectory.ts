@@ -1,11 +1,11 @@
-import { NodeStream } from "@effect/platform-node"
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Config, Effect, Layer, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { createReadStream } from "node:fs"
 import {
   mkdir,
   open,
-  opendir,
+  readdir,
   readFile,
   realpath,
   rename,
@@ -41,6 +41,8 @@ const LOOK_BYTES = 32 * 1024 * 1024
 /** What file systems say that cannot or may not give a file another name. */
 const UNLINKABLE = ["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP"]
 const READ_BYTES = 256 * 1024
+/** Files of a folder that are looked at together. */
+const LISTED = 64
 /** How long it holds that there is space for small objects. */
 const SPACE_MILLIS = 100
 const DEFAULT_RESERVE = 256 * 1024 * 1024
@@ -173,20 +175,20 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
       (file) => Effect.promise(() => file.close())
     )
 
-  async function* walk(prefix: string): AsyncGenerator<ObjectInfo> {
-    const folder = await opendir(pathOf(prefix)).catch((cause: unknown) => {
-      if (isMissing(cause)) return null
+  /** Folders are small here, and each look at the disk costs more than what it reads: one for a folder, one for each file. */
+  async function* walk(prefix: string): AsyncGenerator<ReadonlyArray<ObjectInfo>> {
+    const entries = await readdir(pathOf(prefix), { withFileTypes: true }).catch((cause: unknown) => {
+      if (isMissing(cause)) return []
       throw cause
     })
-    if (folder === null) return
-    for await (const entry of folder) {
+    const files = entries.filter((entry) => !entry.isDirectory())
+    for (let at = 0; at < files.length; at += LISTED) {
+      const found = await Promise.all(files.slice(at, at + LISTED).map(({ name }) => infoOf(prefix + name)))
+      yield found.filter((info) => info !== null)
+    }
+    for (const entry of entries) {
       const key = `${prefix}${entry.name}`
-      if (entry.isDirectory()) {
-        if (key !== TEMPORARIES) yield* walk(`${key}/`)
-      } else {
-        const info = await infoOf(key)
-        if (info !== null) yield info
-      }
+      if (entry.isDirectory() && key !== TEMPORARIES) yield* walk(`${key}/`)
     }
   }
 
@@ -361,7 +363,7 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
     ),
     list: (prefix) =>
       checkPrefix("list", prefix).pipe(
-        Effect.map(() => Stream.fromAsyncIterable(walk(prefix), failed("list", prefix))),
+        Effect.map(() => Stream.fromAsyncIterable(walk(prefix), failed("list", prefix)).pipe(Stream.flattenIterable)),
         Stream.unwrap
       ),
     fetch: Effect.fn("ObjectStore.fetch")((key: string) => found("fetch", key).pipe(Effect.map(() => pathOf(key)))),

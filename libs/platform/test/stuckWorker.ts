@@ -1,4 +1,4 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { taskMessage } from "@reelay/contracts/messages/Messages"
 import { poolConsumer } from "@reelay/contracts/messages/Topology"
 import { PoolName } from "@reelay/contracts/Plan"

@@ -1,4 +1,4 @@
-import { NodeStream } from "@effect/platform-node"
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import type { SourceLocation } from "@reelay/contracts/Media"
 import { ObjectStore, ObjectStoreError } from "@reelay/platform/ObjectStore"
 import type { ByteRange } from "@reelay/platform/ObjectStore"

@@ -1,4 +1,4 @@
-import { NodeStream } from "@effect/platform-node"
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Forbidden, TooLarge, Unavailable, Validation } from "@reelay/contracts/Problem"
 import { Clock, Config, Context, Duration, Effect, Layer, Schema, Stream } from "effect"
 import type { Scope } from "effect"

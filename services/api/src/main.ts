@@ -1,4 +1,4 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Telemetry from "@reelay/platform/Telemetry"
 import { Cause, Exit, Layer } from "effect"
 import { api } from "./Api.ts"

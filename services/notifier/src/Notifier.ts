@@ -1,4 +1,4 @@
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Auth } from "@reelay/platform/Auth"
 import { Bus } from "@reelay/platform/Bus"
 import { Database } from "@reelay/platform/Database"

@@ -1,4 +1,4 @@
-import { NodeHttpServerRequest } from "@effect/platform-node"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Forbidden, NotFound, Unauthorized, Unavailable } from "@reelay/contracts/Problem"
 import { Auth } from "@reelay/platform/Auth"
 import type { Caller } from "@reelay/platform/Auth"

@@ -1,4 +1,4 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Telemetry from "@reelay/platform/Telemetry"
 import { Layer } from "effect"
 import { notifier } from "./Notifier.ts"

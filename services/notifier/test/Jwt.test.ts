@@ -1,4 +1,4 @@
-import { NodeWS } from "@effect/platform-node"
+import * as NodeWS from "@effect/platform-node/NodeWS"
 import { assert, layer } from "@effect/vitest"
 import { UserId } from "@reelay/contracts/Ids"
 import { Effect } from "effect"

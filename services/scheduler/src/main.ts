@@ -1,4 +1,5 @@
-import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Bus } from "@reelay/platform/Bus"
 import { Database } from "@reelay/platform/Database"
 import * as ObjectStore from "@reelay/platform/ObjectStoreDirectory"

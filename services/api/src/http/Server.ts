@@ -1,4 +1,4 @@
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Api } from "@reelay/contracts/api/Api"
 import { Auth, AuthError } from "@reelay/platform/Auth"
 import { metrics } from "@reelay/platform/Metrics"
