@@ -47,18 +47,20 @@ const folderOf = (key: string): string | null => {
 const foldersOf = Effect.fnUntraced(function* () {
   const store = yield* ObjectStore
   const folders = new Map<string, Folder>()
-  yield* Stream.runForEach(store.list("cache/"), ({ key, modifiedMillis, shared, size }) =>
+  yield* Stream.runForEachArray(store.list("cache/"), (found) =>
     Effect.sync(() => {
-      const name = folderOf(key)
-      if (name === null) return
-      const folder = folders.get(name) ?? { manifest: null, newest: 0, bytes: 0, keys: [] }
-      folders.set(name, folder)
-      if (key === name + MANIFEST) folder.manifest = modifiedMillis
-      else {
-        folder.keys.push(key)
-        if (!shared) folder.bytes += size
+      for (const { key, modifiedMillis, shared, size } of found) {
+        const name = folderOf(key)
+        if (name === null) continue
+        const folder = folders.get(name) ?? { manifest: null, newest: 0, bytes: 0, keys: [] }
+        folders.set(name, folder)
+        if (key === name + MANIFEST) folder.manifest = modifiedMillis
+        else {
+          folder.keys.push(key)
+          if (!shared) folder.bytes += size
+        }
+        folder.newest = Math.max(folder.newest, modifiedMillis)
       }
-      folder.newest = Math.max(folder.newest, modifiedMillis)
     })
   )
   return folders
