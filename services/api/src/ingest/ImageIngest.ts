@@ -18,6 +18,9 @@ export interface Size {
 const MOST = 4096
 const TIMEOUT = 60
 
+/** PNGs have checksums. Of JPEGs, cameras' own are odd in places where it does not show. */
+const STRICT = { png: argv`-err_detect crccheck+explode`, jpeg: [], webp: [] } as const
+
 /** EXIF's numbers as filters that turn the picture upright. From 5 on, its sides change places. */
 const UPRIGHT: Readonly<Record<number, ReadonlyArray<string>>> = {
   2: ["hflip"],
@@ -62,7 +65,7 @@ export class ImageIngest extends Context.Service<
           yield* tools
             .ffmpeg({
               argv: argv`
-                -v error -nostdin -y -xerror -noautorotate -err_detect crccheck+explode
+                -v error -nostdin -y -xerror -noautorotate ${STRICT[image.kind]}
                 -protocol_whitelist ${PROTOCOLS} -format_whitelist ${demuxer} -max_pixels ${MAX_PIXELS}
                 -f ${demuxer} -i ${fileUrl(path)} -map 0:v:0 -frames:v 1 -vf ${filters.join(",")}
                 -map_metadata -1 -fflags +bitexact -flags:v +bitexact -c:v png -f image2 -update 1 ${target}`,
