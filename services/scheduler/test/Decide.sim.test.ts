@@ -40,7 +40,8 @@ const HAPPENINGS = [
   "fail",
   "pause",
   "revive",
-  "progress"
+  "progress",
+  "evict"
 ] as const
 type Happening = (typeof HAPPENINGS)[number]
 
@@ -115,6 +116,8 @@ const happen = (world: World, happening: Happening, n: number): void => {
       return n % 4 === 0 ? world.restart() : undefined
     case "wipe":
       return n % 3 === 0 ? world.wipe() : undefined
+    case "evict":
+      return world.evict(n)
     case "pause":
       world.paused = n % 3 === 0
       world.mailbox.push({ _tag: "Paused", paused: world.paused })
@@ -177,9 +180,18 @@ describe("decide, simulated", () => {
     )
   })
 
-  it("with restarts, lost messages, wiped streams, dying nodes: every export completes", () => {
+  it("whatever finished work is given up meanwhile, needed or not: every export completes", () => {
     fc.assert(
       fc.property(script(without("fail", "cancel", "retry"), 400), (steps) => {
+        play(steps, { losePublish: 0, loseAnswer: 0 }).judge({ failures: false, restarts: true })
+      }),
+      { endOnFailure: process.env["SHRINK"] !== "1", numRuns: 40 * RUNS }
+    )
+  })
+
+  it("with restarts, lost messages, wiped streams, dying nodes: every export completes", () => {
+    fc.assert(
+      fc.property(script(without("fail", "cancel", "retry", "evict"), 400), (steps) => {
         play(steps, { losePublish: 7, loseAnswer: 9 }).judge({ failures: false, restarts: true })
       }),
       { endOnFailure: process.env["SHRINK"] !== "1", numRuns: 40 * RUNS }

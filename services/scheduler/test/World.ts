@@ -81,6 +81,8 @@ export class World {
   stream: Array<Stored> = []
   results: Array<{ readonly result: TaskResult; taken: boolean }> = []
   readonly manifests = new Map<string, string>()
+  /** Of them, those that were given up at some time. */
+  readonly evicted = new Set<string>()
   readonly links = new Set<string>()
   readonly nodes: Array<SimNode> = []
   state: State
@@ -250,6 +252,12 @@ export class World {
     node.running = node.running.filter((each) => each !== running)
     const { message } = running
     const key = `${message.userId}/${message.task}`
+    const needs = this.#row(message.exportId).plan?.tasks.find((task) => task.key === message.task)?.needs ?? []
+    if (!this.manifests.has(key) && needs.some((need) => !this.manifests.has(`${message.userId}/${need}`))) {
+      // What it reads is gone.
+      this.#report(node, message, { _tag: "Failed", kind: "storage", message: "gone", log: "", seconds: 1 })
+      return this.#ack(running)
+    }
     if (!this.manifests.has(key)) this.manifests.set(key, node.id)
     if (silent) {
       running.stored.holder = null
@@ -262,6 +270,14 @@ export class World {
       reused: winner !== node.id
     })
     this.#ack(running)
+  }
+
+  /** Finished work is given up, whoever needs it. */
+  evict(n: number) {
+    const key = [...this.manifests.keys()][n % Math.max(1, this.manifests.size)]
+    if (key === undefined) return
+    this.manifests.delete(key)
+    this.evicted.add(key)
   }
 
   breakDown(node: SimNode, place: number, kind: FailureKind) {
@@ -563,7 +579,8 @@ export class World {
         if (won) {
           if (status === "completed") {
             assert.isTrue(this.links.has(`${row.id}/${row.epoch}`), "outputs are there before the row says so")
-            assert.isTrue(this.manifests.has(`${row.user}/${row.plan?.final}`), "the last task is done")
+            const final = `${row.user}/${row.plan?.final}`
+            assert.isTrue(this.manifests.has(final) || this.evicted.has(final), "the last task is done")
           }
           this.#end(row, status)
         }
@@ -588,8 +605,11 @@ export class World {
         return
       }
       case "Link": {
-        const { epoch, id, token, user } = command
+        const { epoch, id, manifest, token, user } = command
         this.asyncs.push(() => {
+          if (!this.manifests.has(`${user}/${manifest.key}`)) {
+            return this.#post({ _tag: "LinkFailed", id, token, epoch, user, vanished: true })
+          }
           for (let old = 1; old < epoch; old++) this.links.delete(`${id}/${old}`)
           this.links.add(`${id}/${epoch}`)
           this.#post({ _tag: "Linked", id, token, epoch, user, outputs: [] })
