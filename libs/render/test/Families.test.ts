@@ -12,8 +12,8 @@ import { media, planOf, specOf, unfolded } from "./Specs.ts"
 
 /**
  * What each family is told, in files to read: `golden/<family>.txt` has a line for every codec × mode × quality, and
- * `golden/<family>.device.txt` a chunk that never leaves the device. After a change that is meant,
- * `vitest run -u` writes them; other bytes are made then: raise COMPILER with it.
+ * `golden/<family>.device.txt` a chunk that never leaves the device. After a change that is meant, `vitest run Families -u`
+ * writes them anew; other bytes are made then: raise COMPILER with it.
  */
 const CODECS = ["h264", "hevc", "vp9", "av1"] as const
 const MODES = ["fast", "balanced", "quality"] as const
