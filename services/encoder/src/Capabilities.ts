@@ -7,7 +7,7 @@ import { encoderName, residentOf } from "@reelay/render/Encoders"
 import * as Breaker from "./Breaker.ts"
 import { type Device, leastBusy, slotsFor } from "./Devices.ts"
 import { EncoderConfig } from "./EncoderConfig.ts"
-import { makeMachine, NoEncoder } from "./Machine.ts"
+import { makeMachine, NoEncoder, type ProvenDevice } from "./Machine.ts"
 import * as Probe from "./Probe.ts"
 
 /** One family of encoders on this node. */
@@ -16,7 +16,7 @@ interface Rung {
   /** Proven codecs; kept while broken, as what is probed again. */
   readonly codecs: ReadonlyArray<VideoCodec>
   /** Those that worked when it did; none where there is nothing to choose. */
-  readonly devices: ReadonlyArray<Device>
+  readonly devices: ReadonlyArray<ProvenDevice>
   readonly breaker: Breaker.Breaker
 }
 
@@ -27,8 +27,11 @@ export class Capabilities extends Context.Service<
     readonly build: Build
     /** Slots that what works right now allows. */
     readonly videoSlots: Effect.Effect<number>
-    /** The least busy device of a family as ffmpeg names it, busier by so many slots for the scope's length; null: nothing to choose. */
-    device(family: Family, weight: number): Effect.Effect<string | null, never, Scope.Scope>
+    /**
+     * The least busy device of a family that encodes this, as ffmpeg names it, busier by so many slots for the scope's length;
+     * null: nothing to choose.
+     */
+    device(family: Family, codec: VideoCodec, weight: number): Effect.Effect<string | null, never, Scope.Scope>
     /** Whether a family's device may be expected to decode and scale a source (by its digest), too. */
     keepsOnDevice(family: Family, source: string): Effect.Effect<boolean>
     /** It was tried with these, and only encoding from memory worked. */
@@ -54,19 +57,19 @@ export class Capabilities extends Context.Service<
       const { build, probe } = machine
       const started = yield* now
       const ladder = Probe.ladderOf(settings.families, settings.forceSoftware)
-      const rungs = yield* Effect.forEach(
+      const proofs = yield* Effect.forEach(
         ladder.filter(machine.has),
         (family) =>
           probe(family, Probe.CODECS).pipe(
-            Effect.map((result): Rung => ({
-              family,
-              codecs: result.codecs,
-              devices: result.devices,
-              breaker: Breaker.probed(Breaker.closed, result.problem, started)
-            }))
+            Effect.map((result) => {
+              const breaker = Breaker.probed(Breaker.closed, result.problem, started)
+              const rung: Rung = { family, codecs: result.codecs, devices: result.devices, breaker }
+              return { rung, leftOut: result.leftOut > 0 }
+            })
           ),
         { concurrency: "unbounded" }
       )
+      const rungs = proofs.map(({ rung }) => rung)
       const works = rungs.filter((rung) => rung.breaker.state === "ok")
       if (works.length === 0) {
         const reasons = rungs.map((rung) => `${rung.family}: ${rung.breaker.reason}`)
@@ -125,6 +128,7 @@ export class Capabilities extends Context.Service<
           }))
           if (result.problem === null) {
             if (rung.breaker.state === "broken") yield* Effect.logInfo("An encoder works again", { family })
+            if (result.leftOut > 0) yield* lookAgain(family)
             return
           }
           if (rung.breaker.state === "ok")
@@ -132,20 +136,26 @@ export class Capabilities extends Context.Service<
         }
       })
       const recoveries = yield* FiberMap.make<Family>()
-      const startRecovery = (family: Family) =>
+      const startRecovery = (family: Family): Effect.Effect<void> =>
         FiberMap.run(recoveries, family, recover(family), { onlyIfMissing: true }).pipe(Effect.asVoid)
-      yield* Effect.forEach(
-        rungs.filter((rung) => rung.breaker.state === "broken"),
-        (rung) => startRecovery(rung.family)
-      )
+      const returns = yield* FiberMap.make<Family>()
+      /** For devices that were left out, while others of their family work. */
+      const lookAgain = (family: Family): Effect.Effect<void> =>
+        FiberMap.run(returns, family, Effect.sleep(LOOK_AGAIN).pipe(Effect.andThen(startRecovery(family)))).pipe(
+          Effect.asVoid
+        )
+      for (const { leftOut, rung } of proofs) {
+        if (rung.breaker.state === "broken") yield* startRecovery(rung.family)
+        else if (leftOut) yield* lookAgain(rung.family)
+      }
 
       return Capabilities.of({
         build,
         videoSlots: Effect.map(SubscriptionRef.get(state), slotsOf),
-        device: (family, weight) =>
+        device: (family, codec, weight) =>
           Effect.acquireRelease(
             Effect.sync(() => {
-              const devices = current(family)?.devices ?? []
+              const devices = (current(family)?.devices ?? []).filter((one) => one.codecs.includes(codec))
               const chosen = leastBusy(devices.map((one) => ({ ...one, busy: taken.get(`${family} ${one.id}`) ?? 0 })))
               if (chosen !== undefined) take(family, chosen, weight)
               return chosen
@@ -202,6 +212,7 @@ export class Capabilities extends Context.Service<
 }
 
 const REMEMBERED = 1000
+const LOOK_AGAIN = Duration.minutes(10)
 
 /** Milliseconds of a clock that nobody sets. */
 const now = Clock.monotonicTimeNanos.pipe(Effect.map((nanos) => Number(nanos / 1_000_000n)))

@@ -10,11 +10,19 @@ import * as Probe from "./Probe.ts"
 
 export class NoEncoder extends Schema.TaggedError<NoEncoder>()("NoEncoder", { message: Schema.String }) {}
 
+/** A device, and what it was seen to encode: cards of several generations may lie side by side. */
+export interface ProvenDevice extends Device {
+  readonly codecs: ReadonlyArray<VideoCodec>
+}
+
 /** What a probe of a family found. */
 export interface Proof {
+  /** That any of its devices encodes. */
   readonly codecs: ReadonlyArray<VideoCodec>
   /** Those that work; none where ffmpeg is not told which to use. */
-  readonly devices: ReadonlyArray<Device>
+  readonly devices: ReadonlyArray<ProvenDevice>
+  /** How many do not. */
+  readonly leftOut: number
   /** Null: at least one codec works, on at least one device. */
   readonly problem: string | null
 }
@@ -78,43 +86,47 @@ export const makeMachine = Effect.gen(function* () {
     return { stderr: ended.stderr, busy: verdict._tag === "Busy" }
   })
 
-  /** The first codec tells whether the driver is there at all, and which devices work; the others follow together on one. */
+  /** What works on one device. The first codec tells whether the driver is there at all; the others follow together. */
+  const probeDevice = Effect.fnUntraced(function* (
+    family: Family,
+    [first, ...others]: ReadonlyArray<VideoCodec>,
+    device: Device | null
+  ) {
+    const answer = (codec: VideoCodec) => Effect.map(tryOut(family, codec, device), (refusal) => ({ codec, refusal }))
+    const one = first === undefined ? [] : [yield* answer(first)]
+    const hopeless = one.some(({ refusal }) => refusal !== null && Probe.driverIsMissing(refusal.stderr))
+    const rest = yield* Effect.forEach(hopeless ? [] : others, answer, { concurrency: "unbounded" })
+    const answers = [...one, ...rest]
+    return {
+      device,
+      // A device that is taken is there.
+      codecs: answers.filter(({ refusal }) => refusal === null || refusal.busy).map(({ codec }) => codec),
+      said: answers.find(({ refusal }) => refusal !== null)?.refusal?.stderr ?? ""
+    }
+  })
+
   const probe = Effect.fnUntraced(function* (family: Family, codecs: ReadonlyArray<VideoCodec>) {
     const compiledIn = codecs.filter(isListed(family))
     const devices = devicesOf(family, found)
-    const answer = (device: Device | null) => (codec: VideoCodec) =>
-      tryOut(family, codec, device).pipe(
-        // A device that is taken is there.
-        Effect.map((refusal) => ({ codec, device, refusal, works: refusal === null || refusal.busy }))
-      )
-    const [codec, ...others] = compiledIn
-    const first =
-      codec === undefined
-        ? []
-        : yield* Effect.forEach(devices.length === 0 ? [null] : devices, (device) => answer(device)(codec), {
-            concurrency: "unbounded"
-          })
-    const one = first.find(({ works }) => works) ?? first[0]
-    const hopeless =
-      one !== undefined && one.refusal !== null && !one.works && Probe.driverIsMissing(one.refusal.stderr)
-    const rest = yield* Effect.forEach(hopeless ? [] : others, answer(one?.device ?? null), {
-      concurrency: "unbounded"
-    })
-    const answers = [...(one === undefined ? [] : [one]), ...rest]
-    const proven = answers.filter(({ works }) => works).map(({ codec }) => codec)
-    const said = answers.find(({ refusal }) => refusal !== null)?.refusal?.stderr ?? ""
-    for (const { device, refusal, works } of first) {
-      if (works || proven.length === 0 || device === null || refusal === null) continue
-      yield* Effect.logWarning("A device is left out", {
-        family,
-        device: device.name,
-        reason: Probe.reasonIn(refusal.stderr, "no reason given")
-      })
+    const results = yield* Effect.forEach(
+      devices.length === 0 ? [null] : devices,
+      (device) => probeDevice(family, compiledIn, device),
+      { concurrency: "unbounded" }
+    )
+    const proven = compiledIn.filter((codec) => results.some((result) => result.codecs.includes(codec)))
+    const reason = (said: string) => Probe.reasonIn(said, "not in this build of ffmpeg")
+    for (const { codecs, device, said } of proven.length === 0 ? [] : results) {
+      if (codecs.length > 0 || device === null) continue
+      yield* Effect.logWarning("A device is left out", { family, device: device.name, reason: reason(said) })
     }
+    const works = results.flatMap(({ codecs, device }) =>
+      device === null || codecs.length === 0 ? [] : [{ ...device, codecs }]
+    )
     const proof: Proof = {
       codecs: proven,
-      devices: first.flatMap(({ device, works }) => (works && device !== null ? [device] : [])),
-      problem: proven.length > 0 ? null : Probe.reasonIn(said, "not in this build of ffmpeg")
+      devices: works,
+      leftOut: devices.length - works.length,
+      problem: proven.length > 0 ? null : reason(results[0]?.said ?? "")
     }
     return proof
   })

@@ -109,7 +109,7 @@ const makeByFfmpeg: (
   const capabilities = yield* Capabilities
   const family = familyOf(plan, task.work) ?? "software"
   const made = new Map<string, string>([...inputs.made].map(([key, { path }]) => [key, path]))
-  const device = family === "software" ? null : yield* capabilities.device(family, task.weight)
+  const device = family === "software" ? null : yield* capabilities.device(family, plan.spec.target.codec, task.weight)
   const sources = [...inputs.sources.keys()].flatMap((position) => plan.spec.sources[position]?.sha256 ?? [])
   const keeps = yield* Effect.forEach(sources, (source) => capabilities.keepsOnDevice(family, source))
   const command = (resident: boolean) =>

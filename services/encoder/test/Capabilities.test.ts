@@ -95,12 +95,12 @@ describe("Capabilities", () => {
         assert.strictEqual((yield* node.families)[0]?.device, "NVIDIA T400, NVIDIA RTX 4000")
         assert.strictEqual(yield* node.videoSlots, 3)
         yield* Effect.gen(function* () {
-          const chosen = yield* Effect.forEach([1, 1, 2], (weight) => node.device("nvenc", weight))
+          const chosen = yield* Effect.forEach([1, 1, 2], (weight) => node.device("nvenc", "h264", weight))
           assert.deepStrictEqual(chosen, ["0", "1", "1"])
-          assert.strictEqual(yield* node.device("nvenc", 1), "0")
+          assert.strictEqual(yield* node.device("nvenc", "h264", 1), "0")
         }).pipe(Effect.scoped)
-        assert.strictEqual(yield* node.device("nvenc", 1).pipe(Effect.scoped), "0")
-        assert.isNull(yield* node.device("software", 1).pipe(Effect.scoped))
+        assert.strictEqual(yield* node.device("nvenc", "h264", 1).pipe(Effect.scoped), "0")
+        assert.isNull(yield* node.device("software", "h264", 1).pipe(Effect.scoped))
         yield* become({ nvenc: "missing" })
         yield* node.failed("nvenc", "it failed")
         yield* until(node, "broken")
@@ -108,7 +108,7 @@ describe("Capabilities", () => {
       })
   )
 
-  it.live("leaves a card out that does not work, and goes on with the others", () =>
+  it.effect("leaves a card out that does not work, goes on with the others, and looks again later", () =>
     Effect.gen(function* () {
       const cards = ["0, NVIDIA RTX 4000, 20475", "1, NVIDIA T400, 1800"]
       const { become, ffmpeg } = yield* standIn({ nvenc: "works", "nvenc.1": "broken" }, cards)
@@ -124,7 +124,17 @@ describe("Capabilities", () => {
         Stream.runHead
       )
       assert.strictEqual((yield* node.families)[0]?.state, "ok")
-      assert.strictEqual(yield* node.device("nvenc", 1).pipe(Effect.scoped), "1")
+      assert.strictEqual(yield* node.device("nvenc", "h264", 1).pipe(Effect.scoped), "1")
+      assert.isNull(yield* node.device("nvenc", "av1", 1).pipe(Effect.scoped))
+      yield* become({ nvenc: "works" })
+      const back = yield* node.changes.pipe(
+        Stream.mapEffect(() => node.videoSlots),
+        Stream.filter((slots) => slots === 3),
+        Stream.runHead,
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* TestClock.adjust("10 minutes")
+      yield* Fiber.join(back)
     })
   )
 
