@@ -10,15 +10,15 @@ import type { Ingested } from "./Ingest.ts"
 import { unfolded } from "./Specs.ts"
 
 /**
- * The same film with the boundaries of its chunks anywhere: `cuts` says, for a piece of so many frames, before which of
- * them (1 … frames − 1, ascending) another begins.
+ * The same film with the boundaries of its chunks anywhere: `cuts` says, for a stretch of so many frames, before which of
+ * them (1 … frames − 1, ascending) another chunk begins; none: all of it is one.
  */
 export const recut = (
   plan: Plan,
   sources: ReadonlyArray<Ingested>,
   cuts: (frames: number) => ReadonlyArray<number>
 ): Plan => {
-  const apart = unfolded(plan)
+  const apart = joined(unfolded(plan))
   const pieces = new Map<TaskKey, ReadonlyArray<Task>>()
   for (const task of apart.tasks) {
     const parts = workIn(task, cuts, part(plan, sources))
@@ -31,6 +31,43 @@ export const recut = (
     return [{ ...task, work: { ...work, chunks } }]
   })
   return { ...apart, tasks }
+}
+
+/** Neighbouring chunks of a section as one. */
+const joined = (plan: Plan): Plan => {
+  const gone = new Set<TaskKey>()
+  let before: Task | undefined
+  const tasks = [...plan.tasks]
+  for (const task of plan.tasks) {
+    const [one, other] = [before?.work, task.work]
+    const fits =
+      one?._tag === "chunk" && other._tag === "chunk" && one.clip === other.clip && one.section === other.section
+    if (before === undefined || !fits || one.to !== other.from) {
+      before = other._tag === "chunk" ? task : undefined
+      continue
+    }
+    const shift = (fade: Fade): Fade => ({ ...fade, from: fade.from + other.from - one.from })
+    const fades = [...(one.fades ?? []), ...(other.fades ?? []).filter(({ from }) => from >= 0).map(shift)]
+    const both: Task = {
+      ...before,
+      frames: before.frames + task.frames,
+      work: { ...one, to: other.to, hold: other.hold, fades }
+    }
+    tasks[tasks.indexOf(before)] = both
+    gone.add(task.key)
+    before = both
+  }
+  const left = (keys: ReadonlyArray<TaskKey>) => keys.filter((key) => !gone.has(key))
+  return {
+    ...plan,
+    tasks: tasks
+      .filter(({ key }) => !gone.has(key))
+      .map((task) => ({
+        ...task,
+        needs: left(task.needs),
+        work: task.work._tag === "mux" ? { ...task.work, chunks: left(task.work.chunks) } : task.work
+      }))
+  }
 }
 
 type Part = (shown: Shown, from: number, to: number) => Shown

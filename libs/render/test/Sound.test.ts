@@ -233,24 +233,19 @@ describe("a soundtrack's loudness", () => {
     return Number(/Integrated loudness:\s+I:\s+(\S+) LUFS/.exec(stderr)?.[1])
   }
 
-  const SOUNDS = {
-    "quiet noise": "anoisesrc=c=pink:a=0.02:d=8",
-    "a loud tone": "sine=f=997:d=8,volume=12dB",
-    "soft and loud by turns": "anoisesrc=c=pink:d=8:a=0.5,volume='if(lt(mod(t,2),1),0.05,1)':eval=frame"
-  }
-  for (const [name, sound] of Object.entries(SOUNDS)) {
+  const SOUNDS = [
+    ["quiet noise", "anoisesrc=c=pink:a=0.02:d=8", -14, "mp4"],
+    ["a loud tone", "sine=f=997:d=8,volume=12dB", -16, "webm"],
+    ["soft and loud by turns", "anoisesrc=c=pink:d=8:a=0.5,volume='if(lt(mod(t,2),1),0.05,1)':eval=frame", -16, "mp4"]
+  ] as const
+  for (const [name, sound, loudness, format] of SOUNDS) {
     it(`is what was asked for: ${name}`, async () => {
       const recipe = { extension: "mov", frames: 200, sound: ["-f", "lavfi", "-i", sound] } as const
       const from = await ingest(await makeSource(folder, name.replaceAll(" ", "-"), recipe))
-      for (const [loudness, format] of [
-        [-14, "mp4"],
-        [-16, "webm"]
-      ] as const) {
-        const codec = format === "webm" ? "vp9" : "h264"
-        const spec = specOf([from], [{ end: 8 }], { loudness, format, codec })
-        const { outputs } = await runPlan(planOf(spec, [from]), [from.path], `${folder}/${format}`, "outputs")
-        assert.closeTo(await measured(outputs[0]?.path ?? ""), loudness, 0.7, format)
-      }
+      const codec = format === "webm" ? "vp9" : "h264"
+      const spec = specOf([from], [{ end: 8 }], { loudness, format, codec })
+      const { outputs } = await runPlan(planOf(spec, [from]), [from.path], `${folder}/${name}`, "outputs")
+      assert.closeTo(await measured(outputs[0]?.path ?? ""), loudness, 0.7)
     })
   }
 

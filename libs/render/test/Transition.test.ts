@@ -1,12 +1,11 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { CUT, type Transition } from "@reelay/contracts/Edits"
 import type { Rational } from "@reelay/contracts/Quantity"
-import type { RenderSpec, Target } from "@reelay/contracts/RenderSpec"
+import type { Target } from "@reelay/contracts/RenderSpec"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { sectionsOf } from "../src/Sections.ts"
+import { filmOf, type Ingredient } from "./Film.ts"
 import { ingest, type Ingested } from "./Ingest.ts"
-import { model } from "./Model.ts"
 import { readNumbers } from "./Numbered.ts"
 import { type Plane, planesOf, similarity } from "./Reference.ts"
 import { runPlan } from "./RunPlan.ts"
@@ -20,42 +19,6 @@ const RATES: ReadonlyArray<Rational> = [
 ]
 const dissolve = (duration: number): Transition => ({ type: "dissolve", duration })
 const fade = (duration: number): Transition => ({ type: "fade", duration })
-
-/** What each frame of a file is made of: frames of sources, and how much of each; straight from the definition. */
-interface Ingredient {
-  readonly source: number
-  readonly frame: number
-  readonly part: number
-}
-const recipeOf = (spec: RenderSpec, sources: ReadonlyArray<Ingested>): ReadonlyArray<ReadonlyArray<Ingredient>> => {
-  const rate = spec.target.frameRate
-  const file: Array<Array<Ingredient>> = []
-  for (const [i, clip] of spec.clips.entries()) {
-    const index = sources[clip.source]?.index ?? assert.fail()
-    const shown = sectionsOf(clip, rate).flatMap(({ frames, speed, start }) =>
-      // At another speed a source frame's place is as if the output had another rate.
-      model(index, start, frames, { num: rate.num * speed.den, den: rate.den * speed.num })
-    )
-    const into = spec.clips[i - 1]?.transition
-    const length = ({ duration }: Transition) => Math.round((duration * rate.num) / rate.den)
-    const [before, after] = [into === undefined ? 0 : length(into), length(clip.transition)]
-    const last = i === spec.clips.length - 1
-    const overlap = into?.type === "dissolve" ? before : 0
-    const begin = file.length - overlap
-    const half = Math.floor(after / 2)
-    for (const [n, frame] of shown.entries()) {
-      let part = 1
-      if (into?.type === "fade") part = Math.min(part, n / (before - Math.floor(before / 2)))
-      if (into?.type === "dissolve") part = Math.min(part, (n + 1) / (before + 1))
-      const left = shown.length - n
-      if (!last && clip.transition.type === "fade" && left <= half) part = left / half
-      if (!last && clip.transition.type === "dissolve" && left <= after) part = left / (after + 1)
-      const place = begin + n
-      file[place] = [...(file[place] ?? []), { source: clip.source, frame, part }]
-    }
-  }
-  return file
-}
 
 describe("a transition", () => {
   let folder = ""
@@ -92,7 +55,7 @@ describe("a transition", () => {
         assert.strictEqual(plan.tasks.filter(({ work }) => work._tag === "dissolve").length, 2)
         const { outputs } = await runPlan(plan, paths(), `${folder}/numbered-${rate.num}`)
         const shown = await readNumbers(outputs[0]?.path ?? "", WIDTH, HEIGHT)
-        const recipe = recipeOf(spec, sources)
+        const recipe = filmOf(spec, sources)
         assert.strictEqual(shown.length, recipe.length)
         let compared = 0
         for (const [n, [only, ...more]] of recipe.entries()) {
@@ -159,8 +122,9 @@ describe("a transition", () => {
           ]
         }
       }
-    for (const [name, { clips, split }] of Object.entries(CASES)) {
-      for (const rate of RATES) {
+    for (const [position, [name, { clips, split }]] of Object.entries(CASES).entries()) {
+      // The ones at 25, the others at 29.97: all rates are where random films are.
+      for (const rate of RATES.slice(position % 2).slice(0, 1)) {
         it(`is what plain arithmetic makes of it: ${name}, at ${rate.num}/${rate.den}`, async () => {
           const target = { ...size, frameRate: rate, mode: "balanced", sound: false } as const
           const spec = specOf(sources, clips, target)
@@ -173,7 +137,7 @@ describe("a transition", () => {
           }
           const { outputs } = await runPlan(plan, paths(), `${folder}/${name}-${rate.num}`, "outputs")
           const shown = await planesOf(outputs[0]?.path ?? "", WIDTH, HEIGHT)
-          const recipe = recipeOf(spec, sources)
+          const recipe = filmOf(spec, sources)
           assert.strictEqual(shown.length, recipe.length)
           for (const [n, plane] of shown.entries()) {
             const expected = blended(recipe[n] ?? [])
