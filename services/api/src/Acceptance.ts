@@ -14,7 +14,7 @@ import { exportOf, NOT_LIVE } from "@reelay/platform/Rows"
 import { exports_ } from "@reelay/platform/Tables"
 import { estimateBytes } from "@reelay/render/Estimate"
 import { count, eq } from "drizzle-orm"
-import { Context, Effect, Layer, Metric, Schema } from "effect"
+import { Context, Effect, Layer, Metric, Result, Schema } from "effect"
 import type { Config } from "effect"
 import { requestDigest } from "./Digest.ts"
 import { Doorbell } from "./Doorbell.ts"
@@ -78,12 +78,14 @@ export class Acceptance extends Context.Service<
           return yield* exportOf(row, yield* live.liveOf(ExportId.make(row.id)))
         })
 
-        const accept: Acceptance["Service"]["accept"] = Effect.fn("Acceptance.accept")(function* (owner, request, key) {
-          const asked = encodeRequest(request)
-          const digest = requestDigest(asked)
-          const known = key === null ? null : yield* repeated(owner, key, digest)
-          if (known !== null) return { export: known, allowance: null }
-
+        /** Null: its key was used before. */
+        const attempt = Effect.fnUntraced(function* (
+          owner: UserId,
+          request: ExportRequest,
+          asked: typeof ExportRequest.Encoded,
+          key: string | null,
+          digest: string
+        ) {
           const frozen = yield* frozenOf(owner, request)
           const row = rowOf(owner, request, asked, frozen, key, digest)
           const outcome = yield* insert(row).pipe(
@@ -94,14 +96,11 @@ export class Acceptance extends Context.Service<
               const { allowance, createdAt } = outcome
               yield* doorbell.ring(owner, row.id)
               yield* Metric.update(accepted, 1)
-              return {
-                export: yield* exportOf({ ...row, ...NEW, createdAt, updatedAt: createdAt }, NOT_LIVE),
-                allowance
-              }
+              const made = yield* exportOf({ ...row, ...NEW, createdAt, updatedAt: createdAt }, NOT_LIVE)
+              return { export: made, allowance } satisfies Accepted
             }
             case "repeated":
-              // It came with the same key at the same moment, and is known by now.
-              return yield* accept(owner, request, key)
+              return null
             case "gone":
               return yield* new VideoNotFound({ detail: "A video or an image of this export was deleted meanwhile." })
             case "limited":
@@ -110,6 +109,19 @@ export class Acceptance extends Context.Service<
                 retryAfterSeconds: outcome.allowance.resetSeconds
               })
           }
+        })
+
+        const accept: Acceptance["Service"]["accept"] = Effect.fn("Acceptance.accept")(function* (owner, request, key) {
+          const asked = encodeRequest(request)
+          const digest = requestDigest(asked)
+          // Keys are new, as a rule, and the insert knows when one is not. It is looked up where it may be: what was
+          // accepted once is that export still, though its project may have gone or the hour's exports be used up.
+          const made = yield* Effect.result(attempt(owner, request, asked, key, digest))
+          if (Result.isSuccess(made) && made.success !== null) return made.success
+          const known = key === null ? null : yield* repeated(owner, key, digest)
+          if (known !== null) return { export: known, allowance: null }
+          // One that had the key is deleted by now.
+          return Result.isSuccess(made) ? yield* accept(owner, request, key) : yield* Effect.fail(made.failure)
         })
 
         return Acceptance.of({
