@@ -10,8 +10,8 @@ import { EncoderConfig } from "./EncoderConfig.ts"
 const Package = Schema.fromJsonString(Schema.Struct({ version: Schema.String }))
 const { version } = Schema.decodeUnknownSync(Package)(readFileSync(new URL("../package.json", import.meta.url), "utf8"))
 
-/** Changes come in bursts (a task ends, the next begins): one message says them all. */
-const BURST = Duration.millis(100)
+/** Changes come in bursts (a task ends, the next begins): one message says them all, and everybody reads each. */
+const BURST = Duration.millis(500)
 
 /**
  * Says what this node is and does: at each change, every third of the time after which it would be taken for gone, and
