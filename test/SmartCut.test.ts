@@ -16,7 +16,7 @@ const IndexFile = Schema.fromJsonString(FrameIndex)
 const FRAMES = 120
 /** Key frames every 30 frames, B-frames between them. */
 const CAMERA =
-  "-c:v libx264 -preset fast -crf 16 -g 30 -keyint_min 30 -sc_threshold 0 -bf 2 -pix_fmt yuv420p -colorspace bt709 -color_primaries bt709 -color_trc bt709 -c:a aac"
+  "-c:v libx264 -preset fast -crf 16 -g 30 -keyint_min 30 -sc_threshold 0 -bf 2 -pix_fmt yuv420p -colorspace bt709 -color_primaries bt709 -color_trc bt709 -c:a aac -ac 2"
 const SEGMENT = { start: 0.5, end: 3.8 }
 const SHOWN = Array.from({ length: 99 }, (_, n) => 15 + n)
 

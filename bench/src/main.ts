@@ -1,11 +1,19 @@
 import { controlPlane } from "./ControlPlane.ts"
 import { listeners } from "./Listeners.ts"
 import { render } from "./Render.ts"
+import { smartCut } from "./SmartCut.ts"
 import { start } from "./Start.ts"
 import { wall } from "./Wall.ts"
 
-/** `npm run bench` runs all; `npm run bench -- control`, `-- start`, `-- wall`, `-- render` or `-- listeners` a part. */
-const parts: Readonly<Record<string, () => Promise<void>>> = { control: controlPlane, start, wall, render, listeners }
+/** `npm run bench` runs all; `npm run bench -- control`, `-- start`, `-- wall`, `-- render`, `-- smartcut` or `-- listeners` a part. */
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  control: controlPlane,
+  start,
+  wall,
+  render,
+  smartcut: smartCut,
+  listeners
+}
 const asked = process.argv.slice(2)
 for (const name of asked.length === 0 ? Object.keys(parts) : asked) {
   const part = parts[name]

@@ -101,6 +101,11 @@ export const Operation = Schema.Union([
   }),
   /** Two clips' sound, the first sinking as the second rises, at equal power: PCM as above. */
   Schema.TaggedStruct("crossfade", { first: Heard, second: Heard, samples: Positive }),
+  /**
+   * A clip's sound as the source has it, not decoded, beginning at a sample (at 48 kHz, on the file's clock, which need not
+   * begin at 0): a soundtrack. What a decoder needs to begin there is in it, and hidden.
+   */
+  Schema.TaggedStruct("soundcopy", { clip: Count, at: Schema.Int, samples: Positive }),
   /** PCM pieces joined in order and encoded once. */
   Schema.TaggedStruct("soundtrack", { pieces: Schema.Array(TaskKey), samples: Positive }),
   /** Chunks and dissolves joined without re-encoding, with the soundtrack: a finished file and its poster. */
@@ -175,6 +180,7 @@ export type Plan = typeof Plan.Type
 export const isSmartCut = ({ tasks }: Pick<Plan, "tasks">, work: Work): boolean => {
   switch (work._tag) {
     case "copy":
+    case "soundcopy":
       return true
     case "chunk":
       return work.edge !== undefined

@@ -5,6 +5,7 @@ import { muxCommand } from "./MuxCommand.ts"
 import { chunkCommand, dissolveCommand } from "./PictureCommand.ts"
 import type { CopiedFrames } from "./SmartCutCheck.ts"
 import { copyCommand } from "./SmartCutCommand.ts"
+import { soundCopyCommand } from "./SmartCutSound.ts"
 import { crossfadeCommand, soundCommand, soundtrackCommand } from "./SoundCommand.ts"
 
 /** One ffmpeg process: pure data, compared literally by golden tests. */
@@ -93,6 +94,8 @@ const operationCommand = (plan: Plan, among: ReadonlyArray<Made>, work: Operatio
       return chunkCommand(plan, work, places)
     case "copy":
       return copyCommand(plan, work, places)
+    case "soundcopy":
+      return soundCopyCommand(plan, work, places)
     case "dissolve":
       return dissolveCommand(plan, work, places)
     case "sound":

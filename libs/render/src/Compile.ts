@@ -6,6 +6,7 @@ import { entryName, outputName } from "./Names.ts"
 import { reasonsOf } from "./Reasons.ts"
 import { sequenceOf, tooShort } from "./Sequence.ts"
 import { type SmartCut, smartCutter } from "./SmartCut.ts"
+import { soundCopiedFrom } from "./SmartCutSound.ts"
 import { type CompileInput, type TaskSet, taskSet } from "./TaskSet.ts"
 import { samplesBefore } from "./Timeline.ts"
 
@@ -82,6 +83,8 @@ const graphOf = (
 ): TaskKey => {
   const rate = spec.target.frameRate
   const { frames, placed } = sequenceOf(clips, rate)
+  const copied = cut === null ? null : soundCopied(tasks, spec, clips, samplesBefore(frames, rate))
+  const encodesSound = spec.target.sound && copied === null
   const pictures: Array<TaskKey> = []
   const sounds: Array<TaskKey> = []
   for (const [i, here] of placed.entries()) {
@@ -91,7 +94,7 @@ const graphOf = (
     const samples = (from: number, to: number) => samplesBefore(first + to, rate) - samplesBefore(first + from, rate)
     if (body.to > body.from) {
       pictures.push(...(cut === null ? tasks.chunks(here) : tasks.cut(clip, cut.copies.get(clip), cut.edge)))
-      if (spec.target.sound) {
+      if (encodesSound) {
         const ramps = { fadeIn: samples(0, fadeIn), fadeOut: samples(clip.frames - fadeOut, clip.frames) }
         sounds.push(tasks.sound(clip, samples(0, body.from), samples(body.from, body.to), ramps))
       }
@@ -99,11 +102,24 @@ const graphOf = (
     if (next !== undefined && dissolve > 0) {
       const begins = clip.frames - dissolve
       pictures.push(...tasks.dissolve(clip, next.clip, dissolve))
-      if (spec.target.sound) {
+      if (encodesSound) {
         sounds.push(tasks.crossfade(clip, samples(0, begins), next.clip, samples(begins, clip.frames)))
       }
     }
   }
-  const soundtrack = spec.target.sound ? tasks.soundtrack(sounds, samplesBefore(frames, rate)) : null
+  const soundtrack = encodesSound ? tasks.soundtrack(sounds, samplesBefore(frames, rate)) : copied
   return tasks.mux(pictures, soundtrack, frames, name)
+}
+
+/** The soundtrack of a smart cut of one clip, where that is copied, too. */
+const soundCopied = (
+  tasks: TaskSet,
+  spec: RenderSpec,
+  clips: ReadonlyArray<SpecClip>,
+  samples: number
+): TaskKey | null => {
+  const [clip] = clips
+  if (clip === undefined || clips.length > 1) return null
+  const at = soundCopiedFrom(spec, clip, samples)
+  return at === null ? null : tasks.soundcopy(clip, at, samples)
 }

@@ -29,7 +29,11 @@ export const reasonsOf = (
   return [
     `picture: ${way}, ${codec} on ${family}`,
     ...[...new Set(refusals)].map((refusal) => `no smart cut: ${refusal}`),
-    sound ? "sound: cut per clip, encoded once" : "no clip has sound"
+    !sound
+      ? "no clip has sound"
+      : parts.some(({ work }) => work._tag === "soundcopy")
+        ? "sound: copied with the picture"
+        : "sound: cut per clip, encoded once"
   ]
 }
 

@@ -1,3 +1,4 @@
+import type { Rational } from "@reelay/contracts/Quantity"
 import { argv } from "./Argv.ts"
 import type { Expectation } from "./Command.ts"
 import { fileUrl, mediaInput, ownInput } from "./Safety.ts"
@@ -29,56 +30,66 @@ export interface SeamCheck {
   readonly differences: (printed: string) => ReadonlyArray<string>
 }
 
-/**
- * Whether a player that comes from one side of a seam sees on the other what the source shows: both are decoded, from the key
- * frame before, and compared. Copied frames must be the source's to the bit.
- */
-export const seamChecks = ({ copied = [], path, video }: Expectation): ReadonlyArray<SeamCheck> => {
-  if (video === null) return []
-  const { rate } = video
-  return copied.flatMap((piece) => {
-    const { after, before, from, to } = piece
-    const windows = [
-      { from: from - Math.min(before, BEFORE), to: Math.min(to, from + AFTER) },
-      { from: Math.max(from, to - BEFORE), to: to + Math.min(after, AFTER) }
-    ]
-    return windows.map((window): SeamCheck => {
-      const frames = window.to - window.from
-      // Half a frame early: a time that was rounded is not missed.
-      const inFile = secondsAt(window.from - 0.5, rate)
-      const inSource = piece.at / 1e6 + secondsAt(window.from - from - 0.5, rate)
-      const seek = (seconds: number) => (seconds <= 0 ? [] : argv`-ss ${seconds.toFixed(6)}`)
-      const numbered = `trim=end_frame=${frames},settb=1/1000,setpts=N`
-      const graph = [
-        `[0:v:0]${numbered}[made]`,
-        `[1:${piece.stream}]${numbered}[source]`,
-        "[made][source]psnr=stats_file=-:shortest=1[compared]"
-      ].join(";")
-      return {
-        argv: argv`
-          -hide_banner -nostdin -v error ${ownInput} ${seek(inFile)} -i ${fileUrl(path)}
-          ${mediaInput} ${seek(inSource)} -i ${fileUrl(piece.source)}
-          -filter_complex_threads 1 -filter_complex ${graph} -map [compared] -frames:v ${frames} -f null -`,
-        differences: (printed) => different(printed, window.from, frames, (frame) => frame >= from && frame < to)
-      }
-    })
-  })
+/** Frames of the file that are compared in one go: the first is `from`. */
+interface Window {
+  readonly from: number
+  readonly to: number
 }
 
+/**
+ * Whether a player that comes from one side of a seam sees on the other what the source shows: both are decoded, from the key
+ * frame before, and compared. Copied frames must be the source's to the bit. One check for each copied piece, with a window
+ * at either end.
+ */
+export const seamChecks = ({ copied = [], path, video }: Expectation): ReadonlyArray<SeamCheck> =>
+  video === null ? [] : copied.map((piece) => seamCheck(path, video.rate, piece))
+
+const seamCheck = (path: string, rate: Rational, piece: CopiedFrames): SeamCheck => {
+  const { after, before, from, to } = piece
+  const windows: readonly [Window, Window] = [
+    { from: from - Math.min(before, BEFORE), to: Math.min(to, from + AFTER) },
+    { from: Math.max(from, to - BEFORE), to: to + Math.min(after, AFTER) }
+  ]
+  // Half a frame early: a time that was rounded is not missed.
+  const seek = (seconds: number) => (seconds <= 0 ? [] : argv`-ss ${seconds.toFixed(6)}`)
+  const inputs = windows.flatMap((window) => [
+    ...argv`${ownInput} ${seek(secondsAt(window.from - 0.5, rate))} -i ${fileUrl(path)}`,
+    ...argv`${mediaInput} ${seek(piece.at / 1e6 + secondsAt(window.from - from - 0.5, rate))} -i ${fileUrl(piece.source)}`
+  ])
+  const some = windows.map((window, i) => {
+    const first = `trim=end_frame=${window.to - window.from},setpts=PTS-STARTPTS`
+    return `[${2 * i}:v:0]${first}[made${i}];[${2 * i + 1}:${piece.stream}]${first}[source${i}]`
+  })
+  const all = (of: string) => `[${of}0][${of}1]concat=n=2:v=1,settb=1/1000,setpts=N[${of}]`
+  const graph = [...some, all("made"), all("source"), "[made][source]psnr=stats_file=-:shortest=1[compared]"].join(";")
+  const frames = windows.flatMap((window) => Array.from({ length: window.to - window.from }, (_, n) => window.from + n))
+  return {
+    argv: argv`
+      -hide_banner -nostdin -v error ${inputs}
+      -filter_complex_threads 1 -filter_complex ${graph} -map [compared] -f null -`,
+    differences: (printed) => different(printed, frames, (frame) => frame >= from && frame < to)
+  }
+}
+
+/** `frames`: what was compared, one after the other. */
 const different = (
   printed: string,
-  first: number,
-  frames: number,
+  frames: ReadonlyArray<number>,
   isCopied: (frame: number) => boolean
 ): ReadonlyArray<string> => {
   const likenesses = [...printed.matchAll(/psnr_avg:(\S+)/g)].map(([, text]) =>
     text === "inf" ? Infinity : Number(text)
   )
-  if (likenesses.length !== frames) {
-    return [`around frame ${first}: ${likenesses.length} of ${frames} frames could be compared with the source`]
+  if (likenesses.length !== frames.length) {
+    return [
+      `from frame ${frames[0]} on ${likenesses.length} of ${frames.length} frames could be compared with the source`
+    ]
   }
-  const at = likenesses.findIndex((likeness, n) => likeness < (isCopied(first + n) ? Infinity : ALIKE))
-  if (at < 0) return []
-  const [what, likeness] = [isCopied(first + at) ? "copied" : "encoded", likenesses[at]]
-  return [`frame ${first + at}, ${what} beside a seam, is not the source's (${likeness} dB)`]
+  return frames
+    .flatMap((frame, n) => {
+      const [likeness = 0, copied] = [likenesses[n], isCopied(frame)]
+      if (likeness >= (copied ? Infinity : ALIKE)) return []
+      return [`frame ${frame}, ${copied ? "copied" : "encoded"} beside a seam, is not the source's (${likeness} dB)`]
+    })
+    .slice(0, 1)
 }

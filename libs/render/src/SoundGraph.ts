@@ -47,7 +47,7 @@ const secondsBefore = ({ clip, from, rate }: Take): number => {
 const originOf = (take: Take): number => take.clip.start + secondsBefore(take) * 1_000_000
 
 /** Media zero on the file's clock, whole microseconds. */
-const zeroMicros = ({ picture }: MediaInfo): number =>
+export const zeroMicros = ({ picture }: MediaInfo): number =>
   Number(roundDivide(BigInt(picture.zeroPts) * BigInt(picture.timeBase.num) * 1_000_000n, BigInt(picture.timeBase.den)))
 
 const FORMAT = "sample_fmts=s16:channel_layouts=stereo"

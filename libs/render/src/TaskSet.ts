@@ -58,6 +58,8 @@ export interface TaskSet {
   /** `from`: samples of the first clip before it begins. */
   crossfade(first: SpecClip, from: number, second: SpecClip, samples: number): TaskKey
   soundtrack(pieces: ReadonlyArray<TaskKey>, samples: number): TaskKey
+  /** Of the clip's sound, from a sample of the file's on. */
+  soundcopy(clip: SpecClip, at: number, samples: number): TaskKey
   mux(chunks: ReadonlyArray<TaskKey>, soundtrack: TaskKey | null, frames: number, name: string): TaskKey
   /** The parts in their order; the last one's key, for it is what comes of it. */
   pass(parts: ReadonlyArray<Task>): TaskKey
@@ -228,6 +230,12 @@ export const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet
         loudness: target.loudness
       })
       return add(key, light, 0, pieces, { _tag: "soundtrack", pieces, samples })
+    },
+    soundcopy: (clip, at, samples) => {
+      const source = sourceOf(spec, clip)
+      const heard = { sha256: source.sha256, stream: source.media.sound?.streamIndex ?? null }
+      const key = taskKey({ ...grounds, task: "soundcopy", ...heard, at, samples })
+      return add(key, light, 0, [], { _tag: "soundcopy", clip: spec.clips.indexOf(clip), at, samples })
     },
     mux: (chunks, soundtrack, frames, name) => {
       const parts = { chunks: [...chunks], soundtrack, frames, format: target.format, name }

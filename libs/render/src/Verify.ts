@@ -34,6 +34,8 @@ export interface DecodeCheck {
 const AFTER_SEAM = 12
 /** Nothing else of the export runs beside it. */
 const THREADS = 2
+/** Of what was copied so many key frames are decoded, spread over it: the packets are the source's, which somebody plays. */
+const KEYS = 24
 /** Beyond this many seams only every second, third … is decoded: an argument has its limits. */
 const MAX_SEAMS = 2000
 
@@ -42,9 +44,9 @@ const MAX_SEAMS = 2000
  * a difference, as is an exit code. Null where there is nothing to decode, or reading has done it.
  */
 export const decodeCheck = (made: Expectation): DecodeCheck | null => {
-  const { path, role, seams, video } = made
+  const { copied = [], path, role, seams, video } = made
   if (video === null || role !== "media" || decodesWhileReading(made)) return null
-  if (seams.length === 0) {
+  if (seams.length === 0 && copied.length === 0) {
     const head = argv`-hide_banner -nostdin -v error -xerror ${ownInput} -skip_frame nokey`
     return { program: "ffmpeg", argv: argv`${head} -i ${fileUrl(path)} -map 0:v:0 -f null -` }
   }
@@ -53,10 +55,14 @@ export const decodeCheck = (made: Expectation): DecodeCheck | null => {
   const intervals = seams
     .filter((_, i) => i % stride === 0)
     .map((seam) => `${at(Math.max(0, seam - 1))}%${at(seam + AFTER_SEAM)}`)
+  const keys = copied.flatMap(({ from, to }) => {
+    const count = Math.max(1, Math.round(KEYS / copied.length))
+    return Array.from({ length: count }, (_, n) => `${at(from + Math.floor(((to - from) * (n + 0.5)) / count))}%+#1`)
+  })
   return {
     program: "ffprobe",
     argv: argv`
-      -v error -threads ${THREADS} ${ownInput} -select_streams v:0 -read_intervals ${intervals.join(",")}
+      -v error -threads ${THREADS} ${ownInput} -select_streams v:0 -read_intervals ${[...intervals, ...keys].join(",")}
       -show_entries frame=key_frame -of csv=p=0 ${fileUrl(path)}`
   }
 }

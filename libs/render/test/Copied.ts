@@ -31,7 +31,17 @@ export const camera = async (
         "-x264-params",
         ["b-adapt=0:bframes=3:b-pyramid=normal", ...x264].join(":")
       ],
-      ...(audible === true ? { sound: ["-f", "lavfi", "-i", "sine=d=6"] } : {}),
+      ...(audible === true
+        ? {
+            sound: [
+              "-f",
+              "lavfi",
+              "-i",
+              "aevalsrc='0.5*sin(2*PI*(200+40*t)*t)|0.5*sin(2*PI*(300+30*t)*t)':s=48000:d=6"
+            ],
+            soundCodec: ["-c:a", "aac"]
+          }
+        : {}),
       ...recipe
     })
   )
@@ -74,3 +84,12 @@ export const likeness = async (path: string, source: string, first: number): Pro
 /** Of several frames together, by what they differ on average. */
 export const overall = (each: ReadonlyArray<number>): number =>
   -10 * Math.log10(each.reduce((sum, decibels) => sum + 10 ** (-decibels / 10), 0) / each.length)
+
+/** What is heard of a file: two channels in turns, 48,000 a second, 16 bits. */
+export const samples = async (path: string): Promise<Int16Array> => {
+  const { stdout } = await execa("ffmpeg", ["-v", "error", "-i", path, "-map", "0:a", "-f", "s16le", "-ac", "2", "-"], {
+    encoding: "buffer",
+    maxBuffer: 1 << 28
+  })
+  return new Int16Array(stdout.buffer, stdout.byteOffset, stdout.byteLength / 2)
+}

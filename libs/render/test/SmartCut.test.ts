@@ -6,7 +6,7 @@ import { compile } from "../src/Compile.ts"
 import { setNumbers } from "../src/ParameterSets.ts"
 import { smartCutter } from "../src/SmartCut.ts"
 import type { Ingested } from "./Ingest.ts"
-import { camera, digests, likeness, overall, SIZE, the } from "./Copied.ts"
+import { camera, digests, likeness, overall, samples, SIZE, the } from "./Copied.ts"
 import { readNumbers } from "./Numbered.ts"
 import { runPlan } from "./RunPlan.ts"
 import { BUILD, type ClipSketch, EXPORT, planOf, specOf } from "./Specs.ts"
@@ -70,6 +70,17 @@ describe("smart cut", () => {
     }
     const [ours, theirs] = await Promise.all([digests(cut), digests(source.path)])
     assert.deepStrictEqual(ours.slice(15, 103), theirs.slice(25, 113))
+    // What is heard begins at the very sample; the encoder's noise aside, it is the same.
+    assert.include(plan.reasons, "sound: copied with the picture")
+    const [heard, all] = await Promise.all([samples(cut), samples(source.path)])
+    const [begin, length] = [2 * 0.4 * 48_000, 2 * 109 * 1920]
+    assert.isAtLeast(heard.length, length)
+    assert.isBelow(heard.length, length + 2 * 2048)
+    let furthest = 0
+    for (let at = 0; at < length; at++) {
+      furthest = Math.max(furthest, Math.abs((heard[at] ?? 0) - (all[begin + at] ?? 0)))
+    }
+    assert.isAtMost(furthest, 2)
     const [cutLike, encodedLike] = await Promise.all([
       likeness(cut, source.path, 10),
       likeness(encoded, source.path, 10)

@@ -66,6 +66,7 @@ export const sourcesOf = (plan: Plan, { work }: Pick<Task, "work">): ReadonlyArr
     case "chunk":
     case "copy":
     case "sound":
+    case "soundcopy":
       return sourcesOfClips(work)
     case "dissolve":
     case "crossfade":
@@ -111,6 +112,7 @@ export const neededBy = ({ work }: Task): ReadonlyArray<TaskKey> => {
     case "copy":
     case "dissolve":
     case "sound":
+    case "soundcopy":
     case "crossfade":
     case "pass":
       return []

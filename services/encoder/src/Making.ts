@@ -71,6 +71,7 @@ export const expectedBytes = (plan: Plan, { work }: Pick<Task, "work">, inputByt
     case "sound":
     case "crossfade":
       return work.samples * 4 + MiB
+    case "soundcopy":
     case "soundtrack":
       return Math.ceil(((work.samples / SAMPLE_RATE) * SOUND_BITRATE.aac) / 8) + MiB
     case "mux":

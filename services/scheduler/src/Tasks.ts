@@ -10,7 +10,8 @@ import type { Turn } from "./Turn.ts"
 
 export const outstandingKey = (id: string, task: string): string => `${id}.${task}`
 
-const finishes = (work: Work): boolean => work._tag === "soundtrack" || work._tag === "mux" || work._tag === "zip"
+const FINISHING: ReadonlySet<Work["_tag"]> = new Set(["soundcopy", "soundtrack", "mux", "zip"])
+const finishes = ({ _tag }: Work): boolean => FINISHING.has(_tag)
 
 /**
  * Lays a plan's tasks out. `presumed`: an earlier leader dispatched them, so what could run is taken to be outstanding
