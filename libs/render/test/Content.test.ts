@@ -86,11 +86,12 @@ describe("every frame of a clip shows what it must, from", () => {
     return { shown: shown.flat(), expected: model(source.index, clip?.start ?? 0, clip?.frames ?? 0, rate) }
   }
 
-  for (const [name, recipe] of Object.entries(SOURCES)) {
+  for (const [position, [name, recipe]] of Object.entries(SOURCES).entries()) {
     it(`${name}`, async () => {
       const source = await ingest(await makeSource(folder, name.replaceAll(/\W+/g, "-"), recipe))
       const first = 25 * (recipe.copiedFrom ?? 0)
-      for (const { rate, cut } of CUTS) {
+      // All of it, and one of the others in turn: any rate and any cut are where random films are.
+      for (const { rate, cut } of CUTS.filter((_, i) => i !== 1 + (position % 2))) {
         const [start, end] = cut(source.media.picture.duration / 1e6)
         const { shown, expected } = await shownBy(source, start, end, rate)
         assert.deepStrictEqual(

@@ -1,3 +1,3 @@
 import { randomFilmTests } from "./RandomFilms.ts"
 
-randomFilmTests({ films: 16, clips: 3 })
+randomFilmTests({ films: 24, clips: 2 })

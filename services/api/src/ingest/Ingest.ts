@@ -155,13 +155,19 @@ export class Ingest extends Context.Service<
         const { first, from, seconds } = Facts.tailOf(packets, stream)
         if (seconds > LONGEST_TAIL) return Infinity
         const reading = new DamageReading()
-        yield* tools.ffprobe({
+        const look = tools.ffprobe({
           argv: damageArguments(path, stream.index, from, null),
           reads: [path],
           folder: null,
           timeoutSeconds: DECODE_TIMEOUT,
           onText: (text) => reading.feed(text)
         })
+        // Not every container lets itself be read from the middle (MPEG-PS): then nothing is known of its end.
+        yield* Effect.catchIf(
+          look,
+          ({ reason }) => reason === "failed",
+          () => Effect.succeed("")
+        )
         return reading.damaged({ first, last: Infinity })[0] ?? Infinity
       })
 
