@@ -34,11 +34,11 @@ footageTests({
   },
   "a DVD's MPEG-2 in fields, anamorphic": {
     extension: "mpg",
-    filters: "setsar=16/15",
+    filters: "setdar=16/9",
     codec: [...MPEG2, "-top", "1", ...FIELDS],
     soundCodec: ["-c:a", "ac3"],
     output: ["-f", "vob"],
-    found: ({ media }) => assert.strictEqual(media.picture.width, 102)
+    found: ({ media }) => assert.strictEqual(media.picture.width, 114)
   },
   "VP8 with frames that are never shown": {
     extension: "webm",
