@@ -1,6 +1,7 @@
 import { Option, Schema } from "effect"
 import { argv } from "./Argv.ts"
 import type { Expectation } from "./Command.ts"
+import { mayBeDamaged } from "./Damage.ts"
 import { fileUrl, ownInput } from "./Safety.ts"
 import { SAMPLE_RATE, secondsAt } from "./Timeline.ts"
 
@@ -28,7 +29,11 @@ export const readArguments = (made: Expectation): ReadonlyArray<string> =>
 export interface DecodeCheck {
   readonly program: "ffmpeg" | "ffprobe"
   readonly argv: ReadonlyArray<string>
+  /** Whether what it says on stderr is a difference. */
+  readonly complains: (said: string) => boolean
 }
+
+const anything = (said: string): boolean => said.trim() !== ""
 
 /** Frames decoded after a seam. Before it, decoding begins at the key frame that a seek finds: up to two seconds. */
 const AFTER_SEAM = 12
@@ -40,15 +45,15 @@ const KEYS = 24
 const MAX_SEAMS = 2000
 
 /**
- * Decodes what may be wrong: the key frames of what is in one piece, every seam of what was joined. Anything on stderr is
- * a difference, as is an exit code. Null where there is nothing to decode, or reading has done it.
+ * Decodes what may be wrong: the key frames of what is in one piece, every seam of what was joined. An exit code is a
+ * difference. Null where there is nothing to decode, or reading has done it.
  */
 export const decodeCheck = (made: Expectation): DecodeCheck | null => {
   const { copied = [], path, role, seams, video } = made
   if (video === null || role !== "media" || decodesWhileReading(made)) return null
   if (seams.length === 0 && copied.length === 0) {
     const head = argv`-hide_banner -nostdin -v error -xerror ${ownInput} -skip_frame nokey`
-    return { program: "ffmpeg", argv: argv`${head} -i ${fileUrl(path)} -map 0:v:0 -f null -` }
+    return { program: "ffmpeg", argv: argv`${head} -i ${fileUrl(path)} -map 0:v:0 -f null -`, complains: anything }
   }
   const stride = Math.ceil(seams.length / MAX_SEAMS)
   const at = (frame: number) => secondsAt(frame, video.rate).toFixed(6)
@@ -61,6 +66,8 @@ export const decodeCheck = (made: Expectation): DecodeCheck | null => {
   })
   return {
     program: "ffprobe",
+    // What a source's own groups of pictures lack when one begins in their midst is nothing that copying has done to them.
+    complains: copied.length === 0 ? anything : mayBeDamaged,
     argv: argv`
       -v error -threads ${THREADS} ${ownInput} -select_streams v:0 -read_intervals ${[...intervals, ...keys].join(",")}
       -show_entries frame=key_frame -of csv=p=0 ${fileUrl(path)}`

@@ -6,7 +6,8 @@ import { makeSource, type SourceRecipe } from "./Sources.ts"
 /** Sources that can be copied from, and how what comes of it is compared with them. */
 export const SIZE = { width: 320, height: 192 }
 
-export interface Camera extends Partial<SourceRecipe> {
+export interface Camera extends Partial<Omit<SourceRecipe, "sound">> {
+  readonly sound?: boolean
   readonly profile?: string
   /** Options of libx264. */
   readonly x264?: ReadonlyArray<string>
@@ -16,7 +17,7 @@ export interface Camera extends Partial<SourceRecipe> {
 export const camera = async (
   folder: string,
   name: string,
-  { profile = "high", sound: audible, x264 = [], ...recipe }: Omit<Camera, "sound"> & { readonly sound?: boolean } = {}
+  { profile = "high", sound: audible, x264 = [], ...recipe }: Camera = {}
 ): Promise<Ingested> =>
   ingest(
     await makeSource(folder, name, {

@@ -83,7 +83,8 @@ export const verify = async (expectation: Expectation): Promise<ReadonlyArray<st
   const read = await execa("ffprobe", readArguments(expectation), { maxBuffer: 1 << 28 })
   reading.feed(read.stdout)
   const check = decodeCheck(expectation)
-  const decoded = check === null ? "" : (await execa(check.program, check.argv, { reject: false })).stderr
+  const said = check === null ? "" : (await execa(check.program, check.argv, { reject: false })).stderr
+  const decoded = check?.complains(said) === true ? said : ""
   const found = [...differences(expectation, reading.end()), ...[read.stderr, decoded].filter((said) => said !== "")]
   for (const { argv, differences } of seamChecks(expectation))
     found.push(...differences((await execa("ffmpeg", argv)).stdout))

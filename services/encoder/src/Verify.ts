@@ -35,8 +35,11 @@ export const verify = Effect.fn("Verify.verify")(function* (made: Expectation, r
     { concurrency: 2 }
   )
   if (read.exitCode !== 0) return [`cannot be read: ${read.stderr.trim().slice(0, QUOTED)}`]
-  const complaints = [read, decoded].flatMap(({ exitCode, stderr }) =>
-    exitCode === 0 && stderr.trim() === "" ? [] : [`it does not decode: ${stderr.trim().slice(0, QUOTED)}`]
+  const complaints = [
+    { ...read, differs: read.stderr.trim() !== "" },
+    { ...decoded, differs: check?.complains(decoded.stderr) === true }
+  ].flatMap(({ differs, exitCode, stderr }) =>
+    exitCode === 0 && !differs ? [] : [`it does not decode: ${stderr.trim().slice(0, QUOTED)}`]
   )
   return [...complaints, ...differences(made, reading.end()), ...seams.flat()]
 })
