@@ -4,6 +4,8 @@ import { Effect, Exit } from "effect"
 export interface BatchOptions<A, B, E> {
   /** Items in one batch. */
   readonly most: number
+  /** What an item weighs, and what one batch may come to: one that is heavier alone goes alone. */
+  readonly weight?: { readonly of: (item: A) => number; readonly most: number }
   /** Batches under way at once. One by one, unless said otherwise. */
   readonly lanes?: number
   /** Answers for all items, in their order. What it dies of is everyone's answer. */
@@ -20,7 +22,7 @@ interface Waiting<A, B, E> {
   readonly answer: (answer: Exit.Exit<B, E>) => void
 }
 
-const makeQueue = <A, B, E>({ isForAll, lanes = 1, most, run }: BatchOptions<A, B, E>) => {
+const makeQueue = <A, B, E>({ isForAll, lanes = 1, most, run, weight }: BatchOptions<A, B, E>) => {
   const waiting = new Set<Waiting<A, B, E>>()
   let free = lanes
   let gathering = false
@@ -35,8 +37,11 @@ const makeQueue = <A, B, E>({ isForAll, lanes = 1, most, run }: BatchOptions<A, 
     )
   const take = (): ReadonlyArray<Waiting<A, B, E>> => {
     const taken: Array<Waiting<A, B, E>> = []
+    let weighs = 0
     for (const one of waiting) {
       if (taken.length === most) break
+      weighs += weight?.of(one.item) ?? 0
+      if (weight !== undefined && weighs > weight.most && taken.length > 0) break
       taken.push(one)
       waiting.delete(one)
     }

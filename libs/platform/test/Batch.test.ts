@@ -1,9 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { makeBatch } from "@reelay/platform/Batch"
+import { type BatchOptions, makeBatch } from "@reelay/platform/Batch"
 import { Cause, Deferred, Effect, Exit, Fiber, Latch } from "effect"
 
 /** A batch that waits at `gate`, and the batches that it saw. */
-const gated = (options: { readonly most?: number; readonly lanes?: number } = {}) => {
+const gated = (
+  options: {
+    readonly most?: number
+    readonly lanes?: number
+    readonly weight?: NonNullable<BatchOptions<number, number, string>["weight"]>
+  } = {}
+) => {
   const gate = Latch.makeUnsafe(false)
   const seen: Array<ReadonlyArray<number>> = []
   const ask = makeBatch<number, number, string>({
@@ -52,6 +58,16 @@ describe("a batch", () => {
       yield* gate.open
       yield* exitsOf(yield* start(numbers(0, 50)))
       assert.deepStrictEqual(seen, [numbers(0, 50)])
+    })
+  )
+
+  it.effect("weighs no more than it may; what is heavier alone goes alone", () =>
+    Effect.gen(function* () {
+      const { gate, seen, start } = gated({ weight: { of: (n: number) => n, most: 10 } })
+      const fibers = [...(yield* start([0])), ...(yield* start([3, 4, 3, 1, 30, 2]))]
+      yield* gate.open
+      yield* exitsOf(fibers)
+      assert.deepStrictEqual(seen, [[0], [3, 4, 3], [1], [30], [2]])
     })
   )
 

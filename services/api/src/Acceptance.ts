@@ -191,6 +191,7 @@ const rowOf = (
   idempotencyKey: key,
   requestDigest: digest,
   spec: encodeSpec(frozen.spec),
+  specBytes: frozen.bytes,
   frames: frozen.frames,
   durationMicros: frozen.duration,
   sources: frozen.spec.sources.map((source) => source.videoId),

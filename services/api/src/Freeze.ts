@@ -40,6 +40,8 @@ export interface Frozen {
   /** Of all outputs together. */
   readonly frames: number
   readonly duration: Micros
+  /** Of the spec, as JSON. */
+  readonly bytes: number
 }
 
 export type Refusal = Validation | NoClips | InvalidSegment | MissingCropData
@@ -137,8 +139,9 @@ export const freeze = (request: ExportRequest, tenant: UserId, material: Materia
       ...(images.length === 0 ? {} : { images }),
       clips: specClips
     }
-    if (Buffer.byteLength(JSON.stringify(spec)) > EXPORT_LIMITS.bytes) return yield* Result.fail(tooMuch(parts))
-    return { aspect, frames, duration, spec }
+    const bytes = Buffer.byteLength(JSON.stringify(spec))
+    if (bytes > EXPORT_LIMITS.bytes) return yield* Result.fail(tooMuch(parts))
+    return { aspect, frames, duration, spec, bytes }
   })
 
 /** Of the parts' edits, in bytes. */

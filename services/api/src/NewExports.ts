@@ -28,6 +28,8 @@ export type NewExport = Omit<
   | "completedAt"
 > & {
   readonly id: ExportId
+  /** Of its spec, as JSON. */
+  readonly specBytes: number
   /** Of its spec: they are held against deletion until the row that needs them is there. */
   readonly sources: ReadonlyArray<string>
   readonly images: ReadonlyArray<string>
@@ -42,8 +44,9 @@ export type Inserted =
   | { readonly _tag: "gone" }
   | { readonly _tag: "limited"; readonly allowance: Allowance }
 
-/** Rows in one statement: a spec may be some hundred kilobytes. */
+/** Rows in one statement, and bytes of their specs: most have a few kilobytes, some a few megabytes. */
 const MOST = 64
+const MOST_BYTES = 8 * 1024 * 1024
 /** Statements at once: while one waits for a video that is just being deleted, the others go on. */
 const LANES = 2
 
@@ -62,6 +65,7 @@ export const makeNewExports = Effect.fnUntraced(function* (limit: number | null)
       : database.transaction("exports.accept", (tx) => insertWithin(tx, rows, limit))
   return makeBatch<NewExport, Inserted, DatabaseError>({
     most: MOST,
+    weight: { of: ({ specBytes }) => specBytes, most: MOST_BYTES },
     lanes: LANES,
     run: (rows) => Effect.map(write(rows), (outcomes) => outcomes.map((outcome) => Exit.succeed(outcome))),
     isForAll: (error) => error.isAway

@@ -27,6 +27,7 @@ const rowOf = (userId: UserId, videoId: VideoId, more: Partial<NewExport> = {}):
   spec: spec(userId, videoId),
   frames: 250,
   durationMicros: 10_000_000,
+  specBytes: 1,
   sources: [videoId],
   images: [],
   ...more
@@ -81,7 +82,7 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       const made = yield* allAtOnce(rows.map(insert))
       assert.isTrue(made.every((exit) => tagOf(exit) === "accepted"))
       const stored = yield* database.query("test", (db) => db.select().from(exports_).where(eq(exports_.userId, user)))
-      for (const [n, { sources: _, images: __, ...row }] of rows.entries()) {
+      for (const [n, { sources: _, images: __, specBytes: ___, ...row }] of rows.entries()) {
         const found = stored.find(({ id }) => id === row.id)
         const exit = made[n]
         const createdAt =
