@@ -1,4 +1,6 @@
+import { Plan } from "@reelay/contracts/Plan"
 import { argv } from "@reelay/render/Argv"
+import { Schema } from "effect"
 import { execa } from "execa"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -61,6 +63,8 @@ export const smartCut = async (): Promise<void> => {
         const start = offset + (10 + run) / FILM_RATE
         const id = await submit(url, { videoId, segments: [{ start, end: start + seconds }], settings: SETTINGS })
         await completed(url, id)
+        const { reasons } = Schema.decodeUnknownSync(Plan)(await (await fetch(`${url}/api/exports/${id}/plan`)).json())
+        if (!reasons.some((reason) => reason.includes("smart cut,"))) throw new Error(reasons.join("; "))
         last = { id, start }
       }
       const out = join(folder, "bare.mp4")
