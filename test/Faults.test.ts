@@ -22,7 +22,7 @@ describe("any process may be killed at any moment", () => {
     work = await mkdtemp(join(tmpdir(), "reelay-faults-"))
     source = join(work, "long.mp4")
     ;[farm] = await Promise.all([
-      Farm.start({ REELAY_TASK_ACK_WAIT: "4", REELAY_RECONCILE_SECONDS: "1" }),
+      Farm.start({ REELAY_TASK_ACK_WAIT: "4", REELAY_RECONCILE_SECONDS: "1", REELAY_GRACE_SECONDS: "1" }),
       writeNumbered(source, { frames: (SECONDS + 1) * 30, rate: RATE })
     ])
   }, 120_000)
