@@ -5,12 +5,15 @@ import { realMedia } from "../../test/RealMedia.ts"
 /** Frames a second of the films that measurements are made on; they are 1920x1080 and have sound. */
 export const FILM_RATE = 30
 
+/** As films of this size are: what says otherwise is converted, which the command beside it would not do. */
+const BT709 = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+
 const write = (path: string, seconds: number, input: ReadonlyArray<string>, look: string) =>
   execa(
     "ffmpeg",
     argv`
       -v error ${input} -f lavfi -i sine=f=440 -map 0:v -map 1:a -t ${seconds}
-      -vf ${look},setsar=1,setpts=N/${FILM_RATE}/TB,format=yuv420p -r ${FILM_RATE}
+      -vf ${look},setsar=1,setpts=N/${FILM_RATE}/TB,format=yuv420p,${BT709} -r ${FILM_RATE}
       -c:v libx264 -preset veryfast -crf 18 -c:a aac ${path}`
   )
 
