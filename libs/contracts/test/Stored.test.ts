@@ -53,7 +53,18 @@ describe("what earlier versions wrote", () => {
         work._tag === "pass" ? [work._tag, ...work.parts.map((part) => part.work._tag)] : [work._tag]
       )
     )
-    assert.includeMembers(kinds, ["chunk", "crossfade", "dissolve", "mux", "pass", "sound", "soundtrack", "zip"])
+    assert.includeMembers(kinds, [
+      "chunk",
+      "copy",
+      "crossfade",
+      "dissolve",
+      "mux",
+      "pass",
+      "sound",
+      "soundcopy",
+      "soundtrack",
+      "zip"
+    ])
   })
 
   const messages = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ message: Schema.String, body: Fields })))(
