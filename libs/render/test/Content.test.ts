@@ -90,7 +90,7 @@ describe("every frame of a clip shows what it must, from", () => {
     it(`${name}`, async () => {
       const source = await ingest(await makeSource(folder, name.replaceAll(/\W+/g, "-"), recipe))
       const first = 25 * (recipe.copiedFrom ?? 0)
-      // All of it, and one of the others in turn: any rate and any cut are where random films are.
+      // All of it, and one of the others in turn: other rates and cuts are where random films are.
       for (const { rate, cut } of CUTS.filter((_, i) => i !== 1 + (position % 2))) {
         const [start, end] = cut(source.media.picture.duration / 1e6)
         const { shown, expected } = await shownBy(source, start, end, rate)

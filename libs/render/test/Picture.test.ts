@@ -10,6 +10,10 @@ import { planesOf } from "./Reference.ts"
 import { H264, makeSource, type SourceRecipe } from "./Sources.ts"
 import { planOf, specOf } from "./Specs.ts"
 
+/** How a stream says that it is HDR. */
+const hdrTags = (transfer: string) =>
+  `-colorspace bt2020nc -color_trc ${transfer} -color_primaries bt2020 -color_range tv`.split(" ")
+
 /** Upright, in square pixels, in the right colours; picture and sound together. */
 describe("a finished picture", () => {
   let folder = ""
@@ -144,16 +148,7 @@ describe("a finished picture", () => {
   ] as const) {
     it(`is what an SDR screen can show when the source is HDR (${transfer})`, async () => {
       const path = `${folder}/${transfer}.mkv`
-      const tags = [
-        "-colorspace",
-        "bt2020nc",
-        "-color_trc",
-        transfer,
-        "-color_primaries",
-        "bt2020",
-        "-color_range",
-        "tv"
-      ]
+      const tags = hdrTags(transfer)
       // From left to right: black, a quarter of the signal, paper white, the brightest there is.
       const levels = [0, white / 2, white, 1].map((signal) => Math.round(64 + 876 * signal))
       const steps = levels.map((level, i) => `${level}*eq(floor(X/40),${i})`).join("+")
@@ -184,16 +179,7 @@ describe("a finished picture", () => {
     async (transfer) => {
       const flat = (luma: number, format: string) =>
         `nullsrc=s=96x64:r=25:d=1,format=${format},geq=lum=${luma}:cb=128:cr=128`
-      const hdr = [
-        "-colorspace",
-        "bt2020nc",
-        "-color_trc",
-        transfer,
-        "-color_primaries",
-        "bt2020",
-        "-color_range",
-        "tv"
-      ]
+      const hdr = hdrTags(transfer)
       const lossless = ["-c:v", "libx264", "-qp", "0"]
       const bright = `${flat(150, "yuv420p")},format=yuv420p10le`
       const sources = await Promise.all([

@@ -12,7 +12,7 @@ import { planOf, specOf, unfolded } from "./Specs.ts"
 const RATE = 48_000
 const SECONDS = 12
 
-/** Noise that never repeats, one number a sample: any shift, even of one sample, shows. */
+/** Noise that never repeats, one number a sample: a shift, even of one sample, shows. */
 const noise = (seed: number): Int16Array => {
   const samples = new Int16Array(SECONDS * RATE)
   let state = seed

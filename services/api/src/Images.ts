@@ -2,14 +2,14 @@ import type { UserId } from "@reelay/contracts/Ids"
 import { Digest, ImageId, newId, UserId as UserIdOf } from "@reelay/contracts/Ids"
 import type { Image } from "@reelay/contracts/Media"
 import * as Keys from "@reelay/contracts/ObjectKeys"
-import { Conflict, NotFound } from "@reelay/contracts/Problem"
+import { type Conflict, NotFound } from "@reelay/contracts/Problem"
 import type { TooLarge, Unavailable, UnsupportedMedia, Validation } from "@reelay/contracts/Problem"
 import { Database } from "@reelay/platform/Database"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { clipVersionHolds, imageOf } from "@reelay/platform/Rows"
 import { SignedUrl } from "@reelay/platform/SignedUrl"
-import { clips, clipVersions, exports_, images, projects } from "@reelay/platform/Tables"
-import { and, count, desc, eq, inArray, lt, sql } from "drizzle-orm"
+import { clips, clipVersions, images, projects } from "@reelay/platform/Tables"
+import { and, count, desc, eq, lt, sql } from "drizzle-orm"
 import { Context, Effect, Layer, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
@@ -19,6 +19,7 @@ import { ImageIngest } from "./ingest/ImageIngest.ts"
 import { IngestTurns } from "./ingest/IngestTurns.ts"
 import type { MediaFile } from "./MediaFiles.ts"
 import { mediaSigner } from "./MediaUrls.ts"
+import { isExportNeeding, orProblem, type Verdict } from "./Removal.ts"
 import type { Trouble } from "./Trouble.ts"
 import { tooLarge } from "./VideoIntake.ts"
 import type { PageOf, PageRequest } from "./Videos.ts"
@@ -141,7 +142,7 @@ export class Images extends Context.Service<
 
         remove: Effect.fn("Images.remove")(function* (owner, id) {
           const named = JSON.stringify([{ imageId: id }])
-          const verdict = yield* database.transaction("images.remove", async (tx) => {
+          const verdict = yield* database.transaction("images.remove", async (tx): Promise<Verdict> => {
             // Whoever accepts an export that shows it holds a share of this lock.
             const [row] = await tx
               .select({ id: images.id })
@@ -157,31 +158,13 @@ export class Images extends Context.Service<
               .where(and(eq(projects.userId, owner), sql`${clipVersions.edits} -> 'overlays' @> ${named}::jsonb`))
               .limit(1)
             if (clip !== undefined) return "clip"
-            const [needed] = await tx
-              .select({ id: exports_.id })
-              .from(exports_)
-              .where(
-                and(
-                  inArray(exports_.status, ["pending", "processing"]),
-                  eq(exports_.userId, owner),
-                  sql`${exports_.spec} -> 'images' @> ${named}::jsonb`
-                )
-              )
-              .limit(1)
-            if (needed !== undefined) return "export"
+            if (await isExportNeeding(tx, owner, { imageId: id })) return "export"
             await tx.delete(images).where(eq(images.id, id))
             return "removed"
           })
-          switch (verdict) {
-            case "missing":
-              return yield* new NotFound({ detail: "There is no such image." })
-            case "clip":
-              return yield* new Conflict({ detail: "A clip shows this image." })
-            case "export":
-              return yield* new Conflict({ detail: "An export that is not over needs this image." })
-            case "removed":
-              return yield* store.removeAll(Keys.imageFolder(owner, id))
-          }
+          yield* orProblem("image", verdict)
+          // The row is the truth: what stays behind after a crash here belongs to nobody and is swept.
+          return yield* store.removeAll(Keys.imageFolder(owner, id))
         }),
 
         content: Effect.fn("Images.content")(function* (owner, id) {

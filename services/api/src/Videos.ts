@@ -2,19 +2,20 @@ import { UserId } from "@reelay/contracts/Ids"
 import type { VideoId } from "@reelay/contracts/Ids"
 import type { Video } from "@reelay/contracts/Media"
 import * as Keys from "@reelay/contracts/ObjectKeys"
-import { Conflict, NotFound } from "@reelay/contracts/Problem"
+import { type Conflict, NotFound } from "@reelay/contracts/Problem"
 import type { Validation } from "@reelay/contracts/Problem"
 import { Database } from "@reelay/platform/Database"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { locationOf, mediaOf, videoOf } from "@reelay/platform/Rows"
 import { SignedUrl } from "@reelay/platform/SignedUrl"
-import { clips, exports_, videos } from "@reelay/platform/Tables"
-import { and, count, desc, eq, inArray, lt, sql } from "drizzle-orm"
+import { clips, videos } from "@reelay/platform/Tables"
+import { and, count, desc, eq, lt } from "drizzle-orm"
 import { Context, Effect, Layer } from "effect"
 import { decodeCursor, pageOf } from "./Cursor.ts"
 import { contentTypeOfContainer } from "./MediaFiles.ts"
 import type { MediaFile } from "./MediaFiles.ts"
 import { mediaSigner } from "./MediaUrls.ts"
+import { isExportNeeding, orProblem, type Verdict } from "./Removal.ts"
 import type { Trouble } from "./Trouble.ts"
 
 export interface PageRequest {
@@ -90,7 +91,7 @@ export class Videos extends Context.Service<
         }),
 
         remove: Effect.fn("Videos.remove")(function* (owner, id) {
-          const verdict = yield* database.transaction("videos.remove", async (tx) => {
+          const verdict = yield* database.transaction("videos.remove", async (tx): Promise<Verdict> => {
             // Whoever is about to use it holds a share of this lock, so that one of the two sees the other.
             const [row] = await tx
               .select({ id: videos.id })
@@ -100,32 +101,13 @@ export class Videos extends Context.Service<
             if (row === undefined) return "missing"
             const [clip] = await tx.select({ id: clips.id }).from(clips).where(eq(clips.videoId, id)).limit(1)
             if (clip !== undefined) return "clip"
-            const [needed] = await tx
-              .select({ id: exports_.id })
-              .from(exports_)
-              .where(
-                and(
-                  inArray(exports_.status, ["pending", "processing"]),
-                  eq(exports_.userId, owner),
-                  sql`${exports_.spec} -> 'sources' @> ${JSON.stringify([{ videoId: id }])}::jsonb`
-                )
-              )
-              .limit(1)
-            if (needed !== undefined) return "export"
+            if (await isExportNeeding(tx, owner, { videoId: id })) return "export"
             await tx.delete(videos).where(eq(videos.id, id))
             return "removed"
           })
-          switch (verdict) {
-            case "missing":
-              return yield* new NotFound({ detail: "There is no such video." })
-            case "clip":
-              return yield* new Conflict({ detail: "A clip uses this video." })
-            case "export":
-              return yield* new Conflict({ detail: "An export that is not over needs this video." })
-            case "removed":
-              // The row is the truth: what stays behind after a crash here belongs to nobody and is swept.
-              return yield* store.removeAll(Keys.sourceFolder(owner, id))
-          }
+          yield* orProblem("video", verdict)
+          // The row is the truth: what stays behind after a crash here belongs to nobody and is swept.
+          return yield* store.removeAll(Keys.sourceFolder(owner, id))
         }),
 
         content: Effect.fn("Videos.content")(function* (owner, id) {

@@ -4,18 +4,10 @@ import { Effect, type Scope } from "effect"
 import { execa } from "execa"
 import { join } from "node:path"
 import { Infra } from "@reelay/platform/testing/Infra"
-import { aPlan, aSource, Farm, nextResult, startEncoder, tasksOf } from "./support/Farm.ts"
+import { aPlan, aSource, doneBy, failure, Farm, nextResult, startEncoder, tasksOf } from "./support/Farm.ts"
 import { type Does, standIn } from "./support/StandIn.ts"
 
 /** An encoder whose hardware is a stand-in: how work with devices goes on when they do not. */
-const doneBy = (result: TaskResult) => {
-  if (result.outcome._tag !== "Done") throw new Error(JSON.stringify(result.outcome))
-  return result.outcome
-}
-const failure = (result: TaskResult) => {
-  if (result.outcome._tag !== "Failed") throw new Error(JSON.stringify(result.outcome))
-  return result.outcome
-}
 
 /** A node with NVENC, and chunks for it: of plain clips, which may stay on the device. */
 const aNode = Effect.fn("aNode")(function* (does: Does, clips: number) {

@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { control, taskProgress } from "@reelay/contracts/messages/Messages"
 import { TASKS } from "@reelay/contracts/messages/Topology"
 import { taskFolder, taskManifest } from "@reelay/contracts/ObjectKeys"
-import type { TaskProgress, TaskResult } from "@reelay/contracts/messages/Messages"
+import type { TaskProgress } from "@reelay/contracts/messages/Messages"
 import type { Plan, Task } from "@reelay/contracts/Plan"
 import { Infra } from "@reelay/platform/testing/Infra"
 import { processesIn } from "@reelay/platform/testing/RunningProcesses"
@@ -14,6 +14,8 @@ import { dirname, join } from "node:path"
 import {
   aPlan,
   aSource,
+  doneBy,
+  failure,
   Farm,
   nextResult,
   nodeId,
@@ -24,14 +26,6 @@ import {
   USER
 } from "./support/Farm.ts"
 
-const doneBy = (result: TaskResult) => {
-  if (result.outcome._tag !== "Done") throw new Error(JSON.stringify(result.outcome))
-  return result.outcome
-}
-const failure = (result: TaskResult) => {
-  if (result.outcome._tag !== "Failed") throw new Error(JSON.stringify(result.outcome))
-  return result.outcome
-}
 const first = (plan: Plan, kind: Task["work"]["_tag"]): Task => {
   const [task] = tasksOf(plan, kind)
   if (task === undefined) throw new Error(`no ${kind} task`)

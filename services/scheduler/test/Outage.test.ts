@@ -29,7 +29,7 @@ const firstOf = (seen: ReadonlyArray<TaskMessage>) =>
     Effect.timeout("20 seconds")
   )
 
-/** What is no message of ours: any version, any content, any subject. */
+/** What is no message of ours, whatever its version, content and subject. */
 const odd = (subject: string) =>
   Message.make({
     name: "Odd",

@@ -210,3 +210,13 @@ export const runPlan = Effect.fn("runPlan")(function* (plan: Plan) {
 })
 
 export const nodeId = (name: string): NodeId => NodeId.make(name)
+
+/** What a result says, of one that is expected to say so. */
+export const doneBy = (result: TaskResult) => {
+  if (result.outcome._tag !== "Done") throw new Error(JSON.stringify(result.outcome))
+  return result.outcome
+}
+export const failure = (result: TaskResult) => {
+  if (result.outcome._tag !== "Failed") throw new Error(JSON.stringify(result.outcome))
+  return result.outcome
+}
