@@ -1,3 +1,4 @@
+import { lastAtMost } from "./Ascending.ts"
 import type { FrameIndex } from "@reelay/contracts/Media"
 
 /** Codecs of which pieces from two encoders go into one file: their parameter sets have numbers, and we can choose ours. */
@@ -21,8 +22,8 @@ export const codingOrder = (coded: Float64Array, shown: Float64Array): FrameInde
   const runs: Array<number> = []
   let [begun, latest, ahead] = [0, -1, 0]
   for (const [at, time] of coded.entries()) {
-    const place = placeOf(shown, time)
-    if (time === shown[place + 1]) return undefined
+    const place = lastAtMost(shown, time)
+    if (time === shown[place - 1]) return undefined
     latest = Math.max(latest, place)
     ahead = Math.max(ahead, at - place)
     // As many frames as lie up to here, and none of them later: these are all of the first `at + 1`.
@@ -32,14 +33,4 @@ export const codingOrder = (coded: Float64Array, shown: Float64Array): FrameInde
     }
   }
   return { runs, ahead }
-}
-
-const placeOf = (ascending: Float64Array, time: number): number => {
-  let [low, high] = [0, ascending.length - 1]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((ascending[middle] ?? Infinity) < time) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -1,3 +1,4 @@
+import { lastAtMost } from "./Ascending.ts"
 import type { FrameIndex } from "@reelay/contracts/Media"
 import type { Micros, Rational } from "@reelay/contracts/Quantity"
 import { floorDivide } from "./Timeline.ts"
@@ -52,12 +53,5 @@ export const latestAt = (grid: FrameGrid, frame: number): number =>
   Number(grid.origin + floorDivide(BigInt(frame + 1) * grid.divisor - grid.bias - 1n, grid.scale))
 
 /** Position in the index of the source frame that output frame `frame` shows; 0 when even the first comes later. */
-export const shownAt = (grid: FrameGrid, index: FrameIndex, frame: number): number => {
-  let [low, high] = [0, index.pts.length - 1]
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if (placeOf(grid, index.pts[middle] ?? 0) <= frame) low = middle
-    else high = middle - 1
-  }
-  return low
-}
+export const shownAt = (grid: FrameGrid, index: FrameIndex, frame: number): number =>
+  Math.max(0, lastAtMost(index.pts, latestAt(grid, frame)))

@@ -1,4 +1,5 @@
 import type { FrameIndex, MediaInfo } from "@reelay/contracts/Media"
+import { lastAtMost } from "./Ascending.ts"
 import { type FrameGrid, placeOf, shownAt } from "./FrameGrid.ts"
 import { roundDivide } from "./Timeline.ts"
 
@@ -74,15 +75,4 @@ const keyFor = (media: Pick<MediaInfo, "container">, index: FrameIndex, shown: n
     while (key >= 0 && microsOf(index, index.keys[key] ?? 0) > latest)
   }
   return key
-}
-
-/** Place of the last element ≤ `bound` in an ascending list, −1 for none. */
-export const lastAtMost = (ascending: ReadonlyArray<number>, bound: number): number => {
-  let [low, high] = [-1, ascending.length - 1]
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if ((ascending[middle] ?? Infinity) <= bound) low = middle
-    else high = middle - 1
-  }
-  return low
 }
