@@ -8,18 +8,24 @@ export const FILM_RATE = 30
 /** As films of this size are: what says otherwise is converted, which the command beside it would not do. */
 const BT709 = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
 
+/** `input`: what has a picture and a sound. The sound is stereo, as ours always is: one channel is half the bytes. */
 const write = (path: string, seconds: number, input: ReadonlyArray<string>, look: string) =>
   execa(
     "ffmpeg",
     argv`
-      -v error ${input} -f lavfi -i sine=f=440 -map 0:v -map 1:a -t ${seconds}
+      -v error ${input} -map v -map a -t ${seconds}
       -vf ${look},setsar=1,setpts=N/${FILM_RATE}/TB,format=yuv420p,${BT709} -r ${FILM_RATE}
-      -c:v libx264 -preset veryfast -crf 18 -c:a aac ${path}`
+      -c:v libx264 -preset veryfast -crf 18 -c:a aac -ac 2 -ar 48000 ${path}`
   )
 
 /** Everything in it moves, without noise, which no encoder can do anything about. */
 export const drawn = async (path: string, seconds: number): Promise<void> => {
-  await write(path, seconds, argv`-f lavfi -i testsrc2=s=1920x1080:r=${FILM_RATE}`, "null")
+  await write(
+    path,
+    seconds,
+    argv`-f lavfi -i testsrc2=s=1920x1080:r=${FILM_RATE} -f lavfi -i anoisesrc=c=pink:a=0.1`,
+    "null"
+  )
 }
 
 /** A film that people made, with cuts and speech; enlarged, with the grain that a camera of that size has. Looped. */

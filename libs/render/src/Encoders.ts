@@ -55,6 +55,8 @@ export const encoderArguments = (
 /** Apple's players want HEVC with its parameter sets outside the stream, and named so. */
 const tagFor = (codec: VideoCodec): ReadonlyArray<string> => (codec === "hevc" ? argv`-tag:v hvc1` : [])
 
+const PROBED = 6
+
 /**
  * A short real encode that proves a rung: `-encoders` lists what was compiled in, not what works. NVENC refuses tiny
  * pictures, hence 256×256. Exit 0 means that it works.
@@ -64,6 +66,7 @@ export const probeArguments = (family: Family, codec: VideoCodec, device: string
     family,
     codec,
     device,
+    length: PROBED,
     frameRate: { num: 30, den: 1 },
     mode: "fast",
     quality: "medium",
@@ -71,6 +74,6 @@ export const probeArguments = (family: Family, codec: VideoCodec, device: string
     height: 256
   })
   return argv`
-    -hide_banner -nostdin -v error ${encoder.global} -f lavfi -i testsrc2=size=256x256:rate=30 -frames:v 6
+    -hide_banner -nostdin -v error ${encoder.global} -f lavfi -i testsrc2=size=256x256:rate=30 -frames:v ${PROBED}
     -vf format=${encoder.pixelFormat} -an ${encoder.output} -f null -`
 }

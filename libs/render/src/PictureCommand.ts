@@ -114,9 +114,9 @@ const encoded = (
   const { target } = spec
   // Parameter sets can be given a number in software only.
   const by = edge === null ? { family, device } : { family: "software" as const, device: null, edge }
-  const encoder = encoderArguments({ ...target, ...by, frames: resident === null ? "memory" : "device" })
   const [first] = shown
-  const frames = first.to - first.from
+  const length = first.to - first.from
+  const encoder = encoderArguments({ ...target, ...by, length, frames: resident === null ? "memory" : "device" })
   const graph = `${folder}/video.graph`
   const path = `${folder}/chunk.mp4`
 
@@ -133,7 +133,7 @@ const encoded = (
   const encode = argv`
     ${RUN} ${scripts.length === 0 ? [] : HEARD} -copyts ${encoder.global} ${inputs} ${pictures}
     -filter_complex_threads 1 -filter_complex_script ${graph}
-    -map [v] -an -sn -dn -fps_mode passthrough -frames:v ${frames} ${encoder.output}
+    -map [v] -an -sn -dn -fps_mode passthrough -frames:v ${length} ${encoder.output}
     -color_range tv -colorspace ${OUTPUT_COLOR.matrix} -color_primaries ${OUTPUT_COLOR.primaries} -color_trc ${OUTPUT_COLOR.transfer}`
   const write = argv`${stripped} -video_track_timescale ${timescale(target.frameRate)} -f mp4 ${fileUrl(path)}`
   const pass = (number: 1 | 2) => argv`-pass ${number} -passlogfile ${folder}/passes`
@@ -144,10 +144,10 @@ const encoded = (
     onDevice: resident !== null,
     steps:
       encoder.passes === 1
-        ? [{ argv: argv`${encode} ${write}`, frames }]
+        ? [{ argv: argv`${encode} ${write}`, frames: length }]
         : [
             { argv: argv`${encode} ${pass(1)} -f null -`, frames: 0 },
-            { argv: argv`${encode} ${pass(2)} ${write}`, frames }
+            { argv: argv`${encode} ${pass(2)} ${write}`, frames: length }
           ],
     makes: [
       {
@@ -155,7 +155,13 @@ const encoded = (
         role: "media",
         name: "",
         contentType: "video/mp4",
-        video: { codec: target.codec, width: target.width, height: target.height, frames, rate: target.frameRate },
+        video: {
+          codec: target.codec,
+          width: target.width,
+          height: target.height,
+          frames: length,
+          rate: target.frameRate
+        },
         audio: null,
         seams: []
       }

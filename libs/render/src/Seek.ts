@@ -50,6 +50,15 @@ export const runUp = (
   return Math.max(0, Number(microsOf(index, shown) - microsOf(index, key < 0 ? 0 : (index.keys[key] ?? 0))))
 }
 
+/** The output frames around `frame` from which on a key frame of the source is shown: where little is decoded in vain. */
+export const keysNear = (index: FrameIndex, grid: FrameGrid, frame: number): ReadonlyArray<number> => {
+  const before = lastAtMost(index.keys, shownAt(grid, index, frame))
+  return [before, before + 1].flatMap((key) => {
+    const pts = index.pts[index.keys[key] ?? -1]
+    return pts === undefined ? [] : [placeOf(grid, pts)]
+  })
+}
+
 /** Whole microseconds from the file's zero to the frame at a position of the index. */
 export const timeAt = ({ fileStart }: Pick<MediaInfo, "fileStart">, index: FrameIndex, position: number): number =>
   Number(microsOf(index, position)) - fileStart

@@ -13,21 +13,21 @@ import {
   type Work
 } from "@reelay/contracts/Plan"
 import type { RenderSpec, SpecClip } from "@reelay/contracts/RenderSpec"
-import { chunksOf, type Range } from "./Chunks.ts"
+import { chunksOf, type Range, type RunUps } from "./Chunks.ts"
 import { clipOverlays, drawnFacts } from "./ClipOverlays.ts"
 import { timesOf } from "./Crop.ts"
 import { weightFor } from "./Encoders.ts"
 import { heardFacts, pictureFacts, shownFacts } from "./Facts.ts"
 import { frameGrid } from "./FrameGrid.ts"
 import { type Section, sectionsOf, sourceRate } from "./Sections.ts"
-import { approach, runUp } from "./Seek.ts"
+import { approach, keysNear, runUp } from "./Seek.ts"
 import { fadesWithin, type Placed } from "./Sequence.ts"
 import type { Copied } from "./SmartCut.ts"
 import { soundCodec, sourceOf } from "./Spec.ts"
 import { type CanonicalObject, taskKey } from "./TaskKey.ts"
 
 /** Part of every task key: raise it whenever the same work would make other bytes. */
-export const COMPILER = 3
+export const COMPILER = 4
 
 export interface CompileInput {
   readonly exportId: ExportId
@@ -108,7 +108,11 @@ export const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet
       const grid = frameGrid(timeBase, zeroPts, section.start, sourceRate(section, frameRate))
       return {
         section,
-        inVain: (frame: number) => runUp(media, index, grid, frame),
+        /** Of frames counted from one of the section's. */
+        runUps: (first: number): RunUps => ({
+          before: (frame) => runUp(media, index, grid, first + frame),
+          keysNear: (frame) => keysNear(index, grid, first + frame).map((key) => key - first)
+        }),
         /** Frames of the section: what a task is to show, and what of that its key covers. */
         shown: ({ from, to }: Range): { readonly shown: Shown; readonly facts: CanonicalObject } => ({
           shown: {
@@ -150,9 +154,9 @@ export const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet
 
   return {
     chunks: (placed) =>
-      readable(placed.clip).flatMap(({ inVain, section, shown }) =>
+      readable(placed.clip).flatMap(({ runUps, section, shown }) =>
         // Of the whole section's chunks, so that a transition changes those alone that it touches.
-        chunksOf(section.frames, frameRate, family, inVain).flatMap((chunk) => {
+        chunksOf(section.frames, frameRate, family, runUps(0)).flatMap((chunk) => {
           const range = within(chunk, placed.body, section)
           if (range === null) return []
           const fades = fadesWithin(placed, { from: section.first + range.from, to: section.first + range.to })
@@ -160,11 +164,11 @@ export const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet
         })
       ),
     cut: (clip, copied, edge) => {
-      const encoded = readable(clip).flatMap(({ inVain, section, shown }) => {
+      const encoded = readable(clip).flatMap(({ runUps, section, shown }) => {
         const chunks = ({ from, to }: Range): ReadonlyArray<TaskKey> =>
           to === from
             ? []
-            : chunksOf(to - from, frameRate, "software", (frame) => inVain(from + frame)).map((chunk) =>
+            : chunksOf(to - from, frameRate, "software", runUps(from)).map((chunk) =>
                 addChunk(shown({ from: from + chunk.from, to: from + chunk.to }), { edge })
               )
         if (copied === undefined) return chunks({ from: 0, to: section.frames })

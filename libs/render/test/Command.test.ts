@@ -54,9 +54,9 @@ describe("commands", () => {
     const { texts, commands, steps, makes } = command(plan, "chunk", 1)
     assert.deepStrictEqual(commands, [
       lines(`
-      ${RUN} -copyts ${SAFE} -reinit_filter 0 -threads 2 -noaccurate_seek -ss 6000000us -i file:/s/0
+      ${RUN} -copyts ${SAFE} -reinit_filter 0 -threads 2 -noaccurate_seek -ss 8000000us -i file:/s/0
       -filter_complex_threads 1 -filter_complex_script /t/video.graph
-      -map [v] -an -sn -dn -fps_mode passthrough -frames:v 255
+      -map [v] -an -sn -dn -fps_mode passthrough -frames:v 240
       -c:v libx264 -preset fast -profile:v high -crf 23 -maxrate 3396603 -bufsize 1698302
       -g 60 -keyint_min 60 -sc_threshold 0 -flags +cgop -threads 1 -bitexact ${BT709}
       ${PLAIN} -video_track_timescale 30000 -f mp4 file:/t/chunk.mp4`)
@@ -67,22 +67,22 @@ describe("commands", () => {
         "[0:0]settb=1/90000",
         "setpts='round(floor(((PTS-(135000))*2+(3003))/6006)*90090000/30000)'",
         "fps=30000/1001:round=near",
-        "trim=start_pts=180:end_pts=435",
-        "setpts=PTS-180",
+        "trim=start_pts=195:end_pts=435",
+        "setpts=PTS-195",
         "scale=1280:720:flags=bicubic+accurate_rnd+full_chroma_int+bitexact:in_color_matrix=bt709:out_color_matrix=bt709:out_range=tv",
         "setsar=1",
         "format=yuv420p",
         "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709[v]\n"
       ].join(",\n")
     )
-    assert.strictEqual(steps[0]?.frames, 255)
+    assert.strictEqual(steps[0]?.frames, 240)
     assert.deepStrictEqual(makes, [
       {
         path: "/t/chunk.mp4",
         role: "media",
         name: "",
         contentType: "video/mp4",
-        video: { codec: "h264", width: 1280, height: 720, frames: 255, rate: { num: 30000, den: 1001 } },
+        video: { codec: "h264", width: 1280, height: 720, frames: 240, rate: { num: 30000, den: 1001 } },
         audio: null,
         seams: []
       }
@@ -257,7 +257,7 @@ describe("commands", () => {
     const track = plan.tasks.find((task) => task.work._tag === "soundtrack")?.key.slice(0, 4)
     assert.strictEqual(
       texts[0],
-      `ffconcat version 1.0\nfile 'file:/m/${a}'\nduration 6006000us\nfile 'file:/m/${b}'\nduration 8508500us\n`
+      `ffconcat version 1.0\nfile 'file:/m/${a}'\nduration 6506500us\nfile 'file:/m/${b}'\nduration 8008000us\n`
     )
     assert.deepStrictEqual(commands, [
       lines(`
@@ -277,7 +277,7 @@ describe("commands", () => {
           name: "film.720p.mp4",
           contentType: "video/mp4",
           audio: { codec: "aac", samples: 696696 },
-          seams: [180]
+          seams: [195]
         },
         { role: "poster", name: "", contentType: "image/jpeg", audio: null, seams: [] }
       ]
@@ -327,6 +327,7 @@ describe("encoders", () => {
     width: 1280,
     height: 720,
     frameRate: { num: 30, den: 1 },
+    length: 180,
     device: null
   } as const
   const settings = (

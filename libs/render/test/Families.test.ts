@@ -24,6 +24,7 @@ const request = {
   width: 1280,
   height: 720,
   frameRate: { num: 30, den: 1 },
+  length: 180,
   mode: "balanced",
   quality: "medium"
 } as const

@@ -78,7 +78,8 @@ export const openRun = (
       entry.missing++
     }
   }
-  for (const entry of tasks.values()) {
+  // The longest first: what is short fills the gaps at the end, where a long one would leave all slots but its own idle.
+  for (const entry of [...tasks.values()].toSorted((one, other) => other.task.frames - one.task.frames)) {
     if (entry.state !== "waiting" || entry.missing > 0) continue
     if (presumed) occupy(turn, entry, null)
     else makeReady(turn, entry, false)

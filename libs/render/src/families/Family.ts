@@ -8,8 +8,8 @@ import { ceilingOf } from "../Estimate.ts"
 
 /**
  * What every family of encoders is: how it is called and what it is told. Every encoder is asked for the same thing: constant
- * quality under a ceiling (average rate control in chunks costs up to 2 dB at the worst frame), closed GOPs of two seconds
- * with key frames nowhere else, 8-bit 4:2:0. `mode` is effort alone, `quality` is rate alone.
+ * quality under a ceiling (average rate control in chunks costs up to 2 dB at the worst frame), closed GOPs of two seconds at
+ * the most with key frames nowhere else, 8-bit 4:2:0. `mode` is effort alone, `quality` is rate alone.
  */
 export interface EncoderRequest {
   readonly codec: VideoCodec
@@ -18,6 +18,8 @@ export interface EncoderRequest {
   readonly width: number
   readonly height: number
   readonly frameRate: Rational
+  /** Frames of the piece. */
+  readonly length: number
   /** What the node calls the device: an index (NVENC), a render node (QSV). Null: the encoder's default. */
   readonly device: string | null
   /** Where the frames come from: decoded and scaled on the device itself, or in memory. */
@@ -77,8 +79,8 @@ const HEADROOM = 0.85
 export const ceiling = (request: EncoderRequest): ReadonlyArray<string> =>
   argv`-maxrate ${peak(request)} -bufsize ${Math.round(peak(request) / 2)}`
 
-export const gop = ({ frameRate }: EncoderRequest): ReadonlyArray<string> => {
-  const frames = gopFrames(frameRate)
+export const gop = ({ frameRate, length }: EncoderRequest): ReadonlyArray<string> => {
+  const frames = gopFrames(length, frameRate)
   return argv`-g ${frames} -keyint_min ${frames}`
 }
 

@@ -40,7 +40,7 @@ const TELL: Record<VideoCodec, (request: EncoderRequest) => Told> = {
       ${gop(request)} -sc_threshold 0 -flags +cgop -threads ${threads(request)} ${beside(request)}`
   }),
   hevc: (request) => {
-    const frames = gopFrames(request.frameRate)
+    const frames = gopFrames(request.length, request.frameRate)
     const keys = `open-gop=0:scenecut=0:keyint=${frames}:min-keyint=${frames}`
     return {
       output: argv`
