@@ -13,7 +13,7 @@ const write = (path: string, seconds: number, input: ReadonlyArray<string>, look
   execa(
     "ffmpeg",
     argv`
-      -v error ${input} -map v -map a -t ${seconds}
+      -v error ${input} -map 0:v -map 0:a -t ${seconds}
       -vf ${look},setsar=1,setpts=N/${FILM_RATE}/TB,format=yuv420p,${BT709} -r ${FILM_RATE}
       -c:v libx264 -preset veryfast -crf 18 -c:a aac -ac 2 -ar 48000 ${path}`
   )
@@ -23,14 +23,14 @@ export const drawn = async (path: string, seconds: number): Promise<void> => {
   await write(
     path,
     seconds,
-    argv`-f lavfi -i testsrc2=s=1920x1080:r=${FILM_RATE} -f lavfi -i anoisesrc=c=pink:a=0.1`,
+    argv`-f lavfi -i ${`testsrc2=s=1920x1080:r=${FILM_RATE}[out0];anoisesrc=c=pink:a=0.1[out1]`}`,
     "null"
   )
 }
 
-/** A film that people made, with cuts and speech; enlarged, with the grain that a camera of that size has. Looped. */
-export const filmed = async (path: string, seconds: number): Promise<void> => {
+/** A film that people made, with cuts and speech; enlarged, with as much grain as a camera of that size has in dim light. Looped. */
+export const filmed = async (path: string, seconds: number, grain = 5): Promise<void> => {
   const film = await realMedia("wannaworktogether.mp4")
-  const look = "scale=1920:1080:flags=lanczos,noise=alls=5:allf=t"
+  const look = `scale=1920:1080:flags=lanczos${grain === 0 ? "" : `,noise=alls=${grain}:allf=t`}`
   await write(path, seconds, argv`-stream_loop -1 -ss 30 -i ${film}`, look)
 }

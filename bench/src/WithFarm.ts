@@ -8,7 +8,7 @@ const root = resolve(import.meta.dirname, "..", "..")
 
 /** A whole embedded farm for the time of `use`, on a free port and a folder of its own. */
 export const withFarm = async (
-  use: (farm: { readonly url: string }) => Promise<void>,
+  use: (farm: { readonly url: string; readonly pid: number }) => Promise<void>,
   environment: Readonly<Record<string, string>> = {}
 ): Promise<void> => {
   const data = await mkdtemp(join(tmpdir(), "reelay-bench-farm-"))
@@ -29,7 +29,7 @@ export const withFarm = async (
     ) {
       await new Promise((done) => setTimeout(done, 100))
     }
-    await use({ url })
+    await use({ url, pid: farm.pid ?? 0 })
   } finally {
     farm.kill("SIGINT")
     await farm
