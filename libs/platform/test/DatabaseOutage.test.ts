@@ -88,7 +88,7 @@ describe("Database without Postgres", () => {
             )
             errors.forEach(isUnavailable)
             isUnavailable(yield* Effect.flip(database.migrate))
-            assert.isBelow(performance.now() - begun, 2000)
+            assert.isBelow(performance.now() - begun, 10_000)
 
             yield* own.start
             const answers = Array.from({ length: 20 }, () => database.query("farm", (db) => db.select().from(farm)))

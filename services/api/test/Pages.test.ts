@@ -199,6 +199,6 @@ describe("what a browser gets", () => {
     const began = performance.now()
     await brief.close()
     await closed
-    assert.isBelow(performance.now() - began, 6000)
+    assert.isBelow(performance.now() - began, 15_000)
   })
 })
