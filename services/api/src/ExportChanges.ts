@@ -8,8 +8,9 @@ import { LiveFarm } from "@reelay/platform/LiveFarm"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { exportColumns, exportOf } from "@reelay/platform/Rows"
 import type { ExportRow } from "@reelay/platform/Rows"
-import { exports_, videos } from "@reelay/platform/Tables"
+import { exports_, images, videos } from "@reelay/platform/Tables"
 import { and, eq, inArray, sql } from "drizzle-orm"
+import type { Column, SQL } from "drizzle-orm"
 import { Context, Effect, Layer } from "effect"
 import { Doorbell } from "./Doorbell.ts"
 import type { Trouble } from "./Trouble.ts"
@@ -103,13 +104,16 @@ export class ExportChanges extends Context.Service<
 
         retry: Effect.fn("ExportChanges.retry")(function* (owner, id) {
           const retried = yield* database.transaction("exports.retry", async (tx) => {
+            // Held against their deletion until the row says again that it needs them.
             const sources = await tx
               .select({ id: videos.id })
               .from(videos)
-              .where(sql`${videos.id} in (
-              select (source ->> 'videoId')::uuid from ${exports_}, jsonb_array_elements(${exports_.spec} -> 'sources') as source
-              where ${mine(owner, id)}
-            )`)
+              .where(named(videos.id, mine(owner, id), "sources", "videoId"))
+              .for("key share")
+            const drawn = await tx
+              .select({ id: images.id })
+              .from(images)
+              .where(named(images.id, mine(owner, id), "images", "imageId"))
               .for("key share")
             const [row] = await tx
               .update(exports_)
@@ -118,7 +122,8 @@ export class ExportChanges extends Context.Service<
                 and(
                   mine(owner, id),
                   inArray(exports_.status, ["failed", "cancelled"]),
-                  sql`jsonb_array_length(${exports_.spec} -> 'sources') = ${sources.length}`
+                  sql`jsonb_array_length(${exports_.spec} -> 'sources') = ${sources.length}`,
+                  sql`jsonb_array_length(coalesce(${exports_.spec} -> 'images', '[]')) = ${drawn.length}`
                 )
               )
               .returning(exportColumns)
@@ -130,7 +135,7 @@ export class ExportChanges extends Context.Service<
           }
           const row = yield* statusOf(owner, id)
           if (row.status === "failed" || row.status === "cancelled") {
-            return yield* new VideoNotFound({ detail: "A video of this export has been deleted." })
+            return yield* new VideoNotFound({ detail: "A video or an image of this export has been deleted." })
           }
           return yield* new Conflict({ detail: `The export is ${row.status}.` })
         })
@@ -138,3 +143,9 @@ export class ExportChanges extends Context.Service<
     })
   )
 }
+
+/** Whether an id is one of those that an export's frozen spec lists. */
+const named = (id: Column, isIt: SQL | undefined, list: "sources" | "images", key: "videoId" | "imageId") =>
+  sql`${id} in (
+    select (one ->> ${key})::uuid from ${exports_}, jsonb_array_elements(${exports_.spec} -> ${list}) as one where ${isIt}
+  )`

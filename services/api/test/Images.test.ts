@@ -217,6 +217,8 @@ describe("images", () => {
     await api.call("POST", `/api/exports/${exported.id}/cancel`, {}, alice)
     assert.strictEqual((await remove()).status, 204)
     assert.isFalse((await objects()).some((name) => name.includes(image.id)))
+    const retry = await api.call("POST", `/api/exports/${exported.id}/retry`, undefined, alice)
+    assert.match(String(isProblem(retry, 409, "video_not_found")["detail"]), /image/)
   })
 
   it("say what they are: nothing of them is decoded for that, and no bytes make it fail otherwise", async () => {
