@@ -109,13 +109,15 @@ export class VideoIntake extends Context.Service<
         const location = yield* Effect.orDie(encodeLocation(video.location))
         const rows = yield* database.transaction("videos.insert", async (tx) => {
           if (video.fromExport !== null) {
-            // Held against its deletion, which looks for videos that use it.
+            // Held against its deletion, which looks for videos that use it, and against whoever asks for the same.
             const held = await tx
               .select({ id: exports_.id })
               .from(exports_)
               .where(and(eq(exports_.id, video.fromExport), eq(exports_.status, "completed")))
-              .for("key share")
+              .for("no key update")
             if (held.length === 0) return []
+            const made = await tx.select().from(videos).where(eq(videos.fromExport, video.fromExport)).limit(1)
+            if (made.length > 0) return made
           }
           return tx
             .insert(videos)
@@ -147,7 +149,8 @@ export class VideoIntake extends Context.Service<
             Effect.flatMap((video) =>
               Effect.tapError(write(video), (error) => (isRefusal(error) ? takeOut : Effect.void))
             ),
-            Effect.tap(Metric.update(added, 1))
+            // Somebody was faster with the same: it is theirs that holds.
+            Effect.tap((row) => (row.id === id ? Metric.update(added, 1) : takeOut))
           )
         )
         return Effect.flatMap(turns.admitted(owner, whole), answer)
@@ -195,9 +198,10 @@ export class VideoIntake extends Context.Service<
           }
           const path = yield* roots.admit(reference.path)
           const id = newId(VideoId)
-          const identity = Effect.promise(() =>
-            stat(path).then((s) => ({ bytes: s.size, modifiedMillis: Math.floor(s.mtimeMs) }))
-          )
+          const identity = Effect.tryPromise({
+            try: () => stat(path).then((s) => ({ bytes: s.size, modifiedMillis: Math.floor(s.mtimeMs) })),
+            catch: changed
+          })
           return yield* intake(
             owner,
             id,
@@ -207,7 +211,7 @@ export class VideoIntake extends Context.Service<
               const sha256 = yield* digestOfFile(path)
               const after = yield* identity
               if (after.bytes !== before.bytes || after.modifiedMillis !== before.modifiedMillis) {
-                return yield* new UnsupportedMedia({ detail: "The file changed while it was read." })
+                return yield* changed()
               }
               const location: SourceLocation = { _tag: "file", path, ...after }
               const name = reference.name ?? basename(path).toWellFormed()
@@ -280,9 +284,15 @@ export const tooLarge = (limit: number) => new TooLarge({ detail: `A file may ha
 const isRefusal = (error: DatabaseError | NotFound): boolean =>
   error._tag === "NotFound" || error.reason !== "unavailable"
 
+/** Footage by reference that is gone by now, or another. */
+const changed = () => new UnsupportedMedia({ detail: "The file changed while it was read." })
+
 const digestOfFile = (path: string) =>
-  Effect.promise(async (signal) => {
-    const hash = createHash("sha256")
-    await pipeline(createReadStream(path, { signal }), hash)
-    return Digest.make(hash.digest("hex"))
+  Effect.tryPromise({
+    try: async (signal) => {
+      const hash = createHash("sha256")
+      await pipeline(createReadStream(path, { signal }), hash)
+      return Digest.make(hash.digest("hex"))
+    },
+    catch: changed
   })

@@ -3,7 +3,7 @@ import { exportRequested } from "@reelay/contracts/messages/Messages"
 import { ExportId } from "@reelay/contracts/Ids"
 import { requestsConsumer } from "@reelay/contracts/messages/Topology"
 import { Effect } from "effect"
-import { access, readFile } from "node:fs/promises"
+import { access, readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { isProblem, itemsOf, NOBODY, record, until } from "./Answers.ts"
 import { startApi } from "./ApiUnderTest.ts"
@@ -357,12 +357,20 @@ describe("exports", () => {
       const made = await api.start({ videoId })
       isProblem(await api.call("POST", `/api/exports/${made.id}/video`), 409, "not_completed")
       await complete(api, made, file)
-      const answer = await api.call("POST", `/api/exports/${made.id}/video`)
-      assert.strictEqual(answer.status, 201)
-      const video = record(answer.body)
+      const ask = () => api.call("POST", `/api/exports/${made.id}/video`)
+      const folder = join(api.infra.store, "sources", "bG9jYWw")
+      const before = (await readdir(folder)).length
+      const answers = await Promise.all([ask(), ask(), ask()])
+      assert.deepStrictEqual(
+        answers.map(({ status }) => status),
+        [201, 201, 201]
+      )
+      const [video = {}] = answers.map(({ body }) => record(body))
+      assert.isTrue(answers.every(({ body }) => record(body)["id"] === video["id"]))
+      assert.strictEqual((await readdir(folder)).length, before + 1)
       assert.deepInclude(video, { frames: 50, width: 320, name: `${made.id}.mp4` })
-      assert.strictEqual(record((await api.call("POST", `/api/exports/${made.id}/video`)).body)["id"], video["id"])
-      await accessRefused(join(api.infra.store, "sources", "bG9jYWw", String(video["id"]), "media"))
+      assert.strictEqual(record((await ask()).body)["id"], video["id"])
+      await accessRefused(join(folder, String(video["id"]), "media"))
       const bytes = await (await fetch(api.url + String(video["contentUrl"]))).arrayBuffer()
       assert.deepStrictEqual(Buffer.from(bytes), await readFile(file))
       isProblem(await api.call("DELETE", `/api/exports/${made.id}`), 409, "conflict")

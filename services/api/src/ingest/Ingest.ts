@@ -194,7 +194,11 @@ export class Ingest extends Context.Service<
 
       return Ingest.of({
         examine: Effect.fn("Ingest.examine")(function* (path) {
-          const { size } = yield* Effect.promise(() => stat(path))
+          const { size } = yield* Effect.tryPromise({
+            try: () => stat(path),
+            // Footage by reference may go at any time, also while it waits for its turn.
+            catch: () => refusal("The file is no longer there.")
+          })
           if (size === 0) return yield* refusal("The file is empty.")
           const report = yield* header(path)
           const stream = yield* orRefuse(Facts.pickVideo(report))
