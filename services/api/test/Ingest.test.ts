@@ -331,6 +331,7 @@ describe("Ingest", () => {
     it("text, nothing, noise", async () => {
       assert.match(await refusal(await file("text.mp4", "This is a text.\n".repeat(500))), /cannot be read/)
       assert.match(await refusal(await file("empty.mp4", "")), /empty/)
+      assert.match(await refusal(clips.path("gone.mp4")), /no longer there/)
       assert.match(
         await refusal(
           await file(
@@ -385,6 +386,12 @@ describe("Ingest", () => {
       // All samples are zeros; the table that says where they are is whole.
       bytes.fill(0, 48, bytes.length - 2500)
       assert.match(await refusal(await file("broken.mp4", bytes)), /cannot be decoded/)
+    })
+
+    it("a bare stream, which has no times: it says what it is and what to do", async () => {
+      const plain = await clips.plain("contained.mp4", { seconds: 1, silent: true })
+      const bare = await clips.ffmpeg("bare.mp4", "-i", plain, "-c:v", "copy", "-f", "h264")
+      assert.match(await refusal(bare), /bare H\.264 stream.*MP4 or MKV/)
     })
 
     it("too many pixels", async () => {

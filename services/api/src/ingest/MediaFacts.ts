@@ -46,8 +46,17 @@ const microsOfText = (text: string | undefined): Micros | null => {
   return Number.isFinite(seconds) ? Micros.make(Math.round(seconds * 1e6)) : null
 }
 
+/** Streams without a container around them, which alone would say when each picture is shown. */
+const BARE: Record<string, string> = { h264: "H.264", hevc: "HEVC" }
+
 /** The largest moving picture, the first of equals, as ffmpeg itself would choose. Cover images are not moving. */
 export const pickVideo = (report: ProbeReport): OrRefusal<ProbeStream> => {
+  const bare = BARE[report.format.format_name]
+  if (bare !== undefined) {
+    return Result.fail(
+      `This is a bare ${bare} stream, which does not say when its pictures are shown. Put it into an MP4 or MKV first, with a tool that is told its frame rate (MP4Box, mkvmerge).`
+    )
+  }
   if (report.streams.length > MAX_STREAMS) {
     return Result.fail(`The file has ${report.streams.length} streams; ${MAX_STREAMS} is the most.`)
   }
