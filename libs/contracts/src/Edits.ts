@@ -7,6 +7,9 @@ import { Text } from "./Text.ts"
 const Fraction = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 const PositiveFraction = Schema.Finite.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1))
 
+/** Seconds of a source: beyond any video that is, and as whole microseconds still exact. */
+const SourceTime = Seconds.check(Schema.isLessThanOrEqualTo(1e9))
+
 export const Timing = Schema.Struct({ start: Seconds, end: Seconds }).check(
   Schema.makeFilter((t) => t.end > t.start || "end must be after start")
 )
@@ -14,7 +17,7 @@ export type Timing = typeof Timing.Type
 
 /** Source time and a window within the frame. */
 export const CropKeyframe = Schema.Struct({
-  time: Seconds,
+  time: SourceTime,
   x: Fraction,
   y: Fraction,
   width: PositiveFraction,
@@ -34,8 +37,8 @@ export const Crop = Schema.Struct({
 export type Crop = typeof Crop.Type
 
 export const SpeedSegment = Schema.Struct({
-  start: Seconds,
-  end: Seconds,
+  start: SourceTime,
+  end: SourceTime,
   rate: Schema.Finite.check(Schema.isBetween({ minimum: 0.25, maximum: 4 }))
 }).check(Schema.makeFilter((s) => s.end > s.start || "end must be after start"))
 export type SpeedSegment = typeof SpeedSegment.Type
@@ -54,8 +57,8 @@ const Color = Schema.String.check(Schema.isPattern(/^#[0-9a-fA-F]{6}([0-9a-fA-F]
 /** What is said of them in the API's description. */
 const told = (description: string) => ({ description })
 const WHEN = {
-  start: Seconds.annotate(told("Source time, as of crops and speeds: the first frame at or after it shows it")),
-  end: Seconds.annotate(told("Source time: the first frame at or after it shows it no more"))
+  start: SourceTime.annotate(told("Source time, as of crops and speeds: the first frame at or after it shows it")),
+  end: SourceTime.annotate(told("Source time: the first frame at or after it shows it no more"))
 }
 const WHERE = {
   x: Fraction.annotate(told("Its left edge, a fraction of the finished picture's width")),

@@ -83,6 +83,12 @@ describe("projects", () => {
       [{ crop: { keyframes: [{ time: 0, x: 0.8, y: 0, width: 0.5, height: 1 }] } }, "crop.keyframes[0]"],
       [{ speed: [{ start: 0, end: 1, rate: 9 }] }, "speed[0].rate"],
       [{ transition: { type: "wipe", duration: 1 } }, "transition.type"],
+      [{ speed: [{ start: 0, end: 1e300, rate: 2 }] }, "speed[0].end"],
+      [{ crop: { keyframes: [{ time: 1e300, x: 0, y: 0, width: 1, height: 1 }] } }, "crop.keyframes[0].time"],
+      [
+        { overlays: [{ type: "image", imageId: NOBODY, start: 1e300, end: 2e300, x: 0, y: 0, width: 1 }] },
+        "overlays[0].start"
+      ],
       [{ colour: "red" }, "colour"],
       [{ overlays: [{ type: "captions", format: "srt", text: "a\u0000" }] }, "overlays[0].text"]
     ]
