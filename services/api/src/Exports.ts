@@ -13,7 +13,7 @@ import { attemptOf, exportColumns, exportOf, outputsOf, planOf } from "@reelay/p
 import type { ExportRow } from "@reelay/platform/Rows"
 import { attempts, exports_ } from "@reelay/platform/Tables"
 import { progressOf } from "@reelay/render/Progress"
-import { and, asc, count, desc, eq, inArray, sql } from "drizzle-orm"
+import { and, asc, count, desc, eq, gt, inArray, sql } from "drizzle-orm"
 import { Context, DateTime, Effect, Layer } from "effect"
 import { decodeCursor, pageOf } from "./Cursor.ts"
 import { matching, ORDERS } from "./ExportQueries.ts"
@@ -112,12 +112,14 @@ export class Exports extends Context.Service<
 
         recent: Effect.fn("Exports.recent")(function* (owner, projectId, hours) {
           const moved = sql`coalesce(${exports_.completedAt}, ${exports_.createdAt})`
+          const since = sql`now() - make_interval(secs => ${hours * 3600})`
           const rows = yield* database.query("exports.recent", (db) =>
             db
               .select(exportColumns)
               .from(exports_)
               .where(
-                and(matching(owner, { projectId }), sql`${moved} > now() - make_interval(secs => ${hours * 3600})`)
+                // A row is never stamped before it moved: by its stamp the index leads to the few that may be meant.
+                and(matching(owner, { projectId }), gt(exports_.updatedAt, since), gt(moved, since))
               )
               .orderBy(desc(moved), desc(exports_.id))
               .limit(SHORT_LIST)

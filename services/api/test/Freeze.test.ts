@@ -135,6 +135,9 @@ describe("freeze", () => {
       "clips[1].overlays[0]",
       "clips[0].overlays[2].imageId"
     ])
+    const film = refused({ type: "overlay" }, [clip({ overlays: [{ ...unnamed, videoId }] })])
+    assert.deepStrictEqual(fieldsOf(film), ["clips[0].overlays[0]"])
+    assert.match(film.detail ?? "", /shows an image \(imageId\), not a video/)
     // A framing shows no overlays, by what it is; nor does the clip's name alone.
     assert.lengthOf(frozen({}, clips).spec.clips, 2)
     assert.strictEqual(frozen({ type: "annotate" }, clips).spec.type, "annotate")
