@@ -40,7 +40,7 @@ const against = async (answer: Answer, tokens: ReadonlyArray<string | null> = [n
   assert.isObject(address)
   const port = typeof address === "object" && address !== null ? address.port : 0
   let asked = 0
-  let unauthorized = 0
+  const unauthorized: Array<string | null> = []
   const client = makeClient({
     base: `http://127.0.0.1:${port}`,
     tokens: {
@@ -48,9 +48,7 @@ const against = async (answer: Answer, tokens: ReadonlyArray<string | null> = [n
       paste: () => {},
       identity: async () => "local"
     },
-    onUnauthorized: () => {
-      unauthorized += 1
-    }
+    onUnauthorized: (token) => void unauthorized.push(token)
   })
   return { client, heard, server, unauthorized: () => unauthorized }
 }
@@ -107,9 +105,27 @@ describe("client", () => {
   })
 
   it("asks to sign in on 401, once per refused request", async () => {
-    const { client, unauthorized } = await against(json(401, { code: "unauthorized", status: 401 }))
-    assert.strictEqual((await failing(client.active())).code, "unauthorized")
-    assert.strictEqual(unauthorized(), 1)
+    const refuses = json(401, { code: "unauthorized", status: 401 })
+    for (const tokens of [[null], ["same"]]) {
+      const { client, heard, unauthorized } = await against(refuses, tokens)
+      assert.strictEqual((await failing(client.active())).code, "unauthorized")
+      assert.deepStrictEqual(unauthorized(), tokens)
+      assert.lengthOf(heard, 1)
+    }
+  })
+
+  it("tries once more when there is another token than the one that was refused", async () => {
+    const takes =
+      (token: string): Answer =>
+      (request, response) =>
+        json(request.headers.authorization === `Bearer ${token}` ? 200 : 401, { items: [] })(request, response)
+    const renewed = await against(takes("fresh"), ["stale", "fresh"])
+    assert.deepStrictEqual(await renewed.client.active(), { items: [] })
+    assert.isEmpty(renewed.unauthorized())
+    const refused = await against(takes("none"), ["one", "two", "three"])
+    assert.strictEqual((await failing(refused.client.active())).code, "unauthorized")
+    assert.deepStrictEqual(refused.unauthorized(), ["two"])
+    assert.lengthOf(refused.heard, 2)
   })
 
   it("takes an answer that is no answer for what it is", async () => {

@@ -403,6 +403,49 @@ describe("when something is not there", () => {
     await page.getByRole("heading", { name: "Video" }).waitFor()
   })
 
+  it("has the page that embeds it hand out another token when one ran out, and asks nobody", async () => {
+    const { server, socket, open } = await stage({
+      init: () => {
+        // Hands out what it has, and only then looks for a fresh one.
+        const token = () => {
+          const now = sessionStorage.getItem("now") ?? "one"
+          sessionStorage.setItem("now", sessionStorage.getItem("fresh") ?? now)
+          return now
+        }
+        Object.assign(window, { reelay: { token } })
+      }
+    })
+    const renew = (token: string) => page.evaluate((fresh) => sessionStorage.setItem("fresh", fresh), token)
+    const row = running()
+    server.token = "one"
+    server.rows = [row]
+    const page = await open()
+    await connection(page, "live")
+    assert.deepInclude(socket.heard, { type: "auth", token: "one" })
+
+    // Over HTTP: the answer to a click.
+    server.token = "two"
+    await renew("two")
+    await card(page, row).getByRole("button", { name: "Cancel" }).click()
+    await card(page, row).getByRole("button", { name: "Retry" }).waitFor()
+    assert.strictEqual(row.status, "cancelled")
+
+    // Over the socket, which ends with its token.
+    socket.say({ type: "error", code: "token_expired", detail: "Connect again." })
+    await socket.wire?.close({ code: 4401, reason: "The token has expired." })
+    await vi.waitFor(() => assert.deepInclude(socket.heard, { type: "auth", token: "two" }), { timeout: 10_000 })
+    await connection(page, "live")
+
+    // None that is fresh for a while: the page says so, and goes on by itself when there is.
+    server.token = "three"
+    await card(page, row).getByRole("button", { name: "Retry" }).click()
+    await page.getByLabel("Access token").waitFor()
+    await renew("three")
+    await connection(page, "live")
+    await card(page, row).getByRole("button", { name: "Retry" }).waitFor()
+    assert.deepInclude(socket.heard, { type: "auth", token: "three" })
+  })
+
   it("shows nothing of one person to the next who signs in", async () => {
     const tokenOf = (sub: string) => `e30.${Buffer.from(JSON.stringify({ sub })).toString("base64url")}.sig`
     const { server, open } = await stage()

@@ -39,8 +39,8 @@ export interface ClientOptions {
   /** Origin and path before `/api`; empty: the page's own. */
   readonly base: string
   readonly tokens: TokenSource
-  /** Told of every 401, so that one place asks the person to sign in. */
-  readonly onUnauthorized: () => void
+  /** Told of the token (null: none) that a request was refused for in the end, so that one place asks the person to sign in. */
+  readonly onUnauthorized: (token: string | null) => void
   readonly fetch?: typeof fetch
 }
 
@@ -61,10 +61,9 @@ const jsonOf = async (response: Response): Promise<unknown> => {
 
 /** The calls that the page makes. Every one rejects with `RequestFailed` and with nothing else. */
 export const makeClient = (options: ClientOptions) => {
-  const send = async (path: string, call: Call): Promise<Response> => {
+  const attempt = (path: string, call: Call, token: string | null): Promise<Response> => {
     const limit = AbortSignal.timeout(call.timeout ?? (call.method === undefined ? READ_TIMEOUT : WRITE_TIMEOUT))
-    const token = await options.tokens.token()
-    const response = await (options.fetch ?? fetch)(`${options.base}${path}`, {
+    return (options.fetch ?? fetch)(`${options.base}${path}`, {
       method: call.method ?? "GET",
       headers: {
         accept: "application/json",
@@ -75,8 +74,18 @@ export const makeClient = (options: ClientOptions) => {
       body: call.body === undefined ? null : JSON.stringify(call.body),
       signal: call.signal === undefined ? limit : AbortSignal.any([limit, call.signal])
     })
+  }
+
+  const send = async (path: string, call: Call): Promise<Response> => {
+    let token = await options.tokens.token()
+    let response = await attempt(path, call, token)
+    if (response.status === 401) {
+      // It may have run out on its way: then whoever hands tokens out has another by now.
+      const another = await options.tokens.token()
+      if (another !== token) response = await attempt(path, call, (token = another))
+    }
     if (response.ok) return response
-    if (response.status === 401) options.onUnauthorized()
+    if (response.status === 401) options.onUnauthorized(token)
     throw new RequestFailed(refusal(response.status, await jsonOf(response)))
   }
 

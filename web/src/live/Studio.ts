@@ -45,10 +45,11 @@ export const createStudio = () => {
   })
   const drafts = createDrafts({
     upload: async (file, signal, onProgress) => {
+      const token = await tokens.token()
       try {
-        return await upload(file, { base, token: await tokens.token(), signal, onProgress })
+        return await upload(file, { base, token, signal, onProgress })
       } catch (error) {
-        if (failureOf(error).status === 401) session.onUnauthorized()
+        if (failureOf(error).status === 401) session.onUnauthorized(token)
         throw error
       }
     },

@@ -34,7 +34,11 @@ export const createLive = (options: LiveOptions) => {
     (asked ??= exports.refresh().finally(() => {
       asked = null
     }))
-  const poller = makePoller(() => (session.needed() ? Promise.resolve("same") : ask()))
+  const poller = makePoller(async () => {
+    if (!session.needed()) return ask()
+    await session.renew()
+    return "same"
+  })
 
   // Forty exports speak a hundred and sixty times a second; nobody sees more than a few pictures of that.
   const news: Array<LiveEvent> = []
@@ -68,7 +72,8 @@ export const createLive = (options: LiveOptions) => {
       case "progress":
         return note({ type: "progress", exportId: message.exportId, progress: message.progress }, null)
       case "error":
-        if (message.code === "unauthorized") session.onUnauthorized()
+        // The token may have run out on its way, and the next connection has another. Whether it does is HTTP's word.
+        if (message.code === "unauthorized") void ask().catch(() => {})
         return
       case "ping":
         return
