@@ -104,6 +104,14 @@ export const Progress = Schema.Struct({
 })
 export type Progress = typeof Progress.Type
 
+/** The message of what waits: its place in the queue, 1 is next. Without one: nobody knows it. */
+export const placeText = (queuePosition: number | null): string =>
+  queuePosition === null
+    ? "Waiting"
+    : queuePosition === 1
+      ? "Next in the queue"
+      : `Number ${queuePosition} in the queue`
+
 /** A finished file, as its owner sees it. */
 export const Output = Schema.Struct({
   name: Schema.String,

@@ -1,5 +1,5 @@
 import type { Progress } from "@reelay/contracts/Export"
-import { isTerminal } from "@reelay/contracts/Export"
+import { isTerminal, placeText } from "@reelay/contracts/Export"
 import type { ExportId, NodeId, UserId } from "@reelay/contracts/Ids"
 import type { ExportProgress, QueueOrder } from "@reelay/contracts/messages/Messages"
 import { NODE_TTL } from "@reelay/contracts/messages/Topology"
@@ -51,7 +51,11 @@ export class FarmView {
 
   progressOf(id: ExportId): Progress | null {
     const known = this.#progress.get(id)?.progress ?? null
-    return known?.status === "pending" ? { ...known, queuePosition: this.queuePosition(id) } : known
+    if (known?.status !== "pending") return known
+    const queuePosition = this.queuePosition(id)
+    // What stands in its way, where the scheduler said so, matters more than its place.
+    const message = known.message === placeText(null) ? placeText(queuePosition) : known.message
+    return { ...known, queuePosition, message }
   }
 
   /** 1 is next; null when it is not waiting. */

@@ -53,19 +53,26 @@ describe("FarmView", () => {
 
   it("says places in the queue, in progress too, and only when they change", () => {
     const view = new FarmView()
-    view.onProgress(anExportProgress(b, { status: "pending", stage: "queued", queuePosition: 9 }), 0)
+    const waits = { status: "pending", stage: "queued", queuePosition: 9 } as const
+    view.onProgress(anExportProgress(b, { ...waits, message: "Waiting for an encoder for av1" }), 0)
     assert.deepStrictEqual(view.onQueue(order(a, b), true, 0), [{ _tag: "Queue" }])
     assert.deepStrictEqual(
       [a, b, c].map((id) => view.queuePosition(id)),
       [1, 2, null]
     )
     assert.strictEqual(view.progressOf(b)?.queuePosition, 2)
+    assert.strictEqual(view.progressOf(b)?.message, "Waiting for an encoder for av1")
     assert.deepStrictEqual(view.onQueue(order(a, b), true, 1), [])
     assert.deepStrictEqual(view.onQueue(order(b, c), true, 2), [{ _tag: "Queue" }])
     assert.deepStrictEqual(
       [a, b, c].map((id) => view.queuePosition(id)),
       [null, 1, 2]
     )
+    // Nothing stands in its way any more: it is told by its place, as that is by now.
+    view.onProgress(anExportProgress(b, { ...waits, message: "Waiting" }), 3)
+    assert.strictEqual(view.progressOf(b)?.message, "Next in the queue")
+    view.onQueue(order(a, c, b), true, 4)
+    assert.strictEqual(view.progressOf(b)?.message, "Number 3 in the queue")
   })
 
   it("sees a scheduler by what it says, not by what lay in the stream", () => {

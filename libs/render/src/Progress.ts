@@ -1,3 +1,4 @@
+import { placeText } from "@reelay/contracts/Export"
 import type { ExportStatus, Progress, Stage } from "@reelay/contracts/Export"
 
 export interface ProgressInput {
@@ -82,11 +83,7 @@ const messageOf = (stage: Stage, input: ProgressInput, framesDone: number): stri
   if (input.status === "cancelled") return "Cancelled"
   switch (stage) {
     case "queued":
-      return input.queuePosition === null
-        ? "Waiting"
-        : input.queuePosition === 1
-          ? "Next in the queue"
-          : `Number ${input.queuePosition} in the queue`
+      return placeText(input.queuePosition)
     case "preparing":
       return "Preparing"
     case "encoding":

@@ -133,8 +133,7 @@ export class Exports extends Context.Service<
 
         progress: Effect.fn("Exports.progress")(function* (owner, id) {
           const found = yield* shown(yield* find(owner, id))
-          // What waits is told from its place in the queue: the scheduler says the order once for all.
-          return found.progress === null || found.status === "pending" ? yield* restingProgress(found) : found.progress
+          return found.progress ?? (yield* restingProgress(found))
         }),
 
         attempts: Effect.fn("Exports.attempts")(function* (owner, id, operator) {

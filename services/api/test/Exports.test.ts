@@ -260,32 +260,40 @@ describe("exports", () => {
       assert.deepInclude(progress, { status: "pending", stage: "queued", percent: 0, message })
     }
     await place(3, "Number 3 in the queue")
-    // The scheduler said it once, when it was another.
-    await api.run(
-      api.bus.broadcast(exportProgress, {
-        v: 1,
-        exportId: made.id,
-        userId: made.userId,
-        progress: {
-          epoch: 0,
-          status: "pending",
-          percent: 0,
-          stage: "queued",
-          message: "Waiting",
-          queuePosition: null,
-          framesDone: 0,
-          framesTotal: 50,
-          speed: null,
-          elapsedSeconds: 0,
-          etaSeconds: null
-        }
-      })
-    )
+    const say = async (message: string) => {
+      await api.run(
+        api.bus.broadcast(exportProgress, {
+          v: 1,
+          exportId: made.id,
+          userId: made.userId,
+          progress: {
+            epoch: 0,
+            status: "pending",
+            percent: 0,
+            stage: "queued",
+            message,
+            queuePosition: null,
+            framesDone: 0,
+            framesTotal: 50,
+            speed: null,
+            elapsedSeconds: 0,
+            etaSeconds: null
+          }
+        })
+      )
+    }
+    // The scheduler says only what stands in its way, and when that does no more.
+    await say("Waiting for an encoder for av1")
     await until("what the scheduler said", async () => {
       const { progress } = record((await api.call("GET", `/api/exports/${made.id}`)).body)
       return progress !== null
     })
-    await place(2, "Number 2 in the queue")
+    await place(2, "Waiting for an encoder for av1")
+    await say("Waiting")
+    await until("that nothing does any more", async () => {
+      const { progress } = record((await api.call("GET", `/api/exports/${made.id}`)).body)
+      return record(progress)["message"] === "Number 2 in the queue"
+    })
     await place(1, "Next in the queue")
   })
 

@@ -184,7 +184,8 @@ export class Audience extends Context.Service<
             const queuePosition = yield* farm.queuePosition(id)
             if (queuePosition === before.queuePosition) continue
             mine.set(id, { ...before, queuePosition })
-            tellProgress(user, id, waiting(before.told, queuePosition, yield* farm.progressOf(id)))
+            const live = yield* farm.progressOf(id)
+            tellProgress(user, id, live?.status === "pending" ? live : waiting(before.told, queuePosition))
           }
         }
       })
@@ -252,8 +253,8 @@ export class Audience extends Context.Service<
   )
 }
 
-/** The progress of what waits: the scheduler says the order of the queue once for all, not each export's place. */
-const waiting = (value: Export, queuePosition: number | null, live: Progress | null): Progress =>
+/** The progress of what waits and of which nothing else was said: the scheduler says the order of the queue once for all. */
+const waiting = (value: Export, queuePosition: number | null): Progress =>
   progressOf(
     {
       epoch: value.epoch,
@@ -268,5 +269,5 @@ const waiting = (value: Export, queuePosition: number | null, live: Progress | n
       elapsedSeconds: 0,
       frameRate: 30
     },
-    live
+    null
   )

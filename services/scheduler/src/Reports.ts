@@ -71,7 +71,7 @@ const inputOf = (turn: Turn, job: Job, status: ExportStatus): ProgressInput => {
     finishingTotal: run?.finishingTotal ?? 0,
     encodingBegan: framesDone > 0,
     speed: run === null ? null : speedOf(run),
-    elapsedSeconds: Math.max(0, (turn.now - job.startedAt) / 1000),
+    elapsedSeconds: status === "pending" ? 0 : Math.max(0, (turn.now - job.startedAt) / 1000),
     frameRate: run === null ? 30 : toNumber(run.plan.spec.target.frameRate)
   }
 }
