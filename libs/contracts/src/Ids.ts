@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
+import { Text } from "./Text.ts"
 
 /**
  * Every identifier that crosses a wire or lands in a row, branded here and nowhere else, so that no two strings mean
@@ -27,7 +28,7 @@ export const AttemptId = Uuid.pipe(Schema.brand("AttemptId"))
 export type AttemptId = typeof AttemptId.Type
 
 /** The `sub` of the caller's token: the tenant of every row and object. */
-export const UserId = Schema.String.check(Schema.isBetweenLength(1, 255)).pipe(Schema.brand("UserId"))
+export const UserId = Text.check(Schema.isBetweenLength(1, 255)).pipe(Schema.brand("UserId"))
 export type UserId = typeof UserId.Type
 
 /** One running encoder process. It is a token of NATS subjects, hence the alphabet. */

@@ -148,14 +148,21 @@ export const askAll = (
   timeoutMillis: number
 ): Effect.Effect<ReadonlyArray<Exit.Exit<Msg, BusError>>> =>
   Effect.callback((resume) => {
-    let here = questions.get(nc)
-    if (here === undefined) {
-      here = new Questions(nc, newInbox())
-      questions.set(nc, here)
-    }
     const answers: Array<Exit.Exit<Msg, BusError>> = []
     let missing = asked.filter(({ unanswered }) => unanswered !== true).length
     if (missing === 0) return resume(Effect.succeed(answers))
+    let here = questions.get(nc)
+    if (here === undefined) {
+      // An inbox cannot be opened on a connection that was closed since it was looked at.
+      if (!isUsable(nc)) {
+        const cause = new Error("the connection is closed")
+        return resume(
+          Effect.succeed(Array.from({ length: missing }, () => Exit.fail(new BusError({ operation, cause }))))
+        )
+      }
+      here = new Questions(nc, newInbox())
+      questions.set(nc, here)
+    }
     let next = 0
     for (const question of asked) {
       if (question.unanswered === true) {

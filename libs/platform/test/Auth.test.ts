@@ -88,6 +88,9 @@ describe("Auth, jwt", () => {
       assert.strictEqual(yield* reasonOf(yield* token({ ...good, exp: 1 })), "invalid")
       assert.strictEqual(yield* reasonOf(yield* token({ ...good, sub: undefined })), "invalid")
       assert.strictEqual(yield* reasonOf(yield* token({ ...good, sub: "" })), "invalid")
+      // What neither Postgres nor a file's name can tell from another's.
+      assert.strictEqual(yield* reasonOf(yield* token({ ...good, sub: "a\0b" })), "invalid")
+      assert.strictEqual(yield* reasonOf(yield* token({ ...good, sub: "\ud800" })), "invalid")
       const { exp: _, ...endless } = good
       assert.match((yield* Effect.flip(callerOf(yield* token(endless)))).detail, /when it expires/)
       assert.strictEqual(yield* reasonOf(yield* token({ ...good, sub: "é".repeat(96) })), "invalid")

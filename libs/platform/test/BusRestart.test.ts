@@ -19,7 +19,8 @@ import {
 } from "@reelay/contracts/messages/Topology"
 import { PoolName } from "@reelay/contracts/Plan"
 import type { Bus } from "@reelay/platform/Bus"
-import { Effect, Fiber, Queue, Schedule, Stream } from "effect"
+import { askAll } from "@reelay/platform/NatsRequest"
+import { Effect, Exit, Fiber, Queue, Schedule, Stream } from "effect"
 import { connect } from "nats"
 import { aResult, aTask, anAdvertisement, anExportProgress, connected, Lab, PASSWORDS, taken, USER } from "./BusLab.ts"
 
@@ -208,6 +209,16 @@ describe("Bus, while NATS comes and goes", () => {
       const request = yield* Queue.take(requests)
       assert.strictEqual(request.body.exportId, fresh)
       yield* request.ack
+    }).pipe(Effect.provide(Lab.layer))
+  )
+
+  it.live("answers with an error whoever asks on a connection that was closed before its first question", () =>
+    Effect.gen(function* () {
+      const { url } = yield* (yield* Lab).server
+      const nc = yield* Effect.promise(() => connect({ servers: url, user: "scheduler", pass: PASSWORDS.scheduler }))
+      yield* Effect.promise(() => nc.close())
+      const [answer] = yield* askAll(nc, () => "_INBOX_scheduler.x", "publish", [{ subject: "a", payload: "" }], 1000)
+      assert.isTrue(answer !== undefined && Exit.hasFails(answer))
     }).pipe(Effect.provide(Lab.layer))
   )
 
