@@ -106,7 +106,6 @@ describe("cancel", () => {
   }, 120_000)
 
   it("racing the finish: one terminal state, and it stays", async () => {
-    const seen = new Set<string>()
     for (let i = 0; i < 8; i++) {
       const made = await start(short, 1)
       // Nearer and nearer to the end: some cancels come first, some too late.
@@ -120,7 +119,6 @@ describe("cancel", () => {
       const answer = await cancel(made.id)
       assert.include([202, 409], answer.status)
       const first = await farm.ended(made.id)
-      seen.add(first.status)
       assert.include(["completed", "cancelled"], first.status)
       assert.strictEqual(first.outputs.length > 0, first.status === "completed")
       const download = await farm.call("GET", `/api/exports/${made.id}/download`)
@@ -128,7 +126,6 @@ describe("cancel", () => {
       await nothingLeft()
       assert.strictEqual((await farm.get(made.id)).status, first.status)
     }
-    assert.isTrue(seen.size >= 1)
   }, 180_000)
 
   it("delete takes the row and its files, and nothing else", async () => {

@@ -1,6 +1,8 @@
 import { jetstreamManager } from "@nats-io/jetstream"
+import { Items } from "@reelay/contracts/api/Page"
 import { Export, Progress } from "@reelay/contracts/Export"
 import { Video } from "@reelay/contracts/Media"
+import { Node } from "@reelay/contracts/Node"
 import { freePort } from "@reelay/platform/embedded/FreePort"
 import { Schema } from "effect"
 import { execa } from "execa"
@@ -29,6 +31,7 @@ const decode = {
   processes: Schema.decodeUnknownSync(Schema.fromJsonString(ProcessList)),
   video: Schema.decodeUnknownSync(Video),
   export: Schema.decodeUnknownSync(Export),
+  nodes: Schema.decodeUnknownSync(Items(Node)),
   progress: Schema.decodeUnknownSync(Progress)
 }
 
@@ -167,6 +170,18 @@ export class Farm {
       }
       return counts
     })
+  }
+
+  async nodes(): Promise<ReadonlyArray<Node>> {
+    return decode.nodes((await this.call("GET", "/api/nodes")).body).items
+  }
+
+  /** One more encoder, beside the one that the supervisor keeps; ends when the signal comes. */
+  async encoder(signal: AbortSignal): Promise<void> {
+    const environment = (await readFile(`/proc/${await this.pid("encoder")}/environ`, "utf8")).split("\0")
+    const env = Object.fromEntries(environment.map((entry) => [entry.split("=", 1)[0], entry.replace(/^[^=]*=/, "")]))
+    const options = { cwd: root, env, extendEnv: false, stdio: "ignore", cancelSignal: signal, reject: false } as const
+    void execa(process.execPath, ["services/encoder/src/main.ts"], options)
   }
 
   /** kill -9, and what it was before. */

@@ -3,6 +3,7 @@ import { startOf } from "@reelay/platform/ProcessIdentity"
 import { readdir, rm, mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { onTestFinished } from "vitest"
 import { Farm, type Role, until } from "./Farm.ts"
 import { decodesCleanly, probe, readNumbered, writeNumbered } from "./Sources.ts"
 
@@ -72,25 +73,30 @@ describe("any process may be killed at any moment", () => {
     240_000
   )
 
-  it("a zombie encoder (stopped past the ack wait, then continued) changes nothing", async () => {
+  it("a zombie encoder (stopped past the ack wait, then continued): another one does its tasks, and it changes nothing", async () => {
+    const [zombie] = await farm.nodes()
+    const pid = await farm.pid("encoder")
+    const end = new AbortController()
+    onTestFinished(() => end.abort())
+    await farm.encoder(end.signal)
+    await until("two encoders", async () =>
+      (await farm.nodes()).filter(({ status }) => status === "active").length === 2 ? true : undefined
+    )
+    const zombieNow = async () => (await farm.nodes()).find(({ id }) => id === zombie?.id)
     const run = await start()
     await farm.encoding(run.id)
-    const zombie = await farm.pid("encoder")
-    process.kill(zombie, "SIGSTOP")
+    await until("its share", async () => ((await zombieNow())?.tasks.length === 0 ? undefined : true))
+    process.kill(pid, "SIGSTOP")
     const before = await farm.progress(run.id)
-    // Past the ack wait the server offers its tasks to others; here there are none, so it meets its own again.
-    await until(
-      "the ack wait to pass",
-      async () => {
-        const nodes = (await farm.call("GET", "/api/nodes")).body as { items: ReadonlyArray<{ status: string }> }
-        return nodes.items.some((node) => node.status === "gone") ? true : undefined
-      },
-      60
-    )
-    process.kill(zombie, "SIGCONT")
-    const done = await isWhole(run)
-    assert.strictEqual(done.status, "completed")
+    const done = await farm.completed(run.id, 180)
     assert.isAtLeast((await farm.progress(run.id)).percent, before.percent)
+    process.kill(pid, "SIGCONT")
+    await until("it to have done with its own", async () => {
+      const node = await zombieNow()
+      return node?.status === "active" && node.tasks.length === 0 ? true : undefined
+    })
+    await isWhole(run)
+    assert.deepStrictEqual(await farm.get(run.id), done)
   }, 240_000)
 
   it("NATS' data deleted while it is down: nothing is lost", async () => {
