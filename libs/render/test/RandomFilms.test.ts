@@ -1,3 +1,3 @@
 import { randomFilmTests } from "./RandomFilms.ts"
 
-randomFilmTests({ films: 10, clips: 2 })
+randomFilmTests({ films: 12, clips: 2 })

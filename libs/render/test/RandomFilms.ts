@@ -15,13 +15,22 @@ import { runPlan } from "./RunPlan.ts"
 import { H264, source, type SourceRecipe } from "./Sources.ts"
 import { type ClipSketch, planOf, specOf, unfolded } from "./Specs.ts"
 
+const BT709 = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
 /** Films nobody thought of, and what each frame of them must show. */
 const SOURCES: ReadonlyArray<Omit<SourceRecipe, "frames">> = [
   { extension: "mp4" },
   { extension: "mkv", pts: "N*3600+mod(N*7919\\,2400)" },
   { extension: "ts", rate: "50", codec: [...H264, "-g", "40", "-x264-params", "open-gop=1:bframes=3"] },
-  { extension: "mov", rate: "24000/1001", codec: [...H264, "-g", "17"] }
+  { extension: "mov", rate: "24000/1001", codec: [...H264, "-g", "17"] },
+  {
+    extension: "mp4",
+    codec: [...H264, "-crf", "30", "-g", "6", "-bf", "1", ...BT709],
+    soundCodec: ["-ac", "2", "-ar", "48000"]
+  }
 ]
+/** The one that frames can be copied from. */
+const COPIED = 4
+const COPIED_SIZE = { width: 256, height: 144 }
 const SECONDS = 3.2
 const [WIDTH, HEIGHT] = [128, 72]
 /** Numbers that the first frame of one source after the other carries. */
@@ -33,7 +42,7 @@ const randomSources = (): Promise<ReadonlyArray<Ingested>> =>
       const [num = 25, den = 1] = (recipe.rate ?? "25").split("/").map(Number)
       const sound = ["-f", "lavfi", "-i", `sine=f=${300 + 100 * i}:d=${SECONDS}`]
       const frames = Math.floor((SECONDS * num) / den)
-      const shape = { width: WIDTH, height: HEIGHT, first: APART * i, frames }
+      const shape = { ...(i === COPIED ? COPIED_SIZE : { width: WIDTH, height: HEIGHT }), first: APART * i, frames }
       return ingest(await source({ ...recipe, ...shape, ...(i === 3 ? {} : { sound }) }))
     })
   )
@@ -99,7 +108,7 @@ const clip: fc.Arbitrary<ClipSketch> = fc
   })
 
 /** In what ways a film may be made: none of them must show. */
-const WAYS = ["as planned", "twice", "task by task", "cut anywhere", "clips split in two"] as const
+const WAYS = ["as planned", "twice", "task by task", "cut anywhere", "clips split in two", "smart cut"] as const
 
 interface RandomFilm {
   readonly clips: ReadonlyArray<ClipSketch>
@@ -119,11 +128,21 @@ const randomFilm = (maxLength: number): fc.Arbitrary<RandomFilm> =>
       way: fc.constantFrom(...WAYS),
       places: fc.array(fc.integer({ min: 1, max: 999 }), { minLength: 1, maxLength: 3 })
     })
-    .map(({ clips, rate, size: [width, height], sound, ...rest }) => ({
-      ...rest,
-      clips,
-      target: { frameRate: rate, width, height, sound }
-    }))
+    .map(({ clips, rate, size: [width, height], sound, ...rest }) =>
+      rest.way === "smart cut"
+        ? {
+            ...rest,
+            clips: clips.map(mostlyTrimmed),
+            target: { frameRate: { num: 25, den: 1 }, ...COPIED_SIZE, sound }
+          }
+        : { ...rest, clips, target: { frameRate: rate, width, height, sound } }
+    )
+
+/** Long ones of which most can be copied, and short ones in between of which nothing can. */
+const mostlyTrimmed = ({ crop = null, end = 0, start = 0 }: ClipSketch, position: number): ClipSketch =>
+  position % 2 === 0
+    ? { source: COPIED, start: start / 2, end: start / 2 + 1 + (end - start) }
+    : { source: COPIED, start, end: start + 0.2, crop }
 
 /** Without the transitions for which clips are too short; null when one of them has no frame at all. */
 const fitting = (sources: ReadonlyArray<Ingested>, film: Pick<RandomFilm, "clips" | "target">): RenderSpec | null => {
@@ -171,6 +190,7 @@ const proveFilm = async (sources: ReadonlyArray<Ingested>, film: RandomFilm, fol
     [...new Set(places.map((place) => Math.floor((frames * place) / 1000)))].filter((cut) => cut > 0)
   const plan =
     film.way === "cut anywhere" ? recut(whole, sources, cuts) : film.way === "task by task" ? unfolded(whole) : whole
+  if (film.way === "smart cut") assert.match(plan.reasons.join("; "), /smart cut, \d+ frames copied/)
   const paths = sources.map(({ path }) => path)
   // Proves its count, its time stamps, its sound's length.
   const { outputs } = await runPlan(plan, paths, folder, "outputs")
