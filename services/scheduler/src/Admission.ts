@@ -49,7 +49,7 @@ export const newJob = (turn: Turn, row: Row, status: Job["status"]): Job => {
     candidate: null,
     expecting: null,
     broken: new Set(),
-    noSmartCut: false,
+    noSmartCut: row.noSmartCut,
     tries: 0,
     prepared: null,
     run: null,

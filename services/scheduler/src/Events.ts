@@ -18,6 +18,8 @@ export interface Row {
   readonly frames: number
   /** When it last changed: milliseconds since 1970, by Postgres. */
   readonly changedMillis: number
+  /** Copying frames has failed once, in whatever run: all of them are encoded. */
+  readonly noSmartCut: boolean
 }
 
 /** A failed attempt of the run that is still going on, from Postgres. */

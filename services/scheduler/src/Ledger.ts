@@ -24,7 +24,8 @@ const ReadRow = Schema.Struct({
   codec: VideoCodec,
   labels: Schema.Array(Schema.String),
   frames: Schema.Int,
-  changedMillis: Schema.Finite
+  changedMillis: Schema.Finite,
+  noSmartCut: Schema.Boolean
 })
 const PastRow = Schema.Struct({
   id: AttemptId,
@@ -54,7 +55,10 @@ const rowColumns = {
   codec: sql<unknown>`${exports_.spec}->'target'->>'codec'`,
   labels: exports_.nodeLabels,
   frames: exports_.frames,
-  changedMillis: sql<number>`(extract(epoch from ${exports_.updatedAt}) * 1000)::float8`
+  changedMillis: sql<number>`(extract(epoch from ${exports_.updatedAt}) * 1000)::float8`,
+  // Nobody has tried anything of a new one. (Drizzle names no tables where there is one.)
+  noSmartCut: sql<boolean>`exports.epoch > 0 and exists
+    (select from attempts as failed where failed.export_id = exports.id and failed.kind = 'smartcut')`
 }
 const rowOf = ({ priority, ...row }: typeof ReadRow.Type): Row => ({ ...row, urgency: URGENCY[priority] })
 

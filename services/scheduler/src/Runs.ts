@@ -96,7 +96,6 @@ export const loaded = (turn: Turn, event: Of<"Loaded">): void => {
 const remember = (turn: Turn, job: Job, run: Run, attempts: ReadonlyArray<PastAttempt>): void => {
   for (const attempt of attempts) {
     if (attempt.kind === "encoder" && attempt.family !== null) job.broken.add(attempt.family)
-    if (attempt.kind === "smartcut") job.noSmartCut = true
   }
   for (const attempt of attempts) {
     const entry = attempt.epoch === run.epoch ? run.tasks.get(attempt.task) : undefined

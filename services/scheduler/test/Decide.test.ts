@@ -255,7 +255,7 @@ describe("failures", () => {
     assert.deepStrictEqual(rowOf(world, id).ends, ["2:completed"])
   })
 
-  it("that nothing is to be copied, a later leader knows from the attempts", () => {
+  it("that nothing is to be copied, a later leader knows from the attempts, and so does who asks for it once more", () => {
     const world = new World()
     const node = world.addNode("gpu", 1, ["nvenc", "software"])
     world.restart()
@@ -268,16 +268,21 @@ describe("failures", () => {
     world.drain()
     fail(world, node, "encoder")
     assert.strictEqual(rowOf(world, id).plan?.family, "software")
+    world.cancel(rowOf(world, id))
+    world.drain()
+    world.retry(rowOf(world, id))
+    world.tick(1)
+    world.settle()
     assert.deepStrictEqual(
       of(world, "Plan").map(({ epoch, noSmartCut }) => [epoch, noSmartCut]),
       [
         [1, false],
         [2, true],
-        [3, true]
+        [3, true],
+        [4, true]
       ]
     )
-    world.settle()
-    assert.deepStrictEqual(rowOf(world, id).ends, ["3:completed"])
+    assert.deepStrictEqual(rowOf(world, id).ends, ["3:cancelled", "4:completed"])
   })
 
   it("elsewhere where there is an elsewhere; each try is on record under its dispatch", () => {
@@ -406,7 +411,8 @@ describe("outputs in place for nobody", () => {
       codec: "h264",
       labels: [],
       frames,
-      changedMillis: 0
+      changedMillis: 0,
+      noSmartCut: false
     } as const
     const hear = (event: Event) => decide(state, event, 1e6)[1]
     hear({ _tag: "Rows", asOf: state.sequence, rows: [row], missing: [] })

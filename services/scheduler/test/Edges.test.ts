@@ -257,5 +257,34 @@ layer(Ledger.layer.pipe(Layer.provideMerge(lab)), { excludeTestServices: true, t
         assert.strictEqual(row?.log, "title: ab")
       })
     )
+
+    it.effect("an export whose frames could not be copied once is read as such", () =>
+      Effect.gen(function* () {
+        const database = yield* Database
+        const ledger = yield* Ledger
+        const user = UserId.make("copied")
+        const id = yield* database.query("export", async (db) => insertExport(db, user, await insertVideo(db, user)))
+        const noSmartCut = Effect.map(ledger.rows([id]), ({ rows }) => rows.map((row) => row.noSmartCut))
+        yield* database.query("begun", (db) =>
+          db.execute(sql`update exports set status = 'processing', epoch = 1, started_at = now(),
+            plan = '{}', encoder = 'software' where id = ${id}`)
+        )
+        assert.deepStrictEqual(yield* noSmartCut, [false])
+        yield* ledger.recordAttempt({
+          id,
+          user,
+          attempt: newId(AttemptId),
+          epoch: 1,
+          task: "a".repeat(64),
+          kind: "smartcut",
+          nodeId: NodeId.make("node"),
+          family: null,
+          error: exportError("render_error", "It differs."),
+          log: "",
+          seconds: 1
+        })
+        assert.deepStrictEqual(yield* noSmartCut, [true])
+      })
+    )
   }
 )

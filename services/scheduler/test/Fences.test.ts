@@ -40,7 +40,8 @@ const running = () => {
     codec: "h264",
     labels: [],
     frames: 90,
-    changedMillis: 1
+    changedMillis: 1,
+    noSmartCut: false
   })
   return { world, node, id, row, of, dispatched, task, say, asRead }
 }
@@ -127,7 +128,8 @@ describe("what was read is not always what is", () => {
       codec: "h264",
       labels: [],
       frames: 1,
-      changedMillis: 1
+      changedMillis: 1,
+      noSmartCut: false
     }
     world.mailbox.push({ _tag: "Rows", asOf: sequence, rows: [read], missing: [] })
     world.turn(1)

@@ -111,7 +111,8 @@ const waitingJob = (turn: Turn, n: number, name: string, urgency: Class): Job =>
       codec: "h264",
       labels: [],
       frames: 1,
-      changedMillis: n
+      changedMillis: n,
+      noSmartCut: false
     },
     "pending"
   )

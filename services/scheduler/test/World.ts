@@ -174,7 +174,6 @@ export class World {
     if (row.status !== "failed" && row.status !== "cancelled") return
     row.status = "pending"
     row.plan = null
-    row.attempts = []
     row.writes++
   }
 
@@ -644,8 +643,10 @@ export class World {
     const ids = [...this.inspecting]
     this.inspecting.clear()
     const rows = ids.map((id) => {
-      const { changedMillis, chunks, epoch, labels, status, urgency, user } = this.#row(id)
-      return { id, user, status, epoch, urgency, codec: "h264" as const, labels, frames: chunks * 30, changedMillis }
+      const { attempts, changedMillis, chunks, epoch, labels, status, urgency, user } = this.#row(id)
+      const noSmartCut = attempts.some(({ kind }) => kind === "smartcut")
+      const frames = chunks * 30
+      return { id, user, status, epoch, urgency, codec: "h264" as const, labels, frames, changedMillis, noSmartCut }
     })
     this.asyncs.push(() => {
       this.mailbox.push({ _tag: "Rows", asOf, rows, missing: [] })
