@@ -158,8 +158,15 @@ export const Task = Schema.Struct({
 })
 export type Task = typeof Task.Type
 
+/**
+ * The version that is written. 1: before there were copies, edges, passes and images; all of it means the same still. An encoder
+ * that knows only 1 would leave out what it does not know: it gives a plan of 2 back, for others.
+ */
+export const PLAN_VERSION = 2 as const
+const Version = Schema.Union([Schema.Literal(PLAN_VERSION), Schema.Literal(1).transform(PLAN_VERSION)])
+
 export const Plan = Schema.Struct({
-  v: Schema.Literal(1),
+  v: Version,
   exportId: ExportId,
   spec: RenderSpec,
   family: Family,

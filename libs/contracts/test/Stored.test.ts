@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Messages from "@reelay/contracts/messages/Messages"
-import { Plan } from "@reelay/contracts/Plan"
+import { Plan, PLAN_VERSION } from "@reelay/contracts/Plan"
 import { RenderSpec } from "@reelay/contracts/RenderSpec"
 import { Schema } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
@@ -27,10 +27,11 @@ const saysAll = (now: unknown, old: unknown, path = ""): void => {
   } else assert.strictEqual(now, old, path)
 }
 
-const roundTrip = <A, I>(schema: Schema.Codec<A, I>, old: unknown): A => {
+/** `raised`: what an upcaster makes of it. */
+const roundTrip = <A, I>(schema: Schema.Codec<A, I>, old: unknown, raised: object = {}): A => {
   const read = Schema.decodeUnknownSync(schema)(old)
   const now: unknown = JSON.parse(JSON.stringify(Schema.encodeSync(schema)(read)))
-  saysAll(now, old)
+  saysAll(now, isFields(old) ? { ...old, ...raised } : old)
   assert.deepStrictEqual(Schema.decodeUnknownSync(schema)(now), read)
   return read
 }
@@ -39,11 +40,19 @@ describe("what earlier versions wrote", () => {
   const plans = readdirSync(folder).filter((name) => name.startsWith("plan."))
 
   it.each(plans)("%s is read, with the spec in it", (name) => {
-    const plan = roundTrip(Plan, stored(name))
+    const plan = roundTrip(Plan, stored(name), { v: PLAN_VERSION })
     roundTrip(RenderSpec, Schema.decodeUnknownSync(Fields)(stored(name))["spec"])
     assert.include(
       plan.tasks.map(({ key }) => key),
       plan.final
+    )
+  })
+
+  it("there is a plan of every version", () => {
+    const versions = plans.map((name) => Schema.decodeUnknownSync(Fields)(stored(name))["v"])
+    assert.includeMembers(
+      versions,
+      Array.from({ length: PLAN_VERSION }, (_, n) => n + 1)
     )
   })
 

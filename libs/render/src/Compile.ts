@@ -1,5 +1,5 @@
 import type { TaskKey } from "@reelay/contracts/Ids"
-import type { Plan } from "@reelay/contracts/Plan"
+import { type Plan, PLAN_VERSION } from "@reelay/contracts/Plan"
 import type { RenderSpec, SpecClip } from "@reelay/contracts/RenderSpec"
 import { isOneChunk } from "./Chunks.ts"
 import { entryName, outputName } from "./Names.ts"
@@ -29,7 +29,7 @@ export const compile = (input: CompileInput): Plan => {
   const final =
     spec.delivery === "clips" ? zipOf(spec, tasks, file) : file(spec.clips, outputName(spec.name, spec.target.format))
   const plan = {
-    v: 1 as const,
+    v: PLAN_VERSION,
     exportId: input.exportId,
     spec,
     family: input.family,

@@ -1,4 +1,4 @@
-import { Plan, type Task } from "@reelay/contracts/Plan"
+import { Plan, PLAN_VERSION, type Task } from "@reelay/contracts/Plan"
 import type { TaskKey } from "@reelay/contracts/Ids"
 import { ObjectStore } from "@reelay/platform/ObjectStore"
 import { Cache, Context, Effect, Exit, Layer, Schema } from "effect"
@@ -13,8 +13,6 @@ export interface LoadedPlan {
 /** Written by a newer Reelay: for another node, or for this one after its upgrade. */
 export class NewerPlan extends Schema.TaggedError<NewerPlan>()("NewerPlan", { version: Schema.Int }) {}
 
-/** The highest version that this code reads. */
-const VERSION = 1
 const Versioned = Schema.fromJsonString(Schema.Struct({ v: Schema.Int }))
 const PlanJson = Schema.fromJsonString(Plan)
 
@@ -49,7 +47,7 @@ export class Plans extends Context.Service<
       })
       const decode = Effect.fnUntraced(function* (text: string) {
         const { v } = yield* Schema.decodeUnknownEffect(Versioned)(text).pipe(Effect.mapError(damaged))
-        if (v > VERSION) return yield* new NewerPlan({ version: v })
+        if (v > PLAN_VERSION) return yield* new NewerPlan({ version: v })
         const plan = yield* Schema.decodeUnknownEffect(PlanJson)(text).pipe(Effect.mapError(damaged))
         return { plan, tasks: new Map(plan.tasks.map((task) => [task.key, task])) }
       })

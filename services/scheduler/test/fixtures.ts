@@ -2,7 +2,7 @@ import type { Family } from "@reelay/contracts/Export"
 import { Digest, ExportId, NodeId, TaskKey, UserId, VideoId } from "@reelay/contracts/Ids"
 import type { Advertisement } from "@reelay/contracts/Node"
 import { taskFile } from "@reelay/contracts/ObjectKeys"
-import { Build, lightPool, videoPool } from "@reelay/contracts/Plan"
+import { Build, lightPool, PLAN_VERSION, videoPool } from "@reelay/contracts/Plan"
 import type { Manifest, Plan, Task, Work } from "@reelay/contracts/Plan"
 import { Micros } from "@reelay/contracts/Quantity"
 import type { RenderSpec } from "@reelay/contracts/RenderSpec"
@@ -163,7 +163,7 @@ export const planOf = (options: {
     0
   )
   return {
-    v: 1,
+    v: PLAN_VERSION,
     exportId: options.id,
     spec,
     family,

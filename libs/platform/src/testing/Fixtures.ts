@@ -3,7 +3,7 @@ import { ClipId, Digest, ExportId, newId, ProjectId, TaskKey, VideoId } from "@r
 import type { UserId } from "@reelay/contracts/Ids"
 import type { MediaInfo } from "@reelay/contracts/Media"
 import { sourceIndex, sourceMedia } from "@reelay/contracts/ObjectKeys"
-import { Build, videoPool } from "@reelay/contracts/Plan"
+import { Build, PLAN_VERSION, videoPool } from "@reelay/contracts/Plan"
 import type { Plan } from "@reelay/contracts/Plan"
 import { microsOf, ratio } from "@reelay/contracts/Quantity"
 import type { RenderSpec } from "@reelay/contracts/RenderSpec"
@@ -95,7 +95,7 @@ export const plan = (exportId: ExportId, of: RenderSpec): Plan => {
   const build = Build.make("0123456789ab")
   const key = TaskKey.make("a".repeat(64))
   return {
-    v: 1,
+    v: PLAN_VERSION,
     exportId,
     spec: of,
     family: "software",
