@@ -9,7 +9,7 @@ const isMp4 = (container: string): boolean => /(^|,)mp4(,|$)/.test(container)
 /** Why packets of such a stream are never copied; null: they may be. By ffprobe's names. */
 export const neverCopied = (container: string, codec: string): string | null =>
   !COPIED_CODECS.has(codec)
-    ? `${codec} is always encoded`
+    ? `${codec} is always encoded, because parameter sets of two encoders cannot be told apart in it`
     : isMp4(container)
       ? null
       : "the source is no MP4 or QuickTime file"

@@ -160,6 +160,11 @@ describe("smart cut", () => {
       return typeof answer === "string" ? answer : null
     }
     assert.isNull(why({}))
+    const hevc = { ...source, media: { ...source.media, picture: { ...source.media.picture, codec: "hevc" } } }
+    assert.include(
+      planOf(specOf([hevc], [{ start: 0.4 }], { ...SIZE, codec: "hevc" }), [source]).reasons,
+      "no smart cut: hevc is always encoded, because parameter sets of two encoders cannot be told apart in it"
+    )
     assert.strictEqual(why({ width: 640, height: 384 }), "the source is 320×192")
     assert.strictEqual(why({ codec: "hevc" }), "the source is h264")
     assert.strictEqual(why({ format: "webm", codec: "vp9" }), "webm is always encoded")
