@@ -15,9 +15,14 @@ import { clipOf, sectionOf } from "./Spec.ts"
 const HARMLESS =
   /^\[Parsed_|mmco: unref short failure|reference picture missing|Missing reference picture|co located POCs unavailable|Could not find ref with POC|number of reference frames|illegal short term buffer state/
 
+/** Errors are listened to, and warnings, each line with its level: what was lost on the way to a decoder is no error to it. */
+export const HEARD = argv`-v repeat+level+warning`
+const WARNING = /\[warning\]/
+const LOST = /corrupt (?:input packet|decoded frame)/
+
 /** Whether something may be wrong with what was decoded, from what ffmpeg said of it. */
 export const mayBeDamaged = (said: string): boolean =>
-  said.split("\n").some((line) => line.trim() !== "" && !HARMLESS.test(line))
+  said.split("\n").some((line) => line.trim() !== "" && (WARNING.test(line) ? LOST.test(line) : !HARMLESS.test(line)))
 
 /** Some pictures end too early without an error: that the rest was made up is only mentioned. */
 const CONCEALED = /concealing \d+ DC/
@@ -35,13 +40,17 @@ export const damageArguments = (
   const range = from === null && to === null ? [] : argv`-read_intervals ${`${second(from)}%${second(to)}`}`
   // One thread: then a complaint comes right after the packet that caused it.
   return argv`
-    -v quiet ${mediaInput} -threads 1 -select_streams ${streamIndex} ${range} -show_packets -show_frames -show_log ${INFO}
+    -v repeat+warning ${mediaInput} -threads 1 -select_streams ${streamIndex} ${range} -show_packets -show_frames -show_log ${INFO}
     -show_entries packet=pts,dts,flags:frame=key_frame:log=level,message -of compact -i ${fileUrl(path)}`
 }
 
-/** A packet of the stream, by its presentation time in ticks. */
+/** What a demuxer says of a packet that came without all that was sent of it (before 6.1 its flags do not say so). */
+const INCOMPLETE = /Packet corrupt \(stream = (\d+), dts = (-?\d+)\)/g
+
+/** A packet of the stream; times in ticks. */
 interface Packet {
   readonly pts: number
+  readonly dts: number
   readonly key: boolean
   damaged: boolean
 }
@@ -53,11 +62,20 @@ export class DamageReading {
   /** Packets since the last frame that was shown: what is said next is about them. */
   #since: Array<Packet> = []
   #named: ReadonlyArray<Packet> = []
+  /** Decoding times of packets that came incomplete. */
+  readonly #incomplete = new Set<number>()
 
   feed(text: string): void {
     const lines = (this.#rest + text).split("\n")
     this.#rest = lines.pop() ?? ""
     for (const line of lines) this.#line(line)
+  }
+
+  /** What it says on stderr meanwhile. */
+  hear(said: string, streamIndex: number): void {
+    for (const [, stream, dts] of said.matchAll(INCOMPLETE)) {
+      if (Number(stream) === streamIndex) this.#incomplete.add(Number(dts))
+    }
   }
 
   /**
@@ -69,7 +87,7 @@ export class DamageReading {
     this.#rest = ""
     const begins = this.#packets.findLast(({ key, pts }) => key && pts <= reads.first)?.pts ?? -Infinity
     return this.#packets
-      .filter(({ damaged, pts }) => damaged && pts >= begins && pts <= reads.last)
+      .filter(({ damaged, dts, pts }) => (damaged || this.#incomplete.has(dts)) && pts >= begins && pts <= reads.last)
       .map(({ pts }) => pts)
       .toSorted((a, b) => a - b)
   }
@@ -92,7 +110,7 @@ export class DamageReading {
     const [pts, dts] = [Number(field("pts")), Number(field("dts"))]
     const time = Number.isNaN(pts) ? dts : pts
     if (Number.isNaN(time)) return
-    const packet = { pts: time, key: field("flags").startsWith("K"), damaged: field("flags").includes("C") }
+    const packet = { pts: time, dts, key: field("flags").startsWith("K"), damaged: field("flags").includes("C") }
     this.#packets.push(packet)
     this.#since.push(packet)
   }
@@ -103,8 +121,8 @@ export interface Examination {
   /** Arguments of ffprobe. */
   readonly argv: ReadonlyArray<string>
   readonly reading: DamageReading
-  /** Once it has been read: what to tell the person whose source it is, null when all is well. */
-  readonly verdict: () => string | null
+  /** Once it has been read, from what it said on stderr, too: what to tell the person whose source it is, null when all is well. */
+  readonly verdict: (said: string) => string | null
 }
 
 /** Beyond the last frame that is wanted: decoders take packets in another order. Seconds. */
@@ -139,7 +157,8 @@ const examination = ({ spec }: Plan, shown: Shown, source: (index: number) => st
   return {
     argv: damageArguments(source(clip.source), streamIndex, begin, seconds(last) + BEYOND),
     reading,
-    verdict: () => {
+    verdict: (said) => {
+      reading.hear(said, streamIndex)
       const [at] = reading.damaged({ first, last })
       return at === undefined
         ? null

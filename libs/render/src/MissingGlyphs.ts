@@ -2,7 +2,7 @@ import { missingTogether } from "@reelay/contracts/Warning"
 
 /**
  * Characters that no font on the node has. libass asks fontconfig for each when it first needs it, draws a box when there
- * is none and says so, as a warning: ffmpeg has to run with `-v warning` to pass that on. It is the only one who knows
+ * is none and says so, as a warning: ffmpeg has to be heard out (`HEARD` in Damage.ts) to pass that on. It is the only one who knows
  * what was really drawn; `fc-list` would only tell what might be.
  */
 const MISSING = /fontselect: failed to find any fallback with glyph 0x([\da-fA-F]{1,6}) for font:/gu

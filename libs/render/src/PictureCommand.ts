@@ -5,6 +5,7 @@ import { clipOverlays } from "./ClipOverlays.ts"
 import type { Places, TaskCommand } from "./Command.ts"
 import { stripped, timescale } from "./Container.ts"
 import { framingOf, timesOf } from "./Crop.ts"
+import { HEARD } from "./Damage.ts"
 import { type EncoderArguments, encoderArguments, residentOf, threadsFor } from "./Encoders.ts"
 import type { Resident } from "./families/Family.ts"
 import { frameGrid } from "./FrameGrid.ts"
@@ -49,9 +50,6 @@ export const dissolveCommand = (
     dissolveGraph({ first: below.picture, second: above.picture, at, of, pixelFormat })
   )
 }
-
-/** What libass has no letter for, it says as a warning (MissingGlyphs.ts). */
-const HEARD = argv`-v warning`
 
 /** What the graph has to know of a picture, and what has to be there for it. */
 interface Needed {
@@ -131,7 +129,7 @@ const encoded = (
   })
   const pictures = images.flatMap((one) => argv`${imageInput} -i ${fileUrl(image(one.image.imageId))}`)
   const encode = argv`
-    ${RUN} ${scripts.length === 0 ? [] : HEARD} -copyts ${encoder.global} ${inputs} ${pictures}
+    ${RUN} ${HEARD} -copyts ${encoder.global} ${inputs} ${pictures}
     -filter_complex_threads 1 -filter_complex_script ${graph}
     -map [v] -an -sn -dn -fps_mode passthrough -frames:v ${length} ${encoder.output}
     -color_range tv -colorspace ${OUTPUT_COLOR.matrix} -color_primaries ${OUTPUT_COLOR.primaries} -color_trc ${OUTPUT_COLOR.transfer}`

@@ -37,6 +37,7 @@ const SAFE =
   + "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,ogg,mxf,nut,ivf,dv,gxf,wtv,rm,h264,hevc,obu -max_pixels 67108864"
 const OWN = "-protocol_whitelist file,pipe -format_whitelist concat,mov,matroska,wav,image2,jpeg_pipe,mjpeg"
 const RUN = "-hide_banner -nostdin -v error -y -nostats -stats_period 0.25 -progress pipe:1"
+const HEARD = "-v repeat+level+warning"
 const PLAIN = "-map_metadata -1 -map_chapters -1 -fflags +bitexact"
 const BT709 = "-color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709"
 
@@ -54,7 +55,7 @@ describe("commands", () => {
     const { texts, commands, steps, makes } = command(plan, "chunk", 1)
     assert.deepStrictEqual(commands, [
       lines(`
-      ${RUN} -copyts ${SAFE} -reinit_filter 0 -threads 2 -noaccurate_seek -ss 8000000us -i file:/s/0
+      ${RUN} ${HEARD} -copyts ${SAFE} -reinit_filter 0 -threads 2 -noaccurate_seek -ss 8000000us -i file:/s/0
       -filter_complex_threads 1 -filter_complex_script /t/video.graph
       -map [v] -an -sn -dn -fps_mode passthrough -frames:v 240
       -c:v libx264 -preset fast -profile:v high -crf 23 -maxrate 3396603 -bufsize 1698302
@@ -137,7 +138,7 @@ describe("commands", () => {
     const { commands, makes, texts } = command(dissolved, "dissolve")
     assert.deepStrictEqual(commands, [
       lines(`
-      ${RUN} -copyts
+      ${RUN} ${HEARD} -copyts
       ${SAFE} -reinit_filter 0 -threads 2 -noaccurate_seek -ss 14000000us -i file:/s/0
       ${SAFE} -reinit_filter 0 -threads 2 -i file:/s/0
       -filter_complex_threads 1 -filter_complex_script /t/video.graph

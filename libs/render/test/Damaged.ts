@@ -22,6 +22,9 @@ const KINDS = {
   MP4: { extension: "mp4", codec: CODED, sound: SOUND, output: ["-movflags", "+faststart"] }
 } satisfies Record<string, Omit<SourceRecipe, "frames">>
 
+/** Bytes. */
+const TS_PACKET = 188
+
 interface Packet {
   readonly pts: number
   readonly position: number
@@ -91,6 +94,21 @@ export const damageTests = ({ cut, damaged }: Broken) =>
     }
 
     if (!cut) return
+
+    it("because a packet was lost on its way, which is no error to the decoder, is refused where it shows", async () => {
+      const path = await makeSource(folder, "lost", { ...LIVELY, extension: "ts", codec: CODED, frames: FRAMES })
+      const packets = await packetsOf(path)
+      const [hit, next] = [packets[26] ?? assert.fail(), packets[27] ?? assert.fail()]
+      const bytes = await readFile(path)
+      // One of twenty that this picture takes.
+      const lost = next.position - 5 * TS_PACKET
+      await writeFile(path, Buffer.concat([bytes.subarray(0, lost), bytes.subarray(lost + TS_PACKET)]))
+      const source = await ingest(path)
+      const at = (hit.pts - source.media.picture.zeroPts) / 90_000
+      const said = await refusal(rendered(source, 0, 2))
+      assert.include(said, `The source video of "clip" is damaged at ${at.toFixed(1)} s`)
+      assert.deepStrictEqual(await rendered(source, 2.2), count(55, 100))
+    })
 
     const cutOff = async (recipe: Omit<SourceRecipe, "frames">): Promise<string> => {
       const path = await makeSource(folder, `cut-${recipe.extension}`, { ...LIVELY, ...recipe, frames: FRAMES })

@@ -69,8 +69,9 @@ export const makeTask = async (
   // A decoder that starts in the middle may grumble about what it lacks: only what is shown counts.
   if (mayBeDamaged(said)) {
     for (const { argv, reading, verdict } of examinations(plan, task.work, (index) => sources[index] ?? "")) {
-      reading.feed((await execa("ffprobe", argv)).stdout)
-      const found = verdict()
+      const { stderr, stdout } = await execa("ffprobe", argv)
+      reading.feed(stdout)
+      const found = verdict(stderr)
       if (found !== null) throw new Error(found)
     }
   }

@@ -253,8 +253,10 @@ const runCommand: (request: {
     if (step.inspects !== undefined) yield* inspected(step.inspects)
   }
   for (const { argv, reading, verdict } of mayBeDamaged(grumbled) ? examines() : []) {
-    yield* ffmpeg.ask("ffprobe", argv, { ...reach, folder: null }, settings.taskSeconds, (text) => reading.feed(text))
-    const message = verdict()
+    const { stderr } = yield* ffmpeg.ask("ffprobe", argv, { ...reach, folder: null }, settings.taskSeconds, (text) =>
+      reading.feed(text)
+    )
+    const message = verdict(stderr)
     if (message !== null) return yield* new TaskFailure({ kind: "input", message, log: log(grumbled) })
   }
 
