@@ -345,6 +345,45 @@ describe("when something is not there", () => {
     await page.getByText("No exports yet").waitFor()
   })
 
+  it("says that older exports could not be loaded, and loads them when asked again", async () => {
+    const { server, open } = await stage()
+    const old = finished(running(7))
+    server.rows = [running()]
+    server.older = [old]
+    const page = await open()
+    const more = page.getByRole("button", { name: "Show older exports" })
+    await more.waitFor()
+    await connection(page, "live")
+    server.refusals.set("GET /api/exports", { status: 503, body: { code: "unavailable", status: 503 } })
+    await more.click()
+    await page.getByRole("alert").getByText("cannot take this right now").waitFor()
+    server.refusals.clear()
+    await more.click()
+    await status(page, old, "completed")
+    assert.strictEqual(await page.getByRole("alert").count(), 0)
+  })
+
+  it("says at an export's own address that it could not be loaded, which is another thing than being gone", async () => {
+    const { server, open } = await stage()
+    const row = running()
+    server.rows = [row]
+    server.mode = "refuse"
+    const page = await open(`/exports/${row.id}`)
+    await page.getByText("The export could not be loaded").waitFor()
+    server.mode = "serve"
+    await page.getByRole("button", { name: "Try again" }).click()
+    await status(page, row, "processing")
+
+    const gone = wireRow({ n: 77 }).id
+    server.refusals.set(`GET /api/exports/${gone}`, { status: 503, body: { code: "unavailable", status: 503 } })
+    await page.goto(page.url().replace(row.id, gone))
+    await page.getByText("The export could not be loaded").waitFor()
+    server.refusals.clear()
+    await page.getByRole("button", { name: "Try again" }).click()
+    await page.getByText("This export is not there").waitFor()
+    assert.strictEqual(await page.getByRole("button", { name: "Try again" }).count(), 0)
+  })
+
   it("works without any storage", async () => {
     const { server, open } = await stage({
       init: () => {

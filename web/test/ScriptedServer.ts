@@ -70,6 +70,8 @@ const bodyOf = async (request: IncomingMessage): Promise<Buffer | null> => {
  */
 export class ScriptedServer {
   rows: Array<WireRow> = []
+  /** The page below `rows`. */
+  older: Array<WireRow> = []
   videos: Array<ReturnType<typeof wireVideo>> = []
   /** `refuse`: 503 problems to everything. `vanish`: connections are cut. */
   mode: "serve" | "refuse" | "vanish" = "serve"
@@ -146,7 +148,12 @@ export class ScriptedServer {
     const now = new Date().toISOString()
     switch (call) {
       case "GET exports":
-        return page(this.rows)
+        if (url.searchParams.has("cursor")) return page(this.older)
+        return answer(200, {
+          items: this.rows,
+          nextCursor: this.older.length === 0 ? null : "older",
+          total: this.rows.length + this.older.length
+        })
       case "GET exports/active":
       case "GET exports/recent":
         return answer(200, { items: [] })

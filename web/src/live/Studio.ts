@@ -72,9 +72,9 @@ export const createStudio = () => {
         (error) => failureOf(error).status === 401
       )
       if (refused) return
-      exports.forget()
-      sources.forget()
+      // Someone else: nothing of the one before stays, not even answers that are still on their way.
       for (const id of drafts.list.map((draft) => draft.id)) drafts.remove(id)
+      return location.reload()
     }
     whose = identity
     away.recall(identity)

@@ -54,7 +54,6 @@ export const createAway = (keep: Keep, exports: Exports) => {
     /** Whose memory it is, known before the first request. */
     recall: (whose: string) => {
       if (identity === whose) return
-      if (identity !== null) setEnded([])
       identity = whose
       seen = parse(keep.read(key(whose)), Date.now())
       cursor = seen.cursor

@@ -26,6 +26,7 @@ export const createExports = (client: Client) => {
   const [failure, setFailure] = createSignal<Failure | null>(null)
   const [older, setOlder] = createSignal<string | null>(null)
   const [loadingOlder, setLoadingOlder] = createSignal(false)
+  const [olderFailure, setOlderFailure] = createSignal<Failure | null>(null)
   const [notes, setNotes] = createSignal<ReadonlyMap<ExportId, string>>(new Map())
 
   /** An entry that did not change keeps its view: news of one export disturb no other's picture. */
@@ -72,12 +73,13 @@ export const createExports = (client: Client) => {
     const cursor = older()
     if (cursor === null || loadingOlder()) return
     setLoadingOlder(true)
+    setOlderFailure(null)
     try {
       const page = await client.exports({ limit: PAGE, cursor })
       dispatch({ type: "rows", exports: page.items })
       setOlder(page.nextCursor)
     } catch (error) {
-      setFailure(failureOf(error))
+      setOlderFailure(failureOf(error))
     } finally {
       setLoadingOlder(false)
     }
@@ -124,18 +126,12 @@ export const createExports = (client: Client) => {
       return view
     },
     active: createMemo(() => rows().filter((row) => !isTerminal(row.status)).length),
-    /** Someone else signed in: nothing of the one before stays on the page. */
-    forget: () => {
-      setState(empty)
-      setLoaded(false)
-      setOlder(null)
-      setNotes(new Map())
-    },
     loaded,
     failure,
     refresh,
     hasOlder: () => older() !== null,
     loadingOlder,
+    olderFailure,
     loadOlder,
     /** Why the last action on this export was refused. */
     note: (id: ExportId) => notes().get(id) ?? null,

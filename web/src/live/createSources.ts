@@ -46,11 +46,6 @@ export const createSources = (client: Client) => {
 
   return {
     put,
-    forget: () => {
-      asked.clear()
-      setVideos(new Map())
-      setProjects(new Map())
-    },
     /** Recent uploads, newest first. */
     recent: () =>
       [...videos().values()]

@@ -74,6 +74,13 @@ export const ExportList = () => {
             >
               {exports.loadingOlder() ? "Loading" : "Show older exports"}
             </button>
+            <Show when={exports.olderFailure()}>
+              {(failure) => (
+                <p class="wrong" role="alert">
+                  {failure().message}
+                </p>
+              )}
+            </Show>
           </Show>
         </Match>
       </Switch>

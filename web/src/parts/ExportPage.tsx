@@ -1,7 +1,7 @@
 import { ExportId } from "@reelay/contracts/Ids"
 import { A, useNavigate, useParams } from "@solidjs/router"
 import { DateTime, Result, Schema } from "effect"
-import { createEffect, createMemo, createResource, createSignal, For, on, Show } from "solid-js"
+import { createEffect, createMemo, createResource, createSignal, For, Match, on, Show, Switch } from "solid-js"
 import { failureOf } from "../api/Problem.ts"
 import { useStudio } from "../live/Studio.ts"
 import type { ExportView } from "../state/ExportView.ts"
@@ -109,9 +109,17 @@ const Facts = (props: { readonly view: ExportView }) => {
   )
 }
 
+const Missing = (props: { readonly why: string }) => (
+  <div class="state" role="alert">
+    <Icon name="film" />
+    <p class="state-main">This export is not there</p>
+    <p class="meta">{props.why}</p>
+  </div>
+)
+
 /** One export by itself, under an address that can be kept. */
 export const ExportPage = () => {
-  const { client, exports, sources } = useStudio()
+  const { client, exports, live, sources } = useStudio()
   const params = useParams<{ id: string }>()
   const navigate = useNavigate()
   const [problem, setProblem] = createSignal<string | null>(null)
@@ -120,17 +128,23 @@ export const ExportPage = () => {
     const known = id()
     return known === null ? null : exports.view(known)
   })
-  const [asked] = createResource(
+  const [asked, { refetch }] = createResource(
     () => (exports.loaded() ? id() : null),
     async (known) => {
       try {
         exports.dispatch({ type: "rows", exports: [await client.export(known)] })
         return null
       } catch (error) {
-        return failureOf(error).message
+        return failureOf(error)
       }
     }
   )
+  /** Why there is nothing to show; null while it is being asked for. */
+  const failure = () => {
+    if (exports.loaded()) return asked.loading ? null : (asked() ?? null)
+    return live.loading() ? null : exports.failure()
+  }
+  const again = () => void (exports.loaded() ? refetch() : live.load())
   createEffect(() => {
     const row = view()?.row
     if (row) sources.need(row)
@@ -145,20 +159,31 @@ export const ExportPage = () => {
       <Show
         when={view()}
         fallback={
-          <Show
-            when={id() === null || asked() != null}
+          <Switch
             fallback={
               <p class="meta" role="status">
                 Loading
               </p>
             }
           >
-            <div class="state" role="alert">
-              <Icon name="film" />
-              <p class="state-main">This export is not there</p>
-              <p class="meta">{id() === null ? "Its address is not one of an export." : asked()}</p>
-            </div>
-          </Show>
+            <Match when={id() === null}>
+              <Missing why="Its address is not one of an export." />
+            </Match>
+            <Match when={failure()}>
+              {(failure) => (
+                <Show when={failure().status !== 404} fallback={<Missing why={failure().message} />}>
+                  <div class="state" role="alert">
+                    <Icon name="alert" />
+                    <p class="state-main">The export could not be loaded</p>
+                    <p class="meta">{failure().message} If it is running, it goes on.</p>
+                    <button type="button" onClick={again}>
+                      <Icon name="retry" /> Try again
+                    </button>
+                  </div>
+                </Show>
+              )}
+            </Match>
+          </Switch>
         }
       >
         {(shown) => (
