@@ -46,8 +46,9 @@ export const server = Layer.unwrap(
         detail: "REELAY_AUTH=local trusts whoever reaches it, so REELAY_HOST must be a loopback address."
       })
     }
-    // Uploads take as long as they take; headers must come soon.
-    const node = createServer({ requestTimeout: 0, headersTimeout: 30_000 })
+    // Uploads take as long as they take; headers must come soon. Connections are kept for longer than the minute after which
+    // proxies and clients let go of idle ones: whoever closes first, the other's next request may be on its way.
+    const node = createServer({ requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 75_000 })
     const http = HttpRouter.serve(routes, { disableLogger: true }).pipe(
       Layer.provideMerge(NodeHttpServer.layer(() => node, options))
     )
