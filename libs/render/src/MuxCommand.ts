@@ -2,12 +2,12 @@ import type { Format } from "@reelay/contracts/Export"
 import type { Operation, Plan } from "@reelay/contracts/Plan"
 import type { Rational } from "@reelay/contracts/Quantity"
 import { argv } from "./Argv.ts"
-import type { Made, Places, TaskCommand } from "./Command.ts"
 import { concatenated, concatList, type Piece, stripped, ticksPerFrame, timescale } from "./Container.ts"
 import { contentTypeOf } from "./Names.ts"
 import { fileUrl, ownInput, RUN } from "./Safety.ts"
 import { type Joint, jointOf } from "./SmartCutCommand.ts"
 import { soundCodec } from "./Spec.ts"
+import type { Made, Places, TaskCommand } from "./TaskCommand.ts"
 import { microsAt, SAMPLE_RATE, samplesBefore, secondsAt } from "./Timeline.ts"
 
 type Mux = Extract<Operation, { readonly _tag: "mux" }>

@@ -1,22 +1,8 @@
 import type { Rational } from "@reelay/contracts/Quantity"
 import { argv } from "./Argv.ts"
-import type { Expectation } from "./Command.ts"
 import { fileUrl, mediaInput, ownInput } from "./Safety.ts"
+import type { CopiedFrames, Expectation } from "./TaskCommand.ts"
 import { secondsAt } from "./Timeline.ts"
-
-/** Frames of a file that were copied from a source, and how many around them were encoded from the same. */
-export interface CopiedFrames {
-  /** Local path. */
-  readonly source: string
-  readonly stream: number
-  /** Whole microseconds from the source's zero to the first copied frame. */
-  readonly at: number
-  /** Frames [from, to) of the file. */
-  readonly from: number
-  readonly to: number
-  readonly before: number
-  readonly after: number
-}
 
 /** Frames that are compared on the near side of a seam, before and after it. */
 const BEFORE = 4

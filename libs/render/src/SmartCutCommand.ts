@@ -1,11 +1,10 @@
 import type { Operation, Plan } from "@reelay/contracts/Plan"
 import { argv } from "./Argv.ts"
-import type { Made, Places, Step, TaskCommand } from "./Command.ts"
 import { type Piece, stripped, ticksPerFrame, timescale } from "./Container.ts"
 import { setNumbers } from "./ParameterSets.ts"
 import { fileUrl, mediaInput, ownInput, PROTOCOLS, RUN } from "./Safety.ts"
-import type { CopiedFrames } from "./SmartCutCheck.ts"
 import { clipOf } from "./Spec.ts"
+import type { CopiedFrames, Made, Places, Step, TaskCommand } from "./TaskCommand.ts"
 
 type Of<Tag extends Operation["_tag"]> = Extract<Operation, { readonly _tag: Tag }>
 

@@ -1,11 +1,11 @@
 import type { Operation, Plan } from "@reelay/contracts/Plan"
 import type { RenderSpec, SpecClip } from "@reelay/contracts/RenderSpec"
 import { argv } from "./Argv.ts"
-import type { Places, TaskCommand } from "./Command.ts"
 import { stripped } from "./Container.ts"
 import { fileUrl, mediaInput, RUN } from "./Safety.ts"
 import { zeroMicros } from "./SoundGraph.ts"
 import { clipOf, soundCodec, sourceOf } from "./Spec.ts"
+import type { Places, TaskCommand } from "./TaskCommand.ts"
 import { roundDivide, SAMPLE_RATE } from "./Timeline.ts"
 
 /** Samples of a packet, of the kind of AAC that cameras make. Of other kinds the length betrays that it was not this one. */

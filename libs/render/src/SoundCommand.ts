@@ -1,12 +1,12 @@
 import type { Heard, Operation, Plan } from "@reelay/contracts/Plan"
 import { argv } from "./Argv.ts"
-import type { Places, Step, TaskCommand } from "./Command.ts"
 import { concatenated, concatList, stripped } from "./Container.ts"
 import { SOUND_BITRATE } from "./Estimate.ts"
 import { measuring, normalising } from "./Loudness.ts"
 import { fileUrl, mediaInput, RUN } from "./Safety.ts"
 import { crossfadeGraph, heard, soundGraph, soundSeek, soundtrackGraph, type Take } from "./SoundGraph.ts"
 import { clipOf, soundCodec } from "./Spec.ts"
+import type { Places, Step, TaskCommand } from "./TaskCommand.ts"
 import { SAMPLE_RATE } from "./Timeline.ts"
 
 /** A clip's sound. */

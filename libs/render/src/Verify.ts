@@ -1,8 +1,8 @@
 import { Option, Schema } from "effect"
 import { argv } from "./Argv.ts"
-import type { Expectation } from "./Command.ts"
 import { mayBeDamaged } from "./Damage.ts"
 import { fileUrl, ownInput } from "./Safety.ts"
+import type { Expectation } from "./TaskCommand.ts"
 import { SAMPLE_RATE, secondsAt } from "./Timeline.ts"
 
 /**

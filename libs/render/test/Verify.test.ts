@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Expectation } from "../src/Command.ts"
+import type { Expectation } from "../src/TaskCommand.ts"
 import { decodeCheck, differences, readArguments, Reading } from "../src/Verify.ts"
 
 /** A right reading, and what is said of each wrong one. (That real files are read right, every other test here shows.) */

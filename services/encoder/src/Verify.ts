@@ -1,5 +1,5 @@
 import type { Reach } from "@reelay/platform/Confinement"
-import type { Expectation } from "@reelay/render/Command"
+import type { Expectation } from "@reelay/render/TaskCommand"
 import { seamChecks } from "@reelay/render/SmartCutCheck"
 import { decodeCheck, differences, readArguments, Reading } from "@reelay/render/Verify"
 import { Effect } from "effect"
