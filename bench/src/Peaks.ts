@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises"
 
 /** Processes that end sooner than this after their most are not seen at it; programs of an encode live for seconds. */
-const EVERY_MILLIS = 250
+const EVERY_MILLIS = 1000
 
 export interface Peak {
   /** The program, or the folder of the service that Node runs. */

@@ -95,6 +95,31 @@ describe("whose turn it is", () => {
     )
   })
 
+  it("within an export the longest chunks go out first", () => {
+    const world = aWorld(["a", 1])
+    world.ring(world.submit({ user: "u", chunks: 5 }))
+    const lengths = [60, 200, 90, 200, 150]
+    for (let i = 0; i < 10; i++) {
+      while (world.asyncs.length > 0) world.async(0)
+      world.mailbox = world.mailbox.map((event) => {
+        if (event._tag !== "Planned") return event
+        const tasks = event.plan.tasks.map((task, i) => ({ ...task, frames: lengths[i] ?? 0 }))
+        return { ...event, plan: { ...event.plan, tasks } }
+      })
+      world.turn(world.mailbox.length)
+    }
+    const [node] = world.nodes
+    if (node === undefined) return assert.fail()
+    for (let n = 0; n < 5; n++) finish(world, node)
+    const plan = world.commands.find((command) => command._tag === "Start")?.plan ?? assert.fail("no plan")
+    const framesOf = (key: string) => plan.tasks.find((task) => task.key === key)?.frames
+    const video = dispatched(world).filter((task) => task.pool === SOFTWARE)
+    assert.deepStrictEqual(
+      video.map((task) => framesOf(task.task)),
+      [200, 200, 150, 90, 60]
+    )
+  })
+
   it("an urgent export overtakes chunks that wait, within its class first come, first served", () => {
     const world = aWorld(["a", 2])
     submit(world, { user: "u", chunks: 50 })
