@@ -232,7 +232,16 @@ const around = (frame: Uint8Array, width: number, x: number, y: number): number 
   return sum / 9
 }
 
-export const randomFilmTests = ({ clips, films }: { readonly clips: number; readonly films: number }) =>
+/** `seed`: the same films at every run; without it others each time. */
+export const randomFilmTests = ({
+  clips,
+  films,
+  seed
+}: {
+  readonly clips: number
+  readonly films: number
+  readonly seed?: number
+}) =>
   describe("films nobody thought of", () => {
     let folder = ""
     let sources: ReadonlyArray<Ingested> = []
@@ -250,6 +259,10 @@ export const randomFilmTests = ({ clips, films }: { readonly clips: number; read
         await rm(own, { recursive: true, force: true })
       })
       // To make a smaller one of it takes many more: that is for who looks into it.
-      await fc.assert(property, { numRuns: films, endOnFailure: process.env["SHRINK"] !== "1" })
+      await fc.assert(property, {
+        numRuns: films,
+        endOnFailure: process.env["SHRINK"] !== "1",
+        ...(seed === undefined ? {} : { seed })
+      })
     }, 3_000_000)
   })
