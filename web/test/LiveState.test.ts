@@ -279,15 +279,19 @@ describe("what is shown", () => {
       rows(row({ epoch: 1, status: "pending", updated: 30, queuePosition: 3 }))
     ])
     const shown = seen(state, idOf(1))
-    assert.deepStrictEqual([shown.status, shown.percent, shown.stage, shown.queuePosition], ["pending", 0, "queued", 3])
+    assert.deepStrictEqual([shown.status, shown.percent, shown.stage], ["pending", 0, "queued"])
+    assert.strictEqual(shown.waiting, "Number 3 in the queue")
   })
 
-  it("takes queue positions from rows and from progress, whichever spoke last", () => {
+  it("takes what it waits for from rows and from progress, whichever spoke last", () => {
     const waiting = row({ queuePosition: 4 })
-    const word = (queuePosition: number) =>
-      said(progress({ epoch: 0, percent: 0, status: "pending", stage: "queued", queuePosition }))
-    assert.strictEqual(seen(play([rows(waiting), word(2)]), idOf(1)).queuePosition, 2)
-    assert.strictEqual(seen(play([word(2), rows(waiting)]), idOf(1)).queuePosition, 4)
+    const waits = { epoch: 0, percent: 0, status: "pending", stage: "queued", queuePosition: 2 } as const
+    const word = said(progress(waits))
+    assert.strictEqual(seen(play([rows(waiting), word]), idOf(1)).waiting, "Number 2 in the queue")
+    assert.strictEqual(seen(play([word, rows(waiting)]), idOf(1)).waiting, "Number 4 in the queue")
+    const obstructed = { ...waits, message: "Waiting for an encoder for av1" }
+    assert.strictEqual(seen(play([rows(waiting), said(progress(obstructed))]), idOf(1)).waiting, obstructed.message)
+    assert.strictEqual(seen(play([rows(row({ progress: obstructed }))]), idOf(1)).waiting, obstructed.message)
   })
 
   it("does not call it done before its row does", () => {

@@ -1,4 +1,4 @@
-import { Export, type ExportStatus, Progress, type Stage } from "@reelay/contracts/Export"
+import { Export, type ExportStatus, placeText, Progress, type Stage } from "@reelay/contracts/Export"
 import { ExportId } from "@reelay/contracts/Ids"
 import { Schema } from "effect"
 
@@ -26,6 +26,7 @@ export interface ProgressInput {
   readonly speed?: number | null
   readonly eta?: number | null
   readonly queuePosition?: number | null
+  readonly message?: string
 }
 
 /** As on the wire: what a server would send. */
@@ -34,7 +35,7 @@ export const wireProgress = (input: ProgressInput) => ({
   status: input.status ?? "processing",
   percent: input.percent,
   stage: input.stage ?? "encoding",
-  message: "",
+  message: input.message ?? placeText(input.queuePosition ?? null),
   queuePosition: input.queuePosition ?? null,
   framesDone: Math.round(input.percent * 3),
   framesTotal: 300,

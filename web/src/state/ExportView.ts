@@ -13,7 +13,8 @@ export interface ExportView {
   readonly stage: Stage
   readonly speed: number | null
   readonly etaSeconds: number | null
-  readonly queuePosition: number | null
+  /** What it waits for; null: nobody has said, or it does not wait. */
+  readonly waiting: string | null
   /** Being asked of the server right now. */
   readonly action: Action | null
 }
@@ -48,7 +49,7 @@ export const viewOf = (entry: Entry): ExportView | null => {
     stage: stageOf(status, running),
     speed: running?.speed ?? null,
     etaSeconds: running?.etaSeconds ?? null,
-    queuePosition: status === "pending" && real === "pending" ? entry.queuePosition : null,
+    waiting: status === "pending" && real === "pending" ? entry.waiting : null,
     action: entry.action
   }
 }

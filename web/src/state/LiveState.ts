@@ -1,4 +1,4 @@
-import { type Export, type Progress } from "@reelay/contracts/Export"
+import { type Export, placeText, type Progress } from "@reelay/contracts/Export"
 import type { ExportId } from "@reelay/contracts/Ids"
 import { DateTime } from "effect"
 import { furtherProgress, newerRow } from "./Order.ts"
@@ -11,8 +11,8 @@ export interface Entry {
   readonly row: Export | null
   /** Of the newest epoch heard of while it ran. */
   readonly progress: Progress | null
-  /** The last word on its place in the queue, 1 is next. */
-  readonly queuePosition: number | null
+  /** The last word on what it waits for: its place in the queue, or what stands in its way. */
+  readonly waiting: string | null
   /** Shown as if it had worked; taken back when it did not. */
   readonly action: Action | null
 }
@@ -45,14 +45,12 @@ export type LiveEvent =
   | { readonly type: "settled"; readonly exportId: ExportId }
 
 export const empty: LiveState = { entries: new Map(), gone: new Set() }
-const unknown: Entry = { row: null, progress: null, queuePosition: null, action: null }
+const unknown: Entry = { row: null, progress: null, waiting: null, action: null }
 
 const withProgress = (entry: Entry, progress: Progress): Entry => {
   if (progress.status === "pending") {
     const old = entry.row !== null && entry.row.epoch > progress.epoch
-    return old || entry.queuePosition === progress.queuePosition
-      ? entry
-      : { ...entry, queuePosition: progress.queuePosition }
+    return old || entry.waiting === progress.message ? entry : { ...entry, waiting: progress.message }
   }
   const further = furtherProgress(entry.progress, progress)
   return further === entry.progress ? entry : { ...entry, progress: further }
@@ -60,11 +58,11 @@ const withProgress = (entry: Entry, progress: Progress): Entry => {
 
 const withRow = (entry: Entry, said: Export): Entry => {
   const row = newerRow(entry.row, said)
-  let next = row === entry.row ? entry : { ...entry, row }
-  if (said.status === "pending" && said.epoch === row.epoch && said.queuePosition !== next.queuePosition) {
-    next = { ...next, queuePosition: said.queuePosition }
-  }
-  return said.progress === null ? next : withProgress(next, said.progress)
+  const next = row === entry.row ? entry : { ...entry, row }
+  if (said.progress !== null) return withProgress(next, said.progress)
+  const waiting = said.queuePosition === null ? null : placeText(said.queuePosition)
+  const waits = said.status === "pending" && said.epoch === row.epoch && waiting !== next.waiting
+  return waits ? { ...next, waiting } : next
 }
 
 const update = (state: LiveState, id: ExportId, change: (entry: Entry) => Entry): LiveState => {

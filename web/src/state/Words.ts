@@ -1,4 +1,4 @@
-import { type Export, type ExportError, placeText, type Settings } from "@reelay/contracts/Export"
+import type { Export, ExportError, Settings } from "@reelay/contracts/Export"
 import type { ExportView } from "./ExportView.ts"
 
 /** How the page says things. English only for now; nothing else on the page makes sentences out of data. */
@@ -86,7 +86,7 @@ export const segmentsText = (row: Export): string | null => {
 export const stageText = (view: ExportView): string => {
   switch (view.stage) {
     case "queued":
-      return view.queuePosition === null ? "Waiting for an encoder" : placeText(view.queuePosition)
+      return view.waiting ?? "Waiting for an encoder"
     case "preparing":
       return "Preparing"
     case "encoding":
