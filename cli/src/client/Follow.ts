@@ -18,9 +18,15 @@ export const follow = Effect.fn("Follow.follow")(function* (
   let last: Progress | null = null
   for (;;) {
     const found: Export = yield* connection.call(({ api }) => api.exports.get({ params: { id } }))
-    if (found.progress !== null && !Equal.equals(found.progress, last)) {
-      last = found.progress
-      yield* onProgress(found.progress)
+    // Of what waits there is no progress, as a rule; its place is told where it is asked for.
+    const progress: Progress | null =
+      found.progress === null && found.status === "pending"
+        ? yield* connection.call(({ api }) => api.exports.progress({ params: { id } }))
+        : found.progress
+    // Asked for a moment later it may have begun meanwhile: the next look tells of that.
+    if (progress?.status === found.status && !Equal.equals(progress, last)) {
+      last = progress
+      yield* onProgress(progress)
     }
     if (isTerminal(found.status)) return found
     yield* Effect.sleep(LOOK_EVERY_MILLIS)

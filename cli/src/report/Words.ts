@@ -40,7 +40,7 @@ const stageNames = {
 } as const satisfies Record<Progress["stage"], string>
 
 const progressFacts = (progress: Progress): ReadonlyArray<string> => [
-  ...(progress.queuePosition === null ? [] : [`number ${progress.queuePosition} in the queue`]),
+  ...(progress.stage === "queued" ? [progress.message] : []),
   ...(progress.speed === null || progress.speed <= 0 ? [] : [`${progress.speed.toFixed(1)}×`]),
   ...(progress.etaSeconds === null ? [] : [`${timeInWords(progress.etaSeconds)} left`])
 ]
