@@ -25,12 +25,15 @@ const checks = [
   ["formatting", [bin("oxfmt/bin/oxfmt"), "--check"]]
 ]
 
+/** Files that are long as a whole, and those that do more when they are told that they may take long. */
+const long = [".long.test", "test/Results.test", "Decide.sim.test"]
+
 /** What each command needs beside Node and the packages, and what it runs with Node 24 (`env`: added to the environment). */
 const commands = {
   up: { needs: ["media", "web"] },
   export: { needs: ["media", "web"] },
   test: { needs: ["media", "web", "browser"], run: vitest },
-  "test:long": { needs: ["media", "web", "browser"], run: [...vitest, ".long.test"], env: { LONG: "1" } },
+  "test:long": { needs: ["media", "web", "browser"], run: [...vitest, ...long], env: { LONG: "1" } },
   coverage: { needs: ["media", "web", "browser"], run: [...vitest, "--coverage"] },
   bench: { needs: ["media", "web"], run: [join(root, "bench/src/main.ts")] },
   check: { needs: [], run: [] },
