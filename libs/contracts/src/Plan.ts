@@ -80,6 +80,8 @@ export const Operation = Schema.Union([
     from: Count,
     to: Positive,
     at: Schema.Int,
+    /** Microseconds after that at which a seek is aimed to find it: demuxers look by times of decoding. */
+    late: Count.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
     /** By how many frames coding runs ahead of presentation at the most. */
     ahead: Count
   }),

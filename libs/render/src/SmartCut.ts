@@ -9,6 +9,7 @@ import { frameGrid, placeOf, shownAt } from "./FrameGrid.ts"
 import { timeAt } from "./Seek.ts"
 import { sequenceOf } from "./Sequence.ts"
 import { sourceOf } from "./Spec.ts"
+import { microsAt } from "./Timeline.ts"
 import { inputMatrix } from "./VideoGraph.ts"
 
 /**
@@ -26,6 +27,7 @@ export interface SmartCut {
 export interface Copied extends Range {
   /** As in the plan's `copy`. */
   readonly at: number
+  readonly late: number
   readonly ahead: number
 }
 
@@ -154,5 +156,10 @@ const wholeGroups = (
   const from = starts[lastAtMost(starts, first - 1) + 1]
   const to = end === first + clip.frames && lastCut(end) === end ? end : lastCut(end - SHORTEST_TAIL)
   if (from === undefined || to === undefined || to <= from) return "no whole group of the source lies within it"
-  return { from: from - first, to: to - first, at: timeAt(media, index, from), ahead }
+  const at = timeAt(media, index, from)
+  const next = index.keys[lastAtMost(index.keys, from) + 1]
+  const group = next === undefined ? Infinity : timeAt(media, index, next) - at
+  // Where an edit list hides the beginning, a seek to the frame's own time can land a group early: by as much as coding is ahead.
+  const late = Math.floor(Math.min(microsAt(ahead, frameRate), group / 2))
+  return { from: from - first, to: to - first, at, late, ahead }
 }

@@ -11,7 +11,7 @@ type Of<Tag extends Operation["_tag"]> = Extract<Operation, { readonly _tag: Tag
 /** Frames of a source, not decoded, on the output's clock: the first at 0. */
 export const copyCommand = (
   { spec }: Plan,
-  { ahead, at, clip: position, from, to }: Of<"copy">,
+  { ahead, at, clip: position, from, late, to }: Of<"copy">,
   { source, folder }: Places
 ): TaskCommand => {
   const { clip, media } = clipOf(spec, position)
@@ -25,7 +25,7 @@ export const copyCommand = (
     steps: [
       {
         argv: argv`
-          ${RUN} ${mediaInput} -ss ${at}us -i ${fileUrl(source(clip.source))} -map 0:${media.picture.streamIndex}
+          ${RUN} ${mediaInput} -ss ${at + late}us -i ${fileUrl(source(clip.source))} -map 0:${media.picture.streamIndex}
           -c copy -frames:v ${frames} -bsf:v setts=pts=round((PTS-STARTPTS)/${ticks})*${ticks}:dts=(N-${ahead})*${ticks}
           ${stripped} -video_track_timescale ${timescale(rate)} -f mp4 ${fileUrl(path)}`,
         frames

@@ -145,11 +145,11 @@ export const taskSet = ({ spec, family, build, indexes }: CompileInput): TaskSet
     return add(key, video, shown.to - shown.from, [], { _tag: "chunk", ...shown, ...how })
   }
 
-  const addCopy = (clip: SpecClip, { ahead, at, from, to }: Copied): TaskKey => {
+  const addCopy = (clip: SpecClip, { ahead, at, from, late, to }: Copied): TaskKey => {
     const facts = { source: pictureFacts(sourceOf(spec, clip)), frameRate: { ...frameRate } }
     // Where it lies in the clip is nothing that the copy shows.
     const key = taskKey({ ...grounds, task: "copy", ...facts, at, frames: to - from, ahead })
-    return add(key, light, to - from, [], { _tag: "copy", clip: spec.clips.indexOf(clip), from, to, at, ahead })
+    return add(key, light, to - from, [], { _tag: "copy", clip: spec.clips.indexOf(clip), from, to, at, late, ahead })
   }
 
   return {

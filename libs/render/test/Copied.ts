@@ -47,6 +47,13 @@ export const camera = async (
     })
   )
 
+/** The same without re-encoding, from a second on, as people cut on their phones: what is before it is hidden. */
+export const hidden = async (folder: string, { path }: Ingested, from: number): Promise<Ingested> => {
+  const cut = `${folder}/from-${from}.mp4`
+  await execa("ffmpeg", ["-v", "error", "-ss", String(from), "-i", path, "-c", "copy", cut])
+  return ingest(cut)
+}
+
 export const the = <A>(value: A | undefined): A => value ?? assert.fail("nothing there")
 
 /** What a decoder makes of a file's pictures: a digest a frame. It must have nothing to say. */

@@ -6,7 +6,7 @@ import { compile } from "../src/Compile.ts"
 import { setNumbers } from "../src/ParameterSets.ts"
 import { smartCutter } from "../src/SmartCut.ts"
 import type { Ingested } from "./Ingest.ts"
-import { camera, digests, likeness, overall, samples, SIZE, the } from "./Copied.ts"
+import { camera, digests, hidden, likeness, overall, samples, SIZE, the } from "./Copied.ts"
 import { readNumbers } from "./Numbered.ts"
 import { runPlan } from "./RunPlan.ts"
 import { BUILD, type ClipSketch, EXPORT, planOf, specOf } from "./Specs.ts"
@@ -96,6 +96,13 @@ describe("smart cut", () => {
     const beginning = planned(source, [{ end: 3.28 }])
     assert.strictEqual(pieces(beginning), "[76] 6")
     assert.deepStrictEqual(await readNumbers(await made(beginning, source), SIZE.width, SIZE.height), numbers(0, 82))
+  })
+
+  it("of what was cut without encoding before: an edit list hides its beginning", async () => {
+    const cut = await hidden(folder, source, 0.6)
+    const plan = planned(cut, [{ start: 1.48, end: 5.2 }])
+    assert.strictEqual(pieces(plan), "23 [67] 3")
+    assert.deepStrictEqual(await readNumbers(await made(plan, cut), SIZE.width, SIZE.height), numbers(52, 145))
   })
 
   it("several clips of a source, and one that has to be encoded between them", async () => {
