@@ -1,4 +1,4 @@
-import { Clock, Context, Effect, Layer, Schedule } from "effect"
+import { Context, Effect, Layer, Schedule } from "effect"
 import type { HttpClient } from "effect/http"
 import { spawn } from "node:child_process"
 import { closeSync, mkdirSync } from "node:fs"
@@ -83,9 +83,9 @@ export class Connection extends Context.Service<
 
       /** The stack's URL once it serves. `starting` says whether somebody still works on that. */
       const whenReady = Effect.fnUntraced(function* (starting: () => boolean) {
-        const begun = yield* Clock.currentTimeMillis
+        const begun = performance.now()
         let obstacle: string | null = "it is being started"
-        while ((yield* Clock.currentTimeMillis) - begun < START_MILLIS) {
+        while (performance.now() - begun < START_MILLIS) {
           const wasStarting = starting()
           const note = runningStack(place)
           if (note === null && !wasStarting) {

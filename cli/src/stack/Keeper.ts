@@ -1,4 +1,4 @@
-import { Clock, Effect, Fiber } from "effect"
+import { Effect, Fiber } from "effect"
 import type { Failure } from "../Failure.ts"
 import type { Instance } from "./Instance.ts"
 import type { ProcessRole } from "./ProcessList.ts"
@@ -41,9 +41,9 @@ export const keep = Effect.fn("Keeper.keep")(function* ({ onStart, role, start, 
   const loop = Effect.gen(function* () {
     let restarts = FRESH
     for (;;) {
-      const born = yield* Clock.currentTimeMillis
+      const born = performance.now()
       let why = yield* instance.exited
-      for (let livedMillis = (yield* Clock.currentTimeMillis) - born; ; livedMillis = 0) {
+      for (let livedMillis = performance.now() - born; ; livedMillis = 0) {
         const { pauseMillis, state } = afterEnd(restarts, livedMillis)
         restarts = state
         yield* tell(restartLine(role, why, state.quick, pauseMillis))

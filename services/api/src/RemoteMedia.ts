@@ -77,7 +77,7 @@ export class RemoteMedia extends Context.Service<
         if (Number(answer.headers["content-length"] ?? 0) > maxBytes) {
           return yield* new TooLarge({ detail: `A file may have ${maxBytes} bytes at most.` })
         }
-        const end = (yield* Clock.currentTimeMillis) + allSeconds * 1000
+        const end = (yield* Clock.monotonicTimeNanos) + BigInt(Math.ceil(allSeconds * 1e9))
         return NodeStream.fromReadable<Uint8Array, Unavailable>({
           evaluate: () => answer,
           onError: () => new Unavailable({ detail: "The host of this footage broke off.", missing: ["media host"] })
@@ -88,7 +88,7 @@ export class RemoteMedia extends Context.Service<
           }),
           // A trickle is never idle.
           Stream.tap(() =>
-            Effect.flatMap(Clock.currentTimeMillis, (now) =>
+            Effect.flatMap(Clock.monotonicTimeNanos, (now) =>
               now < end ? Effect.void : unreachable(`It was not all there after ${allSeconds} seconds.`)
             )
           )
