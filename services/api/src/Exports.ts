@@ -61,6 +61,19 @@ export class Exports extends Context.Service<
         return yield* exportOf(row, yield* live.liveOf(ExportId.make(row.id)))
       })
 
+      /** A row that cannot be read (a newer version's, perhaps) is left out, and spoils nobody's list. */
+      const listed = Effect.fnUntraced(function* (rows: ReadonlyArray<ExportRow>) {
+        const found = yield* Effect.forEach(rows, (row) =>
+          shown(row).pipe(
+            Effect.map((value) => [value]),
+            Effect.catchTag("RowError", (error) =>
+              Effect.as(Effect.logError("an export's row cannot be read", error), [])
+            )
+          )
+        )
+        return found.flat()
+      })
+
       const find = Effect.fnUntraced(function* (owner: UserId | null, id: ExportId) {
         const [row] = yield* database.query("exports.get", (db) =>
           db
@@ -95,7 +108,7 @@ export class Exports extends Context.Service<
             ])
           )
           const { items, nextCursor } = pageOf(rows, page.limit, sort, (row) => ({ key: order.keyOf(row), id: row.id }))
-          return { items: yield* Effect.forEach(items, shown), nextCursor, total: total[0]?.total ?? 0 }
+          return { items: yield* listed(items), nextCursor, total: total[0]?.total ?? 0 }
         }),
 
         active: Effect.fn("Exports.active")(function* (owner, projectId) {
@@ -107,7 +120,7 @@ export class Exports extends Context.Service<
               .orderBy(...ORDERS.createdAt.by)
               .limit(SHORT_LIST)
           )
-          return yield* Effect.forEach(rows, shown)
+          return yield* listed(rows)
         }),
 
         recent: Effect.fn("Exports.recent")(function* (owner, projectId, hours) {
@@ -124,7 +137,7 @@ export class Exports extends Context.Service<
               .orderBy(desc(moved), desc(exports_.id))
               .limit(SHORT_LIST)
           )
-          return yield* Effect.forEach(rows, shown)
+          return yield* listed(rows)
         }),
 
         get: Effect.fn("Exports.get")(function* (owner, id) {

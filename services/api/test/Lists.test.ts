@@ -188,6 +188,28 @@ describe("lists of exports", () => {
     assert.strictEqual(itemsOf(await api.call("GET", `/api/exports/recent?hours=0.5&projectId=${projectId}`)).length, 4)
   })
 
+  it("a row that this version cannot read spoils nobody's list", async () => {
+    const listed = async (path: string) => itemsOf(await api.call("GET", path)).map((row) => row["id"])
+    const paths = ["/api/exports?limit=200", "/api/exports/active", "/api/exports/recent?hours=48"]
+    const before = await Promise.all(paths.map(listed))
+    const id = made.at(-1)?.id ?? ""
+    const settingsOf = (resolution: string) =>
+      api.database.query("test", async (db) => {
+        await db.execute(sql`alter table exports disable trigger user`)
+        const settings = sql`jsonb_set(settings, '{resolution}', to_jsonb(${resolution}::text))`
+        await db.update(exports_).set({ settings }).where(eq(exports_.id, id))
+        await db.execute(sql`alter table exports enable trigger user`)
+      })
+    await api.run(settingsOf("8k"))
+    assert.deepStrictEqual(
+      await Promise.all(paths.map(listed)),
+      before.map((ids) => ids.filter((other) => other !== id))
+    )
+    isProblem(await api.call("GET", `/api/exports/${id}`), 500, "internal")
+    await api.run(settingsOf("720p"))
+    assert.deepStrictEqual(await Promise.all(paths.map(listed)), before)
+  })
+
   it("an estimate learns from what was made", async () => {
     const seconds = async () => record((await api.call("POST", "/api/exports/estimate", { videoId })).body)["seconds"]
     const learnt = record(await seconds())
