@@ -164,3 +164,7 @@ export const logFor = (text: string, places: ReadonlyArray<string>): string => {
   while (start < bytes.length && ((bytes[start] ?? 0) & 0xc0) === 0x80) start++
   return new TextDecoder().decode(bytes.subarray(start))
 }
+
+/** `log`: for operators. */
+export const diskFull = (log: string) =>
+  new TaskFailure({ kind: "resource", message: "The encoder node ran out of disk space.", log })

@@ -186,3 +186,9 @@ export const inputsOf: (
     for (const [, { size }] of fetched) bytes += size
     return { sources, images, made: new Map(fetched), bytes, unchanged }
   })
+
+/** An input that the task needs: it was fetched before the task began. */
+export const present = <A>(input: A | undefined): A => {
+  if (input === undefined) throw new Error("the task reads what it does not need")
+  return input
+}

@@ -14,7 +14,7 @@ import { pipeline } from "node:stream/promises"
 import { EncoderConfig } from "./EncoderConfig.ts"
 import { TaskFailure } from "./Failure.ts"
 import type { Inputs } from "./Inputs.ts"
-import type { Made } from "./Making.ts"
+import type { Made } from "./Made.ts"
 import { Manifests } from "./Manifests.ts"
 
 const READ_BYTES = 1024 * 1024
