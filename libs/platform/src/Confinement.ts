@@ -25,12 +25,11 @@ const SETTINGS = [
   "/etc/OpenCL",
   "/etc/vulkan"
 ]
+/** The most that one machine has. */
+const CARDS = 16
 const DEVICES = [
   "/dev/dri",
-  "/dev/nvidia0",
-  "/dev/nvidia1",
-  "/dev/nvidia2",
-  "/dev/nvidia3",
+  ...Array.from({ length: CARDS }, (_, card) => `/dev/nvidia${card}`),
   "/dev/nvidiactl",
   "/dev/nvidia-uvm",
   "/dev/nvidia-uvm-tools",
