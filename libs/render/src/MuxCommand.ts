@@ -48,7 +48,8 @@ export const muxCommand = (plan: Plan, among: ReadonlyArray<Made>, work: Mux, pl
           ${RUN} ${concatenated(list)} ${sound.input} -map 0:v:0 ${sound.map} -c copy
           ${exactTimes(format, rate, samples, joint)} ${codec === "hevc" ? argv`-tag:v hvc1` : []}
           ${stripped} ${CONTAINER[format]} ${fileUrl(path)}`,
-        frames: 0
+        frames: 0,
+        completes: 1
       },
       {
         argv: argv`

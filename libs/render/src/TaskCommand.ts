@@ -26,6 +26,8 @@ export interface Step {
   readonly measures?: (said: string) => TaskCommand["files"]
   /** A small file that it makes, and what of it stands in the way of a smart cut; null: nothing. */
   readonly inspects?: { readonly path: string; readonly obstacle: (bytes: Uint8Array) => string | null }
+  /** How many of the command's files are whole after it: they can be checked beside the steps that follow. Once at most. */
+  readonly completes?: number
 }
 
 /** What a made file must turn out to be; checked by the encoder (Verify.ts) before anything is published. */

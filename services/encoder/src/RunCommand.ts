@@ -105,21 +105,19 @@ export const runCommand: (request: {
   let frames = 0
   let said = ""
   let grumbled = ""
-  for (const step of command.steps) {
-    const ended = yield* runStep(step, frames)
-    frames += step.frames
-    said += ended.stderr
-    if (step.measures === undefined) grumbled += ended.stderr
-    else yield* written([], step.measures(ended.stderr))
-    if (step.inspects !== undefined) yield* inspected(step.inspects)
-  }
-  for (const { argv, reading, verdict } of mayBeDamaged(grumbled) ? examines() : []) {
-    const { stderr } = yield* ffmpeg.ask("ffprobe", argv, { ...reach, folder: null }, settings.taskSeconds, (text) =>
-      reading.feed(text)
+  const inTurn = (steps: ReadonlyArray<Step>) =>
+    Effect.forEach(
+      steps,
+      Effect.fnUntraced(function* (step) {
+        const ended = yield* runStep(step, frames)
+        frames += step.frames
+        said += ended.stderr
+        if (step.measures === undefined) grumbled += ended.stderr
+        else yield* written([], step.measures(ended.stderr))
+        if (step.inspects !== undefined) yield* inspected(step.inspects)
+      }),
+      { discard: true }
     )
-    const message = verdict(stderr)
-    if (message !== null) return yield* new TaskFailure({ kind: "input", message, log: log(grumbled) })
-  }
 
   const rightOrNot = Effect.fnUntraced(function* (made: Expectation) {
     const problems = yield* verify(made, { reads: [], folder, devices: false })
@@ -129,9 +127,27 @@ export const runCommand: (request: {
     if (verdict._tag === "Busy") return yield* new EncoderBusy({ log: log(text) })
     return yield* new TaskFailure({ kind: verdict.kind, message: verdict.message, log: log(text) })
   })
-  yield* Effect.forEach(command.makes, rightOrNot, { concurrency: 2, discard: true })
+  const checked = (makes: ReadonlyArray<Expectation>) =>
+    Effect.forEach(makes, rightOrNot, { concurrency: 2, discard: true })
+
+  const { makes, steps } = command
+  const completing = steps.findIndex(({ completes }) => completes !== undefined)
+  const first = completing < 0 ? steps.length : completing + 1
+  const whole = steps[completing]?.completes ?? makes.length
+  yield* inTurn(steps.slice(0, first))
+  for (const { argv, reading, verdict } of mayBeDamaged(grumbled) ? examines() : []) {
+    const { stderr } = yield* ffmpeg.ask("ffprobe", argv, { ...reach, folder: null }, settings.taskSeconds, (text) =>
+      reading.feed(text)
+    )
+    const message = verdict(stderr)
+    if (message !== null) return yield* new TaskFailure({ kind: "input", message, log: log(grumbled) })
+  }
+  yield* Effect.all(
+    [checked(makes.slice(0, whole)), inTurn(steps.slice(first)).pipe(Effect.andThen(checked(makes.slice(whole))))],
+    { concurrency: 2, discard: true }
+  )
   const missing = missingGlyphs(said)
-  return command.makes.map((file) => (missing === "" ? madeOf(file) : { ...madeOf(file), missingGlyphs: missing }))
+  return makes.map((file) => (missing === "" ? madeOf(file) : { ...madeOf(file), missingGlyphs: missing }))
 })
 
 const madeOf = (expected: Expectation): Made => ({
