@@ -145,7 +145,7 @@ export type Event =
   | { readonly _tag: "Progressed"; readonly progress: TaskProgress }
   | { readonly _tag: "NodeSeen"; readonly advertisement: Advertisement }
   | { readonly _tag: "NodeLeft"; readonly id: NodeId }
-  /** NATS was away or is another one: consumers must be made sure of. */
+  /** NATS was away, may be another one, or was not looked after for a while: consumers must be made sure of. */
   | { readonly _tag: "Reconnected" }
   | { readonly _tag: "Paused"; readonly paused: boolean }
   /** What earlier leaders published. */

@@ -6,6 +6,7 @@ import { Bus } from "@reelay/platform/Bus"
 import { Effect, Option, Schedule, Stream } from "effect"
 import { Ledger } from "./Ledger.ts"
 import type { Post } from "./Post.ts"
+import { SchedulerConfig } from "./SchedulerConfig.ts"
 
 /** Unsettled at once. */
 const DOORBELLS = 512
@@ -14,6 +15,8 @@ const RESULTS = 512
 const FLOORS_WAIT = "2 seconds"
 /** How long results wait for it to know what runs: a store or a row that does not answer must not stop everyone. */
 const INFORMED_WAIT = "10 seconds"
+/** Looks of the reconciler between two times that streams and consumers are made sure of. */
+const SURE_EVERY = 10
 
 /** Percentages that were said before this term began: none may fall behind them. */
 export const readFloors = Effect.gen(function* () {
@@ -43,6 +46,7 @@ export const readFloors = Effect.gen(function* () {
 export const listen = Effect.fnUntraced(function* (post: Post, connected: () => void, informed: Effect.Effect<void>) {
   const bus = yield* Bus
   const ledger = yield* Ledger
+  const { reconcileMillis } = yield* SchedulerConfig
 
   const readPaused = ledger.paused.pipe(
     Effect.map((paused) => post({ _tag: "Paused", paused })),
@@ -78,7 +82,12 @@ export const listen = Effect.fnUntraced(function* (post: Post, connected: () => 
     )
   )
 
-  const connections = bus.connections.pipe(
+  // Again and again, too: somebody may remove one of them from a server that goes on.
+  const sometimes = Stream.tick(SURE_EVERY * reconcileMillis).pipe(
+    Stream.drop(1),
+    Stream.filterEffect(() => bus.connected)
+  )
+  const connections = Stream.merge(bus.connections, sometimes).pipe(
     Stream.mapEffect(() =>
       bus.ensureTopology.pipe(
         Effect.andThen(bus.ensureConsumer(requestsConsumer)),

@@ -65,7 +65,9 @@ export const term = Effect.gen(function* () {
   post({ _tag: "Floors", floors: yield* readFloors })
   hurry.look = yield* makeReconciler(lines, post, asOf, unsent)
   lines.beside(
-    listen(post, () => hurry.look(), informed.await).pipe(Effect.provideContext(yield* Effect.context<Bus | Ledger>()))
+    listen(post, () => hurry.look(), informed.await).pipe(
+      Effect.provideContext(yield* Effect.context<Bus | Ledger | SchedulerConfig>())
+    )
   )
   const busy = yield* Latch.make(false)
   lines.beside(

@@ -78,7 +78,8 @@ describe("Listening", () => {
           nodes: Stream.never,
           connections: Stream.never
         }),
-        Layer.mock(Ledger)({ paused: Effect.succeed(false) })
+        Layer.mock(Ledger)({ paused: Effect.succeed(false) }),
+        SchedulerConfig.layer
       )
       const post: Post = (event) => {
         if (event._tag === "Rang") heard.push(event.id)

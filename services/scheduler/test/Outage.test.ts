@@ -3,7 +3,7 @@ import { ExportId, newId, TaskKey, UserId } from "@reelay/contracts/Ids"
 import { control } from "@reelay/contracts/messages/Messages"
 import type { TaskMessage } from "@reelay/contracts/messages/Messages"
 import * as Message from "@reelay/contracts/messages/Message"
-import { EXPORTS, RESULTS } from "@reelay/contracts/messages/Topology"
+import { EXPORTS, RESULTS, resultsConsumer, TASKS } from "@reelay/contracts/messages/Topology"
 import { Bus } from "@reelay/platform/Bus"
 import { Database } from "@reelay/platform/Database"
 import { startNats } from "@reelay/platform/embedded/Nats"
@@ -15,6 +15,7 @@ import { exports_, farm } from "@reelay/platform/Tables"
 import { Infra } from "@reelay/platform/testing/Infra"
 import { eq, sql } from "drizzle-orm"
 import { ConfigProvider, Effect, Latch, Layer, Schedule, Schema } from "effect"
+import { connect } from "nats"
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -110,6 +111,27 @@ describe("a scheduler, and what reaches it", () => {
         assert.deepStrictEqual(yield* bus.subjects(EXPORTS, "exports.requested"), ["exports.requested"])
         yield* bus.purge(RESULTS, place("b"))
         yield* bus.purge(EXPORTS, "exports.requested")
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("streams and consumers that somebody removes are made again, and nothing is lost with them", () =>
+      Effect.gen(function* () {
+        yield* aScheduler()
+        yield* anEncoder("bereft")
+        yield* until(yield* anExport(someone("before")), "completed")
+        const { REELAY_NATS_PASSWORD: pass = "", REELAY_NATS_USER: user = "" } = (yield* Infra).environment("scheduler")
+        const servers = (yield* Infra).natsUrl
+        const nc = yield* Effect.promise(() => connect({ servers, user, pass }))
+        yield* Effect.addFinalizer(() => Effect.promise(() => nc.close()))
+        const removed = Effect.fnUntraced(function* (what: string) {
+          const answer = yield* Effect.promise(() => nc.request(`$JS.API.${what}`))
+          assert.include(answer.string(), `"success":true`)
+        })
+        yield* removed(`CONSUMER.DELETE.${RESULTS}.${resultsConsumer.durable}`)
+        yield* removed(`STREAM.DELETE.${TASKS}`)
+        yield* removed(`STREAM.DELETE.${EXPORTS}`)
+        const after = yield* anExport(someone("after"))
+        assert.strictEqual((yield* until(after, "completed", "failed")).status, "completed")
       }).pipe(Effect.scoped)
     )
 
