@@ -40,7 +40,7 @@ export const normalising = (loudness: Wanted, said: string): ReadonlyArray<strin
   return [
     `loudnorm=I=${loudness}:TP=${PEAK}:LRA=${RANGE}:measured_I=${measured.input_i}:measured_TP=${measured.input_tp}`
       + `:measured_LRA=${measured.input_lra}:measured_thresh=${measured.input_thresh}:offset=${measured.target_offset}`,
-    // It raises the rate to find peaks between samples.
-    `aresample=${SAMPLE_RATE}`
+    // It raises the rate to find peaks between samples. What channels come out of both, ffmpeg 5 does not know by itself.
+    `aresample=${SAMPLE_RATE},aformat=channel_layouts=stereo`
   ]
 }
