@@ -4,7 +4,8 @@ import { type Piece, stripped, ticksPerFrame, timescale } from "./Container.ts"
 import { setNumbers } from "./ParameterSets.ts"
 import { fileUrl, mediaInput, ownInput, PROTOCOLS, RUN } from "./Safety.ts"
 import { clipOf } from "./Spec.ts"
-import type { CopiedFrames, Made, Places, Step, TaskCommand } from "./TaskCommand.ts"
+import type { CopiedFrames, Look, Made, Places, Step, TaskCommand } from "./TaskCommand.ts"
+import { UnitWalk } from "./UnitWalk.ts"
 
 type Of<Tag extends Operation["_tag"]> = Extract<Operation, { readonly _tag: Tag }>
 
@@ -28,7 +29,8 @@ export const copyCommand = (
           ${RUN} ${mediaInput} -ss ${at + late}us -i ${fileUrl(source(clip.source))} -map 0:${media.picture.streamIndex}
           -c copy -frames:v ${frames} -bsf:v setts=pts=round((PTS-STARTPTS)/${ticks})*${ticks}:dts=(N-${ahead})*${ticks}
           ${stripped} -video_track_timescale ${timescale(rate)} -f mp4 ${fileUrl(path)}`,
-        frames
+        frames,
+        inspects: { path, look: () => new UnitWalk() }
       }
     ],
     makes: [
@@ -42,6 +44,17 @@ export const copyCommand = (
         seams: []
       }
     ]
+  }
+}
+
+/** At a small file, all at once. */
+const lookAtAll = (obstacle: (bytes: Uint8Array) => string | null): Look => {
+  const all: Array<number> = []
+  return {
+    feed: (bytes) => {
+      for (const byte of bytes) all.push(byte)
+    },
+    obstacle: () => obstacle(Uint8Array.from(all))
   }
 }
 
@@ -88,11 +101,12 @@ export const jointOf = (plan: Plan, pieces: ReadonlyArray<Made>, places: Places)
         frames: 0,
         inspects: {
           path: sets,
-          obstacle: (bytes) => {
-            const theirs = setNumbers(bytes)
-            if (theirs.length === 0) return "the source has no parameter sets where it is copied from"
-            return theirs.includes(ours) ? `the source has parameter sets of number ${ours}, too` : null
-          }
+          look: () =>
+            lookAtAll((bytes) => {
+              const theirs = setNumbers(bytes)
+              if (theirs.length === 0) return "the source has no parameter sets where it is copied from"
+              return theirs.includes(ours) ? `the source has parameter sets of number ${ours}, too` : null
+            })
         }
       },
       {

@@ -16,6 +16,13 @@ export interface CopiedFrames {
   readonly after: number
 }
 
+/** A look at a file, in whatever pieces its bytes come. */
+export interface Look {
+  readonly feed: (bytes: Uint8Array) => void
+  /** Once all have come: what of it stands in the way of a smart cut; null: nothing. */
+  readonly obstacle: () => string | null
+}
+
 /** One ffmpeg process: pure data, compared literally by golden tests. */
 export interface Step {
   /** Arguments after `ffmpeg` itself. Progress goes to `-progress pipe:1`. */
@@ -24,8 +31,8 @@ export interface Step {
   readonly frames: number
   /** Files for the step after it, made of what it says on stderr: it measures. */
   readonly measures?: (said: string) => TaskCommand["files"]
-  /** A small file that it makes, and what of it stands in the way of a smart cut; null: nothing. */
-  readonly inspects?: { readonly path: string; readonly obstacle: (bytes: Uint8Array) => string | null }
+  /** A file that it makes, and what is looked for in its bytes. */
+  readonly inspects?: { readonly path: string; readonly look: () => Look }
   /** How many of the command's files are whole after it: they can be checked beside the steps that follow. Once at most. */
   readonly completes?: number
 }

@@ -1,6 +1,7 @@
 import type { Plan, Task } from "@reelay/contracts/Plan"
 import { execa } from "execa"
-import { mkdir, readFile, writeFile } from "node:fs/promises"
+import { createReadStream } from "node:fs"
+import { mkdir, writeFile } from "node:fs/promises"
 import { commandFor } from "../src/Command.ts"
 import type { Expectation } from "../src/TaskCommand.ts"
 import { examinations, mayBeDamaged } from "../src/Damage.ts"
@@ -64,8 +65,11 @@ export const makeTask = async (
     const { stderr } = await execa("ffmpeg", step.argv)
     if (step.measures === undefined) said += `${stderr}\n`
     else for (const file of step.measures(stderr)) await writeFile(file.path, file.text)
-    const obstacle = step.inspects?.obstacle(await readFile(step.inspects.path)) ?? null
-    if (obstacle !== null) throw new Error(obstacle)
+    if (step.inspects === undefined) continue
+    const { feed, obstacle } = step.inspects.look()
+    for await (const bytes of createReadStream(step.inspects.path)) feed(bytes)
+    const found = obstacle()
+    if (found !== null) throw new Error(found)
   }
   // A decoder that starts in the middle may grumble about what it lacks: only what is shown counts.
   if (mayBeDamaged(said)) {

@@ -1,11 +1,11 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import type { Plan, Task } from "@reelay/contracts/Plan"
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { compile } from "../src/Compile.ts"
 import { setNumbers } from "../src/ParameterSets.ts"
 import { smartCutter } from "../src/SmartCut.ts"
-import type { Ingested } from "./Ingest.ts"
+import { ingest, type Ingested } from "./Ingest.ts"
 import { camera, digests, hidden, likeness, overall, samples, SIZE, the } from "./Copied.ts"
 import { readNumbers } from "./Numbered.ts"
 import { runPlan } from "./RunPlan.ts"
@@ -158,6 +158,20 @@ describe("smart cut", () => {
       )
       assert.match(said, found)
     }
+  })
+
+  it("a block of the source that was lost, far from all seams, is found out", async () => {
+    const { index, path } = await camera(folder, "silent")
+    const bytes = await readFile(path)
+    // Within the picture that follows a key frame.
+    const [key, length] = [the(index.keyBytes[2]), 4]
+    const at = key + length + bytes.readUInt32BE(key) + length + 200
+    await writeFile(path, bytes.fill(0, at, at + 100))
+    const lost = await ingest(path)
+    const plan = planned(lost, [{ start: 0.4, end: 4.76 }])
+    assert.strictEqual(pieces(plan), "15 [88] 6")
+    const said = await made(plan, lost).then(() => "it passed for right", String)
+    assert.include(said, "what is copied of the source is damaged")
   })
 
   it("says why not, for an operator", () => {

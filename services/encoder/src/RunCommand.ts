@@ -6,7 +6,8 @@ import { missingGlyphs } from "@reelay/render/MissingGlyphs"
 import type { Expectation, Step, TaskCommand } from "@reelay/render/TaskCommand"
 import { SAMPLE_RATE, secondsAt } from "@reelay/render/Timeline"
 import { Clock, Effect, type Scope } from "effect"
-import { mkdir, readFile, writeFile } from "node:fs/promises"
+import { createReadStream } from "node:fs"
+import { mkdir, writeFile } from "node:fs/promises"
 import { totalmem } from "node:os"
 import { EncoderConfig } from "./EncoderConfig.ts"
 import {
@@ -66,13 +67,16 @@ export const runCommand: (request: {
     })
   yield* written(command.folders, command.files)
 
-  const inspected = Effect.fnUntraced(function* ({ obstacle, path }: NonNullable<Step["inspects"]>) {
-    const bytes = yield* Effect.tryPromise({
-      try: () => readFile(path),
+  const inspected = Effect.fnUntraced(function* ({ look, path }: NonNullable<Step["inspects"]>) {
+    const found = yield* Effect.tryPromise({
+      try: async () => {
+        const { feed, obstacle } = look()
+        for await (const bytes of createReadStream(path, { highWaterMark: MiB })) feed(bytes)
+        return obstacle()
+      },
       catch: (cause) =>
         new TaskFailure({ kind: "storage", message: "A file could not be read back.", log: log(String(cause)) })
     })
-    const found = obstacle(bytes)
     if (found !== null) return yield* new TaskFailure({ ...NO_SMART_CUT, log: found })
   })
 
