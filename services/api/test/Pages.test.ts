@@ -167,6 +167,10 @@ describe("what a browser gets", () => {
         assert.match((await upgrade(path)).head, /^HTTP\/1.1 404/)
       assert.strictEqual(asked.length, before)
     })
+    it("an offer to speak HTTP/2, as Java's and curl's clients make it, is passed over", async () => {
+      const offer = { upgrade: "h2c", connection: "Upgrade, HTTP2-Settings", "http2-settings": "AAMAAABkAAQAAP__" }
+      assert.match((await upgrade("/health/live", offer)).head, /^HTTP\/1.1 200/)
+    })
     it("without an upgrade it is nothing", async () => {
       isProblem(await api.call("GET", "/ws"), 404, "not_found")
     })

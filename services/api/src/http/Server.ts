@@ -14,7 +14,7 @@ import { guards } from "./Guards.ts"
 import { ImagesHttp } from "./ImagesHttp.ts"
 import { pipeline } from "./Pipeline.ts"
 import { ProjectsHttp } from "./ProjectsHttp.ts"
-import { proxySockets } from "./SocketProxy.ts"
+import { isSocket, proxySockets } from "./SocketProxy.ts"
 import { VideosHttp } from "./VideosHttp.ts"
 import { webApp } from "./WebApp.ts"
 
@@ -48,7 +48,8 @@ export const server = Layer.unwrap(
     }
     // Uploads take as long as they take; headers must come soon. Connections are kept for longer than the minute after which
     // proxies and clients let go of idle ones: whoever closes first, the other's next request may be on its way.
-    const node = createServer({ requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 75_000 })
+    const limits = { requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 75_000 }
+    const node = createServer({ ...limits, shouldUpgradeCallback: isSocket })
     const http = HttpRouter.serve(routes, { disableLogger: true }).pipe(
       Layer.provideMerge(NodeHttpServer.layer(() => node, options))
     )

@@ -10,6 +10,9 @@ import type { Duplex } from "node:stream"
  * WebSocket has to be understood, and nothing is lost, on the way.
  */
 
+/** Other offers (HTTP/2, by clients of Java's and curl's) are passed over: their requests are like all others. */
+export const isSocket = ({ headers }: IncomingMessage): boolean => headers.upgrade?.toLowerCase() === "websocket"
+
 const isSocketPath = (url: string | undefined): boolean => /^\/ws(\?|$)/.test(url ?? "")
 
 const refuse = (client: Duplex, status: number, title: string, code: string): void => {
@@ -49,7 +52,7 @@ const join = (notifier: URL, request: IncomingMessage, client: Duplex, head: Buf
   client.once("close", () => upstream.destroy())
 }
 
-/** Takes over all upgrades of `server`, of which there are no others. Its connections end with the scope. */
+/** Takes over all upgrades of `server`, which lets those of sockets come to this only. Its connections end with the scope. */
 export const proxySockets = Effect.fnUntraced(function* (server: Server) {
   const auth = yield* Auth
   const notifier = yield* Config.option(Config.URL("REELAY_NOTIFIER_URL"))
