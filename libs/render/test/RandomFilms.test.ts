@@ -1,4 +1,4 @@
 import { randomFilmTests } from "./RandomFilms.ts"
 
-// The long suite looks for new ones; whoever changes something else is not the one to find them.
-randomFilmTests({ films: 10, clips: 2, seed: 7 })
+// All ways are among these. The long suite looks for new ones; whoever changes something else is not the one to find them.
+randomFilmTests({ films: 10, clips: 2, seed: 0 })
