@@ -101,9 +101,6 @@ interface SourceFrames {
 const sourceFrames = (target: Target, { media }: SpecSource, index: FrameIndex | undefined): SourceFrames | string => {
   const obstacle = pictureObstacle(media, target)
   if (obstacle !== null) return obstacle
-  if (media.bytes * 8e6 > ceilingOf(target) * media.picture.duration) {
-    return `the source takes more than ${target.quality} quality may`
-  }
   if (index?.order === undefined) return "the source's index does not say in which order its frames are coded"
   let end = 0
   const cuts = [0, ...index.order.runs.map((run) => (end += run))]
@@ -144,22 +141,39 @@ const wholeGroups = (
   clip: SpecClip,
   media: MediaInfo,
   { ahead, cuts, index, starts }: SourceFrames,
-  { frameRate }: Target
+  target: Target
 ): Copied | string => {
+  const { frameRate } = target
   const grid = frameGrid(media.picture.timeBase, media.picture.zeroPts, clip.start, frameRate)
   const first = shownAt(grid, index, 0)
   const end = Math.min(first + clip.frames, index.pts.length)
-  for (let at = first; at < end; at++) {
-    if (placeOf(grid, index.pts[at] ?? 0) !== at - first) return "the source's frames are not on the output's grid"
-  }
   const lastCut = (bound: number) => cuts[lastAtMost(cuts, bound)]
   const from = starts[lastAtMost(starts, first - 1) + 1]
   const to = end === first + clip.frames && lastCut(end) === end ? end : lastCut(end - SHORTEST_TAIL)
   if (from === undefined || to === undefined || to <= from) return "no whole group of the source lies within it"
+  if (rateOf(media, index, from, to) > ceilingOf(target)) {
+    return `the source takes more than ${target.quality} quality may`
+  }
+  for (let at = first; at < end; at++) {
+    if (placeOf(grid, index.pts[at] ?? 0) !== at - first) return "the source's frames are not on the output's grid"
+  }
   const at = timeAt(media, index, from)
   const next = index.keys[lastAtMost(index.keys, from) + 1]
   const group = next === undefined ? Infinity : timeAt(media, index, next) - at
   // Where an edit list hides the beginning, a seek to the frame's own time can land a group early: by as much as coding is ahead.
   const late = Math.floor(Math.min(microsAt(ahead, frameRate), group / 2))
   return { from: from - first, to: to - first, at, late, ahead }
+}
+
+/**
+ * Bits per second of frames [from, to) of a source and of what lies among them, up to the next key frame; of all of it where
+ * the index does not say.
+ */
+const rateOf = (media: MediaInfo, index: FrameIndex, from: number, to: number): number => {
+  const after = lastAtMost(index.keys, to - 1) + 1
+  const [begin, end] = [index.keyBytes[lastAtMost(index.keys, from)] ?? -1, index.keyBytes[after] ?? media.bytes]
+  if (begin < 0 || end <= begin) return (media.bytes * 8e6) / media.picture.duration
+  const key = index.keys[after]
+  const until = key === undefined ? timeAt(media, index, 0) + media.picture.duration : timeAt(media, index, key)
+  return ((end - begin) * 8e6) / (until - timeAt(media, index, from))
 }

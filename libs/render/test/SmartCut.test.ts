@@ -201,6 +201,16 @@ describe("smart cut", () => {
       ]),
       "only 35 of 102 frames could be copied"
     )
+    // What matters is what is copied, not the whole file.
+    const [begin = 0, ...keys] = source.index.keyBytes
+    const busy = { ...source.index, keyBytes: [begin, ...keys.map((at) => at + 1_000_000)] }
+    const part = (start: number, end: number) => {
+      const spec = specOf([source], [{ start, end }], SIZE)
+      const answer = smartCutter(spec, new Map([["index-0", busy]]))(spec.clips)
+      return typeof answer === "string" ? answer : null
+    }
+    assert.strictEqual(part(0, 3.28), "the source takes more than high quality may")
+    assert.isNull(part(1, 4.28))
     const fade = { type: "fade" as const, duration: 1 }
     assert.strictEqual(why({}, [{ end: 3, transition: fade }, {}]), "it fades or dissolves")
   })
