@@ -15,9 +15,12 @@ export const Timing = Schema.Struct({ start: Seconds, end: Seconds }).check(
 )
 export type Timing = typeof Timing.Type
 
+/** What is said of them in the API's description. */
+const told = (description: string) => ({ description })
+
 /** Source time and a window within the frame. */
 export const CropKeyframe = Schema.Struct({
-  time: SourceTime,
+  time: SourceTime.annotate(told("Source time: seconds from the video's first frame, whatever the clip's timing")),
   x: Fraction,
   y: Fraction,
   width: PositiveFraction,
@@ -37,16 +40,22 @@ export const Crop = Schema.Struct({
 export type Crop = typeof Crop.Type
 
 export const SpeedSegment = Schema.Struct({
-  start: SourceTime,
+  start: SourceTime.annotate(told("Source time, as of crops")),
   end: SourceTime,
-  rate: Schema.Finite.check(Schema.isBetween({ minimum: 0.25, maximum: 4 }))
+  rate: Schema.Finite.check(Schema.isBetween({ minimum: 0.25, maximum: 4 })).annotate(
+    told("2 is twice as fast. Sound keeps its pitch")
+  )
 }).check(Schema.makeFilter((s) => s.end > s.start || "end must be after start"))
 export type SpeedSegment = typeof SpeedSegment.Type
 
 export const Transition = Schema.Struct({
   type: Schema.Literals(["cut", "fade", "dissolve"]),
   /** Seconds; 0 for a cut. */
-  duration: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 30 }))
+  duration: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 30 })).annotate(
+    told(
+      "Seconds; 0 for a cut. Leads into the next clip: a dissolve shows both at once, so the film gets shorter by it"
+    )
+  )
 })
 export type Transition = typeof Transition.Type
 export const CUT: Transition = { type: "cut", duration: 0 }
@@ -54,8 +63,6 @@ export const CUT: Transition = { type: "cut", duration: 0 }
 const CaptionText = Text.check(Schema.isMaxLength(1_048_576))
 const Color = Schema.String.check(Schema.isPattern(/^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$/))
 
-/** What is said of them in the API's description. */
-const told = (description: string) => ({ description })
 const WHEN = {
   start: SourceTime.annotate(told("Source time, as of crops and speeds: the first frame at or after it shows it")),
   end: SourceTime.annotate(told("Source time: the first frame at or after it shows it no more"))

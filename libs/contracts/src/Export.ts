@@ -34,17 +34,44 @@ export type Priority = typeof Priority.Type
 export const Family = Schema.Literals(["nvenc", "qsv", "amf", "videotoolbox", "software"])
 export type Family = typeof Family.Type
 
+/** What is said of it in the API's description. */
+const told = (description: string) => ({ description })
+
 export const Settings = Schema.Struct({
-  resolution: orDefault(Resolution, "720p"),
-  format: orDefault(Format, "mp4"),
-  quality: orDefault(Quality, "medium"),
-  mode: orDefault(Mode, "balanced"),
+  resolution: orDefault(
+    Resolution.annotate(told("The picture's short side: 720, 1080 or 2160, or the source's. 720p unless told")),
+    "720p"
+  ),
+  format: orDefault(Format.annotate(told("mp4 and mov with AAC, webm with Opus. mp4 unless told")), "mp4"),
+  quality: orDefault(Quality.annotate(told("How good it looks, and how large it gets. medium unless told")), "medium"),
+  mode: orDefault(
+    Mode.annotate(told("The encoder's effort: fast is done sooner, quality is smaller. balanced unless told")),
+    "balanced"
+  ),
   /** Absent: the project's, else the source's. */
-  aspect: Schema.optionalKey(Aspect),
-  fit: orDefault(Fit, "crop"),
-  frameRate: orDefault(FrameRateInput, "source"),
-  codec: orDefault(CodecChoice, "auto"),
-  loudness: orDefault(Loudness, null)
+  aspect: Schema.optionalKey(
+    Aspect.annotate(told("The finished picture's shape: the project's unless told; source is that of the first clip"))
+  ),
+  fit: orDefault(
+    Fit.annotate(
+      told(
+        "What becomes of a clip of another shape that has no crop: crop refuses it (missing_crop_data), pad puts it between bars, blur before itself, blurred. crop unless told"
+      )
+    ),
+    "crop"
+  ),
+  frameRate: orDefault(
+    FrameRateInput.annotate(told("Frames a second; source, unless told, is that of the first clip")),
+    "source"
+  ),
+  codec: orDefault(
+    CodecChoice.annotate(told("auto, unless told: H.264, in webm VP9. webm holds VP9 and AV1 only")),
+    "auto"
+  ),
+  loudness: orDefault(
+    Loudness.annotate(told("Integrated loudness of the result, LUFS; null, unless told, leaves it")),
+    null
+  )
 })
 export type Settings = typeof Settings.Type
 
@@ -67,14 +94,37 @@ export const EXPORT_LIMITS = {
 } as const
 
 export const ExportRequest = Schema.Struct({
-  projectId: Schema.optionalKey(ProjectId),
-  videoId: Schema.optionalKey(VideoId),
-  segments: Schema.optionalKey(Schema.Array(Segment).check(Schema.isMaxLength(EXPORT_LIMITS.clips))),
-  type: orDefault(ExportType, "framing"),
-  delivery: orDefault(Delivery, "combined"),
+  projectId: Schema.optionalKey(ProjectId.annotate(told("All its clips, as they are now. This or videoId"))),
+  videoId: Schema.optionalKey(VideoId.annotate(told("A video, or the segments of it. This or projectId"))),
+  segments: Schema.optionalKey(
+    Schema.Array(Segment)
+      .check(Schema.isMaxLength(EXPORT_LIMITS.clips))
+      .annotate(told("Parts of the video, in seconds, in the order in which they are to follow; none: all of it"))
+  ),
+  type: orDefault(
+    ExportType.annotate(
+      told(
+        "framing: trims, crops, speeds and transitions. overlay: with what is drawn over the picture, too. annotate: each clip with its name. before_after: the source beside the result. framing unless told"
+      )
+    ),
+    "framing"
+  ),
+  delivery: orDefault(
+    Delivery.annotate(
+      told(
+        "combined, unless told: one file. clips: a ZIP with a file of each. single: one file of the only clip or segment"
+      )
+    ),
+    "combined"
+  ),
   settings: Settings.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
   priority: orDefault(Priority, "normal"),
-  nodeLabels: orDefault(Schema.Array(Text.check(Schema.isBetweenLength(1, 64))).check(Schema.isMaxLength(16)), [])
+  nodeLabels: orDefault(
+    Schema.Array(Text.check(Schema.isBetweenLength(1, 64)))
+      .check(Schema.isMaxLength(16))
+      .annotate(told("Only nodes that have all of them (REELAY_NODE_LABELS) take it; while there is none it waits")),
+    []
+  )
 })
 export type ExportRequest = typeof ExportRequest.Type
 

@@ -12,10 +12,13 @@ export class CurrentCaller extends Context.Service<
   }
 >()("@reelay/contracts/api/CurrentCaller") {}
 
+/** As the registry of schemes writes it: readers of the description know no other. The header's case is any. */
+const bearer = HttpApiSecurity.http({ scheme: "bearer" })
+
 /** `Authorization: Bearer <JWT>`; in the embedded default it may be left out (docs: local mode). */
 export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: CurrentCaller }>()(
   "@reelay/contracts/api/Authorization",
-  { security: { bearer: HttpApiSecurity.bearer }, error: [Unauthorized, Forbidden, Unavailable] }
+  { security: { bearer }, error: [Unauthorized, Forbidden, Unavailable] }
 ) {}
 
 /** What any call can answer: to a request that does not decode, to an id that is none, and what is nobody's fault but ours. */

@@ -19,7 +19,10 @@ const policy = HttpRouter.middleware((page) =>
   Effect.map(page, (response) => HttpServerResponse.setHeader(response, "content-security-policy", CONTENT_SECURITY))
 )
 
+/** What Scalar offers its own authors on one's own machine: sharing, SDKs, a theme. */
+const customCss = ".api-reference-toolbar { display: none }"
+
 /** `/docs`: the api, to be read and tried. */
-export const docs = HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }).pipe(
+export const docs = HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false, customCss } }).pipe(
   Layer.provide(policy.layer)
 )
