@@ -57,7 +57,7 @@ export class InvalidSegment extends HttpApiError.Problem<InvalidSegment>()(
 
 export class UnsupportedMedia extends HttpApiError.Problem<UnsupportedMedia>()(
   "UnsupportedMedia",
-  { type: urn("unsupported_media"), status: 422, title: "This is not a video that can be read" },
+  { type: urn("unsupported_media"), status: 422, title: "This is not media that can be read" },
   { code: code("unsupported_media") }
 ) {}
 

@@ -73,7 +73,7 @@ export const resolveTarget = (
         return yield* Result.fail<TargetRefusal>({
           _tag: "missingCrop",
           clip,
-          detail: `clip ${clip + 1} is ${shown} and has no crop for ${size.width}×${size.height}`
+          detail: `clip ${clip + 1} is ${shown} and has no crop for ${size.width}×${size.height}; give it one, or choose the fit pad or blur`
         })
       }
     }

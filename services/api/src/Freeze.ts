@@ -222,6 +222,8 @@ const rangeOf = (
   if (timing === null) return Result.succeed({ start: Micros.make(0), end: duration })
   const refuse = (message: string) => Result.fail(invalidSegment(field, message))
   if (!(timing.start >= 0)) return refuse("starts before the video does")
+  if (Math.round(timing.start * 1e6) >= duration)
+    return refuse(`starts where the video is over (${secondsOf(duration)} s)`)
   if (!(timing.end > timing.start)) return refuse("ends before it starts, or at once")
   if (Math.round(timing.end * 1e6) > duration) return refuse(`ends after the video does (${secondsOf(duration)} s)`)
   return Result.succeed({ start: microsOf(timing.start), end: microsOf(timing.end) })

@@ -31,7 +31,8 @@ export class MediaRoots extends Context.Service<
 
       return MediaRoots.of({
         admit: Effect.fn("MediaRoots.admit")(function* (path) {
-          if (roots.length === 0) return yield* new Forbidden({ detail: "No folder of footage is shared with Reelay." })
+          if (roots.length === 0)
+            return yield* new Forbidden({ detail: "No folder of footage is shared with Reelay (REELAY_MEDIA_ROOTS)." })
           if (!isAbsolute(path)) return yield* invalid("path", "must be absolute")
           const outside = new Forbidden({
             detail: "This path is not in a folder of footage that is shared with Reelay."

@@ -97,7 +97,8 @@ export class RemoteMedia extends Context.Service<
 
       return RemoteMedia.of({
         admit: Effect.fn("RemoteMedia.admit")(function* (text) {
-          if (hosts.length === 0) return yield* new Forbidden({ detail: "No host of footage is shared with Reelay." })
+          if (hosts.length === 0)
+            return yield* new Forbidden({ detail: "No host of footage is shared with Reelay (REELAY_MEDIA_HOSTS)." })
           const url = URL.parse(text)
           return url === null ? yield* invalid("is no URL") : yield* check(url)
         }),

@@ -31,6 +31,9 @@ const letGo = Metric.counter("reelay_websocket_slow_total", {
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(ClientMessage))
 const encodeMessage = Schema.encodeEffect(Schema.fromJsonString(ServerMessage))
 
+const UNKNOWN_MESSAGE =
+  'This is not a message that is known here: {"type":"subscribe","exports":"all"} is, with a list of ids instead of "all", too.'
+
 const note = (code: string, detail: string): ServerMessage => ({ type: "error", code, detail })
 
 /** Ends the connection, from our side, with a code that says why. */
@@ -103,7 +106,7 @@ export const serveConnection = Effect.fn("Connection.serve")(function* ({ caller
   const hear = Effect.fnUntraced(function* (frame: string | Uint8Array) {
     const text = typeof frame === "string" ? frame : new TextDecoder().decode(frame)
     const message = yield* decode(text).pipe(Effect.option)
-    if (Option.isNone(message)) return yield* say(note("validation", "This is not a message that is known here."))
+    if (Option.isNone(message)) return yield* say(note("validation", UNKNOWN_MESSAGE))
     switch (message.value.type) {
       case "auth":
         return yield* authenticate(message.value.token)
