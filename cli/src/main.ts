@@ -29,7 +29,7 @@ const Output = Layer.mergeAll(
         ? Console.error(
             [
               ...event.errors.map(({ message }) => `reelay: ${message}`),
-              `See: ${event.commandPath.join(" ")} --help`
+              `See: ${["npm run reelay --", ...event.commandPath.slice(1), "--help"].join(" ")}`
             ].join("\n")
           )
         : CliOutput.defaultPresenter.present(event)

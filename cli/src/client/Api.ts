@@ -28,11 +28,14 @@ export const clientOf = Effect.fn("Api.clientOf")(function* (url: string) {
 
 const PASSING_CODES = new Set(["unavailable", "internal"])
 
-/** Field errors say which one of the request's members is meant. */
-const fieldsOf = (error: object): string =>
-  Predicate.hasProperty(error, "errors") && Array.isArray(error.errors) && error.errors.length > 0
-    ? ` (${error.errors.map((each: { readonly field?: unknown; readonly message?: unknown }) => `${String(each.field)}: ${String(each.message)}`).join("; ")})`
-    : ""
+/** Field errors say which one of the request's members is meant; what the message has said already is not said again. */
+const fieldsOf = (error: Error): string => {
+  if (!Predicate.hasProperty(error, "errors") || !Array.isArray(error.errors)) return ""
+  const unsaid = error.errors
+    .map((each: { readonly field?: unknown; readonly message?: unknown }) => [String(each.field), String(each.message)])
+    .filter((said) => !said.every((part) => error.message.includes(part)))
+  return unsaid.length === 0 ? "" : ` (${unsaid.map((said) => said.join(": ")).join("; ")})`
+}
 
 /** What the api said, or why it said nothing, as one line for a person. */
 export const sayWhy = (error: unknown): Failure | Unreachable => {

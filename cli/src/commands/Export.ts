@@ -33,19 +33,19 @@ const flags = {
     Flag.optional
   ),
   resolution: Flag.Literals("resolution", Resolution.literals).pipe(
-    Flag.withDescription("Short side of the picture"),
+    Flag.withDescription("Short side of the picture; 720p unless told"),
     Flag.withDefault("720p")
   ),
   format: Flag.Literals("format", Format.literals).pipe(
-    Flag.withDescription("mp4 and mov: H.264 + AAC; webm: VP9 + Opus"),
+    Flag.withDescription("mp4 and mov: H.264 + AAC; webm: VP9 + Opus; mp4 unless told"),
     Flag.withDefault("mp4")
   ),
   quality: Flag.Literals("quality", Quality.literals).pipe(
-    Flag.withDescription("How good it looks, and how large it gets"),
+    Flag.withDescription("How good it looks, and how large it gets; medium unless told"),
     Flag.withDefault("medium")
   ),
   mode: Flag.Literals("mode", Mode.literals).pipe(
-    Flag.withDescription("Effort of the encoder: fast is quick, quality is small"),
+    Flag.withDescription("Effort of the encoder: fast is quick, quality is small; balanced unless told"),
     Flag.withDefault("balanced")
   ),
   output: Flag.String("output").pipe(

@@ -41,7 +41,7 @@ export const drain = Command.make(
   "drain",
   {
     node: Argument.String("node").pipe(
-      Argument.withDescription("Its id, as `reelay nodes` lists it"),
+      Argument.withDescription("Its id, as `nodes` lists it"),
       Argument.withSchema(NodeId)
     ),
     resume: Flag.Boolean("resume").pipe(Flag.withDescription("Take tasks again"), Flag.withDefault(false))
