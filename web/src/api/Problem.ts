@@ -59,9 +59,12 @@ const sentence = (status: number, body: ProblemBody): string => {
       : `That were too many exports for now. Try again in ${waitOf(body.retryAfterSeconds)}.`
   }
   // The server's own words name the field or the file; ours only say the kind.
+  const said = body.detail ?? body.title ?? "Not valid"
   const fields = body.errors?.map((error) => (error.field === "" ? error.message : `${error.field}: ${error.message}`))
-  if (fields !== undefined && fields.length > 0)
-    return `${body.detail ?? body.title ?? "Not valid"}: ${fields.join("; ")}`
+  if (fields !== undefined && fields.length > 0) {
+    const all = body.errors?.every(({ field, message }) => said.includes(field) && said.includes(message))
+    return all === true ? said : `${said}: ${fields.join("; ")}`
+  }
   const own = sentences[code]
   if (own !== undefined && code !== "unsupported_media" && code !== "too_large") return own
   if (body.detail !== undefined && body.detail !== "") return body.detail

@@ -3,7 +3,7 @@ import { A } from "@solidjs/router"
 import { DateTime } from "effect"
 import { createEffect, createMemo, createSignal, createUniqueId, Show } from "solid-js"
 import { useStudio } from "../live/Studio.ts"
-import { agoText, bytesText, momentText, segmentsText, settingsText } from "../state/Words.ts"
+import { agoText, bytesText, listed, momentText, segmentsText, settingsText } from "../state/Words.ts"
 import { Actions } from "./Actions.tsx"
 import { Player } from "./Player.tsx"
 import { StatusLine } from "./StatusLine.tsx"
@@ -31,9 +31,7 @@ export const ExportCard = (props: { readonly id: ExportId }) => {
         const title = () => sources.title(row())
         const bytes = () => row().outputs.reduce((sum, output) => sum + output.bytes, 0)
         const facts = () =>
-          [settingsText(row().settings), segmentsText(row()), bytes() === 0 ? null : bytesText(bytes())]
-            .filter((fact) => fact !== null)
-            .join(" · ")
+          listed([settingsText(row().settings), segmentsText(row()), bytes() === 0 ? null : bytesText(bytes())])
         const fresh = () => away.ended().some((ended) => ended.id === props.id)
         const at = () => row().completedAt ?? row().createdAt
         return (

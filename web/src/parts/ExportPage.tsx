@@ -5,7 +5,7 @@ import { createEffect, createMemo, createResource, createSignal, For, Match, on,
 import { failureOf } from "../api/Problem.ts"
 import { useStudio } from "../live/Studio.ts"
 import type { ExportView } from "../state/ExportView.ts"
-import { bytesText, clockText, momentText, segmentsText, settingsText } from "../state/Words.ts"
+import { bytesText, momentText, segmentsText, settingsText, timecodeText } from "../state/Words.ts"
 import { Actions } from "./Actions.tsx"
 import { Icon } from "./Icon.tsx"
 import { Player } from "./Player.tsx"
@@ -68,7 +68,7 @@ const Facts = (props: { readonly view: ExportView }) => {
       </Show>
       <dt>Length</dt>
       <dd>
-        {clockText(row().duration)} · {row().frames} frames
+        {timecodeText(row().duration)} · {row().frames} frames
       </dd>
       <Show when={row().encoder}>
         {(encoder) => (
@@ -171,7 +171,10 @@ export const ExportPage = () => {
             </Match>
             <Match when={failure()}>
               {(failure) => (
-                <Show when={failure().status !== 404} fallback={<Missing why={failure().message} />}>
+                <Show
+                  when={failure().status !== 404}
+                  fallback={<Missing why="It was deleted, or its address is wrong." />}
+                >
                   <div class="state" role="alert">
                     <Icon name="alert" />
                     <p class="state-main">The export could not be loaded</p>

@@ -71,8 +71,12 @@ const resolutions: Record<Settings["resolution"], string> = {
 }
 export const formatNames: Record<Settings["format"], string> = { mp4: "MP4", mov: "MOV", webm: "WebM" }
 
+/** Facts in a row: where the row is broken, a dot ends a line and never begins one. */
+export const listed = (facts: ReadonlyArray<string | null>): string =>
+  facts.filter((fact) => fact !== null).join(`${NB}· `)
+
 export const settingsText = (settings: Settings): string =>
-  `${resolutions[settings.resolution]} · ${formatNames[settings.format]} · ${settings.quality} quality`
+  listed([resolutions[settings.resolution], formatNames[settings.format], `${settings.quality}${NB}quality`])
 
 /** Which parts of the source, when it is not all of it. */
 export const segmentsText = (row: Export): string | null => {
