@@ -46,6 +46,8 @@ export const damageArguments = (
 
 /** What a demuxer says of a packet that came without all that was sent of it (before 6.1 its flags do not say so). */
 const INCOMPLETE = /Packet corrupt \(stream = (\d+), dts = (-?\d+)\)/g
+/** It goes by counters. Where so many of a stretch do not fit, nobody counted. */
+const MANY = 32
 
 /** A packet of the stream; times in ticks. */
 interface Packet {
@@ -85,9 +87,15 @@ export class DamageReading {
   damaged(reads: { readonly first: number; readonly last: number }): ReadonlyArray<number> {
     this.#line(this.#rest)
     this.#rest = ""
+    if (this.#incomplete.size < MANY) {
+      for (const [i, packet] of this.#packets.entries()) {
+        // Before a key frame it may as well be whole: two files were put one behind the other.
+        if (this.#incomplete.has(packet.dts) && this.#packets[i + 1]?.key !== true) packet.damaged = true
+      }
+    }
     const begins = this.#packets.findLast(({ key, pts }) => key && pts <= reads.first)?.pts ?? -Infinity
     return this.#packets
-      .filter(({ damaged, dts, pts }) => (damaged || this.#incomplete.has(dts)) && pts >= begins && pts <= reads.last)
+      .filter(({ damaged, pts }) => damaged && pts >= begins && pts <= reads.last)
       .map(({ pts }) => pts)
       .toSorted((a, b) => a - b)
   }

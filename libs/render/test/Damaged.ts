@@ -95,6 +95,25 @@ export const damageTests = ({ cut, damaged }: Broken) =>
 
     if (!cut) return
 
+    it("is rendered when it is whole, though its counters say that packets were lost: joined, or never counted", async () => {
+      const path = await makeSource(folder, "counted", { ...LIVELY, extension: "ts", codec: CODED, frames: FRAMES })
+      const bytes = await readFile(path)
+      const joined = Buffer.from(bytes)
+      const packets = await packetsOf(path)
+      const middle = packets.find(({ pts }) => pts === (packets[0]?.pts ?? 0) + 50 * 3600) ?? assert.fail()
+      // As if what is from here on had been a file of its own; and with a counter that stands still.
+      for (let at = 0; at < bytes.length; at += TS_PACKET) {
+        const rest = (bytes[at + 3] ?? 0) & 0xf0
+        if (at >= middle.position) joined[at + 3] = rest | (((bytes[at + 3] ?? 0) + 5) & 0x0f)
+        bytes[at + 3] = rest
+      }
+      for (const [name, content] of Object.entries({ joined, uncounted: bytes })) {
+        const counted = `${folder}/${name}.ts`
+        await writeFile(counted, content)
+        assert.deepStrictEqual(await rendered(await ingest(counted), 1.2, 2.8), count(30, 70), name)
+      }
+    })
+
     it("because a packet was lost on its way, which is no error to the decoder, is refused where it shows", async () => {
       const path = await makeSource(folder, "lost", { ...LIVELY, extension: "ts", codec: CODED, frames: FRAMES })
       const packets = await packetsOf(path)

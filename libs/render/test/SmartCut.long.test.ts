@@ -80,7 +80,8 @@ describe("smart cuts", () => {
         copied += copiedIn(plan)
       }
     )
-    await fc.assert(property, { numRuns: 8 })
+    // Of any eight, all may be of less than half a group: of all of it most is copied.
+    await fc.assert(property, { numRuns: 8, examples: [[1, count, false]] })
     return copied
   }
 
