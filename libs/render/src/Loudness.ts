@@ -4,29 +4,28 @@ import { SAMPLE_RATE } from "./Timeline.ts"
 
 /**
  * Loudness normalisation after EBU R 128, in two passes: the first measures all of a soundtrack, the second turns it up or
- * down as a whole. Only where turning it up would drive its peaks too high, loudnorm follows the programme instead.
+ * down as a whole. Where turning it up drives peaks too high, these are held down: music ends within 0.5 LU of what was
+ * asked for, speech up to 2.5 LU below it, knocks with hardly anything between them further. (loudnorm's own second pass
+ * follows the programme instead: of 8 seconds of speech it made 4.5 LU too little, of 2 seconds of music 34 LU, which is
+ * next to nothing.)
  */
 
 type Wanted = NonNullable<typeof Loudness.Type>
 
 /** The highest true peak: what lossy coding adds to it must not clip. dBTP. */
 const PEAK = -1.5
-/** Loudness range that loudnorm aims at. LU. */
-const RANGE = 11
+/** The rate at which peaks between samples are seen, too. */
+const PEAK_RATE = 4 * SAMPLE_RATE
 /** Quieter than this there is nothing to turn up. LUFS. */
 const SILENCE = -70
 
 /** The filter of the first pass. */
-export const measuring = (loudness: Wanted): string =>
-  `loudnorm=I=${loudness}:TP=${PEAK}:LRA=${RANGE}:print_format=json`
+export const measuring = (loudness: Wanted): string => `loudnorm=I=${loudness}:TP=${PEAK}:print_format=json`
 
 const Measured = Schema.fromJsonString(
   Schema.Struct({
     input_i: Schema.FiniteFromString,
-    input_tp: Schema.FiniteFromString,
-    input_lra: Schema.FiniteFromString,
-    input_thresh: Schema.FiniteFromString,
-    target_offset: Schema.FiniteFromString
+    input_tp: Schema.FiniteFromString
   })
 )
 const decodeMeasured = Schema.decodeUnknownOption(Measured)
@@ -36,11 +35,13 @@ export const normalising = (loudness: Wanted, said: string): ReadonlyArray<strin
   const measured = Option.getOrNull(decodeMeasured(/\{[^{}]*"input_i"[^{}]*\}/.exec(said)?.[0] ?? ""))
   if (measured === null || measured.input_i < SILENCE) return []
   const gain = loudness - measured.input_i
-  if (gain <= 0 || measured.input_tp + gain <= PEAK) return [`volume=${gain.toFixed(2)}dB`]
+  const turned = `volume=${gain.toFixed(2)}dB`
+  if (gain <= 0 || measured.input_tp + gain <= PEAK) return [turned]
   return [
-    `loudnorm=I=${loudness}:TP=${PEAK}:LRA=${RANGE}:measured_I=${measured.input_i}:measured_TP=${measured.input_tp}`
-      + `:measured_LRA=${measured.input_lra}:measured_thresh=${measured.input_thresh}:offset=${measured.target_offset}`,
-    // It raises the rate to find peaks between samples. What channels come out of both, ffmpeg 5 does not know by itself.
+    turned,
+    `aresample=${PEAK_RATE}`,
+    // Its look ahead would make everything late.
+    `alimiter=limit=${(10 ** (PEAK / 20)).toFixed(4)}:level=0:latency=1`,
     `aresample=${SAMPLE_RATE},aformat=channel_layouts=stereo`
   ]
 }
