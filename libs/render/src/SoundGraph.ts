@@ -75,7 +75,10 @@ const soundSections = (clip: SpecClip, rate: Rational): ReadonlyArray<Section> =
  * early.
  */
 const tempo = ({ num, den }: Rational): ReadonlyArray<string> =>
-  num === den ? [] : [`rubberband=tempo=${num / den}:transients=smooth:window=short`]
+  num === den ? [] : [`apad=whole_len=${LEAST}`, `rubberband=tempo=${num / den}:transients=smooth:window=short`]
+
+/** The filter fails (`Operation not permitted`) when all that it is given, up to 1000 samples at 4×, goes into its first window. */
+const LEAST = 4096
 
 /**
  * Source samples that stretching is given before those it is asked for: it takes the first half of its window (512 samples)

@@ -118,6 +118,25 @@ describe("a clip's sound", () => {
     assert.strictEqual(firstDifference(await piece(from, 0.0005, 1.0005), recorded(24, 1)), -1)
   })
 
+  it("may change its speed for a few milliseconds", async () => {
+    const from = await source("plain", { frames: 50, sound: raw(2) })
+    for (const [begin, rate, frames] of [
+      [0.994, 0.25, 61],
+      [0.993, 0.5, 60],
+      [0.97, 4, 59]
+    ] as const) {
+      const speed = [{ start: begin, end: 1, rate }]
+      const plan = unfolded(
+        planOf(specOf([from], [{ start: 0, end: 1, speed }], { frameRate: { num: 60, den: 1 } }), [from])
+      )
+      const task = plan.tasks.find(({ work }) => work._tag === "sound") ?? assert.fail("no sound task")
+      const [made] = await makeTask(plan, task, [from.path], folder, new Map())
+      const samples = await samplesOf(made?.path ?? "")
+      assert.strictEqual(samples.length, (2 * RATE * frames) / 60, `${begin} at ${rate}`)
+      assert.strictEqual(firstDifference(samples.subarray(0, 1.9 * RATE), recorded(0, 0.95)), -1)
+    }
+  })
+
   it("loses what comes before the picture", async () => {
     const early = await source("early", { pts: "N*3600+27000", sound: raw(2) })
     assert.strictEqual(early.media.sound?.offset, -300_000)
