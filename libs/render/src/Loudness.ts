@@ -5,7 +5,7 @@ import { SAMPLE_RATE } from "./Timeline.ts"
 /**
  * Loudness normalisation after EBU R 128, in two passes: the first measures all of a soundtrack, the second turns it up or
  * down as a whole. Where turning it up drives peaks too high, these are held down: music ends within 0.5 LU of what was
- * asked for, speech up to 2.5 LU below it, knocks with hardly anything between them further. (loudnorm's own second pass
+ * asked for, speech up to 3 LU below it, knocks with hardly anything between them further. (loudnorm's own second pass
  * follows the programme instead: of 8 seconds of speech it made 4.5 LU too little, of 2 seconds of music 34 LU, which is
  * next to nothing.)
  */
