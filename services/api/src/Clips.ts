@@ -1,5 +1,6 @@
 import type { ClipChange, NewClip } from "@reelay/contracts/api/Projects"
 import { CUT } from "@reelay/contracts/Edits"
+import { EXPORT_LIMITS } from "@reelay/contracts/Export"
 import { ClipId, newId } from "@reelay/contracts/Ids"
 import type { ProjectId, UserId, VideoId } from "@reelay/contracts/Ids"
 import { MediaInfo } from "@reelay/contracts/Media"
@@ -18,7 +19,7 @@ import type { Transaction } from "@reelay/platform/Database"
 import { clipColumns, clipOf, clipVersionHolds } from "@reelay/platform/Rows"
 import type { ClipRow } from "@reelay/platform/Rows"
 import { clips, clipVersions, projects, videos } from "@reelay/platform/Tables"
-import { and, asc, count, eq, gt, sql } from "drizzle-orm"
+import { and, asc, count, eq, gt, ne, sql } from "drizzle-orm"
 import { Context, Effect, Layer, Schema } from "effect"
 import type { Trouble } from "./Trouble.ts"
 
@@ -34,7 +35,7 @@ export class Clips extends Context.Service<
       owner: UserId,
       project: ProjectId,
       clip: NewClip
-    ): Effect.Effect<Clip, NotFound | VideoNotFound | InvalidSegment | Trouble>
+    ): Effect.Effect<Clip, NotFound | VideoNotFound | InvalidSegment | Validation | Trouble>
     /** The next version. `expected` is the version that the caller has seen; null: whichever. */
     update(
       owner: UserId,
@@ -42,7 +43,7 @@ export class Clips extends Context.Service<
       id: ClipId,
       change: ClipChange,
       expected: ExpectedVersion
-    ): Effect.Effect<Clip, NotFound | InvalidSegment | PreconditionFailed | Trouble>
+    ): Effect.Effect<Clip, NotFound | InvalidSegment | PreconditionFailed | Validation | Trouble>
     remove(owner: UserId, project: ProjectId, id: ClipId): Effect.Effect<void, NotFound | Trouble>
     /** `order` names every clip of the project once. */
     reorder(
@@ -80,26 +81,23 @@ export class Clips extends Context.Service<
           const video = yield* videoFor(owner, project, videoId)
           yield* checkTiming(edits, video.media)
           const id = newId(ClipId)
+          const stored = encodeEdits({
+            name: edits.name ?? video.name,
+            timing: edits.timing ?? null,
+            crop: edits.crop ?? null,
+            speed: edits.speed ?? [],
+            transition: edits.transition ?? CUT,
+            overlays: edits.overlays ?? []
+          })
           const rows = yield* database
             .transaction("clips.add", async (tx) => {
               if (!(await lockProject(tx, owner, project))) return []
+              if (!(await hasRoom(tx, project, id, stored))) return "full" as const
               const [place] = await tx.select({ position: count() }).from(clips).where(eq(clips.projectId, project))
               await tx
                 .insert(clips)
                 .values({ id, userId: owner, projectId: project, videoId, position: place?.position ?? 0 })
-              await tx.insert(clipVersions).values({
-                clipId: id,
-                version: 1,
-                userId: owner,
-                edits: encodeEdits({
-                  name: edits.name ?? video.name,
-                  timing: edits.timing ?? null,
-                  crop: edits.crop ?? null,
-                  speed: edits.speed ?? [],
-                  transition: edits.transition ?? CUT,
-                  overlays: edits.overlays ?? []
-                })
-              })
+              await tx.insert(clipVersions).values({ clipId: id, version: 1, userId: owner, edits: stored })
               return readClips(tx, project, id)
             })
             .pipe(
@@ -109,6 +107,7 @@ export class Clips extends Context.Service<
                 () => Effect.fail(new VideoNotFound({ detail: "There is no such video." }))
               )
             )
+          if (rows === "full") return yield* full()
           return yield* only(rows, NO_PROJECT)
         }),
 
@@ -126,18 +125,17 @@ export class Clips extends Context.Service<
             if (!(await lockProject(tx, owner, project))) return []
             const [current] = await readClips(tx, project, id)
             if (current === undefined) return []
-            if (typeof expected === "number" && expected !== current.version) return null
+            if (typeof expected === "number" && expected !== current.version) return "changed" as const
+            const edits = { ...current.edits, ...encodeChange(change) }
+            if (!(await hasRoom(tx, project, id, edits))) return "full" as const
             const version = current.version + 1
-            await tx.insert(clipVersions).values({
-              clipId: id,
-              version,
-              userId: owner,
-              edits: { ...current.edits, ...encodeChange(change) }
-            })
+            await tx.insert(clipVersions).values({ clipId: id, version, userId: owner, edits })
             await tx.update(clips).set({ version }).where(eq(clips.id, id))
             return readClips(tx, project, id)
           })
-          if (rows === null) return yield* new PreconditionFailed({ detail: "The clip has another version by now." })
+          if (rows === "changed")
+            return yield* new PreconditionFailed({ detail: "The clip has another version by now." })
+          if (rows === "full") return yield* full()
           return yield* only(rows, NO_CLIP)
         }),
 
@@ -185,6 +183,13 @@ export class Clips extends Context.Service<
 const NO_PROJECT = "There is no such project."
 const NO_CLIP = "There is no such clip."
 
+/** Twice what an export may have of edits, as Postgres writes them: with spaces, and small numbers with all their digits. */
+const MOST_BYTES = 2 * EXPORT_LIMITS.bytes
+const full = () =>
+  new Validation({
+    detail: `A project has at most ${EXPORT_LIMITS.clips} clips, and ${MOST_BYTES / 1024 ** 2} MiB of edits.`
+  })
+
 type Edits = Pick<Clip, "name" | "timing" | "crop" | "speed" | "transition" | "overlays">
 const EditFields = Schema.Struct({
   name: Clip.fields.name,
@@ -207,6 +212,20 @@ const lockProject = async (tx: Transaction, owner: UserId, project: ProjectId): 
     .where(and(eq(projects.id, project), eq(projects.userId, owner)))
     .returning({ id: projects.id })
   return rows.length > 0
+}
+
+/** Whether the project, which is locked, may have these edits of that clip: it is read in one piece. */
+const hasRoom = async (tx: Transaction, project: ProjectId, id: ClipId, edits: object): Promise<boolean> => {
+  const [held] = await tx
+    .select({
+      others: count(),
+      bytes: sql<string>`coalesce(sum(octet_length(${clipVersions.edits}::text)), 0)
+        + octet_length(${JSON.stringify(edits)}::text::jsonb::text)`
+    })
+    .from(clips)
+    .innerJoin(clipVersions, clipVersionHolds)
+    .where(and(eq(clips.projectId, project), ne(clips.id, id)))
+  return held !== undefined && held.others < EXPORT_LIMITS.clips && Number(held.bytes) <= MOST_BYTES
 }
 
 const readClips = (tx: Transaction, project: ProjectId, id?: ClipId): Promise<Array<ClipRow>> =>

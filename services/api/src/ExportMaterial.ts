@@ -1,5 +1,4 @@
 import type { ExportRequest } from "@reelay/contracts/Export"
-import { EXPORT_LIMITS } from "@reelay/contracts/Export"
 import { Digest, ImageId, UserId as UserIdOf, VideoId } from "@reelay/contracts/Ids"
 import type { UserId } from "@reelay/contracts/Ids"
 import { NotFound, Validation, VideoNotFound } from "@reelay/contracts/Problem"
@@ -12,9 +11,9 @@ import type { Db } from "@reelay/platform/Database"
 import type { DatabaseError } from "@reelay/platform/DatabaseError"
 import { clipColumns, clipOf, clipVersionHolds, locationOf, mediaOf, RowError } from "@reelay/platform/Rows"
 import { clips, clipVersions, images, projects, videos } from "@reelay/platform/Tables"
-import { and, asc, eq, not, sql } from "drizzle-orm"
+import { asc, eq, sql } from "drizzle-orm"
 import { Effect, Exit, Schema } from "effect"
-import { clipsOfVideo, imagesNamed, tooMuch } from "./Freeze.ts"
+import { clipsOfVideo, imagesNamed } from "./Freeze.ts"
 import type { Material } from "./Freeze.ts"
 
 /** Reads what a request names, as it is stored now. */
@@ -28,7 +27,6 @@ export const makeMaterials = Effect.gen(function* () {
     if ("projectId" in subject) {
       const found = yield* project({ id: subject.projectId, userId })
       if (found === null) return yield* new NotFound({ detail: "There is no such project." })
-      if (found === TOO_MUCH) return yield* tooMuch("clips")
       const named = [...new Set(imagesNamed(request, found.clips).map(({ imageId }) => imageId))]
       if (named.length === 0) return found
       const there = yield* Effect.forEach(named, (id) => image({ id, userId }), { concurrency: "unbounded" })
@@ -65,9 +63,6 @@ interface Owned {
   readonly userId: string
 }
 type Found<Row> = readonly [Row, ...ReadonlyArray<Row>]
-
-/** Of a project: no export of it would be accepted. */
-const TOO_MUCH = "too much"
 
 /** Asked for in one statement. Of projects few: each may have some megabytes of edits. */
 const MOST = { videos: 64, images: 64, projects: 8 }
@@ -127,51 +122,23 @@ const imageOf = (row: Awaited<ReturnType<typeof readImages>>[number]): SpecImage
   return { imageId, sha256: Digest.make(row.sha256), object, bytes, width, height }
 }
 
-/**
- * Bytes of edits, of which a project's are not even read: an export may have half of it, and Postgres writes JSON with
- * spaces. Counted clip by clip, and no further than needed.
- */
-const UNREAD = 2 * EXPORT_LIMITS.bytes
-const hasTooMuch = sql<boolean>`exists (
-  select from (
-    select sum(octet_length(clip_versions.edits::text)) over (rows unbounded preceding) as bytes
-    from clips join clip_versions on clip_versions.clip_id = clips.id and clip_versions.version = clips.version
-    where clips.project_id = projects.id
-  ) as counted
-  where bytes > ${UNREAD}
-)`
-
 /** One statement: clips and videos as they were at one moment. */
-const readProjects = (db: Db, asked: ReadonlyArray<Owned>) => {
-  const found = db
+const readProjects = (db: Db, asked: ReadonlyArray<Owned>) =>
+  db
     .select({
       id: projects.id,
       userId: projects.userId,
       name: projects.name,
       aspect: projects.aspect,
-      hasTooMuch: hasTooMuch.as("has_too_much")
-    })
-    .from(projects)
-    .where(isAsked(projects, asked))
-    // There are no more. Said, so that Postgres counts once for each, and not for each of its clips.
-    .limit(asked.length)
-    .as("found")
-  return db
-    .select({
-      id: found.id,
-      userId: found.userId,
-      name: found.name,
-      aspect: found.aspect,
-      hasTooMuch: found.hasTooMuch,
       clip: clipColumns,
       video: videoColumns
     })
-    .from(found)
-    .leftJoin(clips, and(eq(clips.projectId, found.id), not(found.hasTooMuch)))
+    .from(projects)
+    .leftJoin(clips, eq(clips.projectId, projects.id))
     .leftJoin(clipVersions, clipVersionHolds)
     .leftJoin(videos, eq(videos.id, clips.videoId))
-    .orderBy(asc(found.id), asc(clips.position), asc(clips.id))
-}
+    .where(isAsked(projects, asked))
+    .orderBy(asc(projects.id), asc(clips.position), asc(clips.id))
 type ProjectRow = Awaited<ReturnType<typeof readProjects>>[number]
 
 const sourceOf = Effect.fnUntraced(function* (row: VideoRow) {
@@ -188,8 +155,7 @@ const sourceOf = Effect.fnUntraced(function* (row: VideoRow) {
 const storedVideo = (row: VideoRow) => Effect.map(sourceOf(row), (source) => ({ name: row.name, source }))
 
 const storedProject = Effect.fnUntraced(function* (rows: Found<ProjectRow>) {
-  const [{ aspect: stored, hasTooMuch, id, name }] = rows
-  if (hasTooMuch) return TOO_MUCH
+  const [{ aspect: stored, id, name }] = rows
   const sources = new Map<VideoId, SpecSource>()
   const found: Array<Material["clips"][number]> = []
   for (const { clip, video } of rows) {

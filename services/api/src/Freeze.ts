@@ -145,7 +145,7 @@ export const freeze = (request: ExportRequest, tenant: UserId, material: Materia
   })
 
 /** Of the parts' edits, in bytes. */
-export const tooMuch = (field: string): Validation =>
+const tooMuch = (field: string): Validation =>
   validation([{ field, message: `come to more than ${EXPORT_LIMITS.bytes / 1024 ** 2} MiB with all their edits` }])
 
 /** The other types show none, by what they are. */

@@ -9,7 +9,7 @@ import type { Db } from "@reelay/platform/Database"
 import { clipColumns, clipVersionHolds, projectOf } from "@reelay/platform/Rows"
 import type { ProjectRow } from "@reelay/platform/Rows"
 import { clips, clipVersions, exports_, projects } from "@reelay/platform/Tables"
-import { and, asc, count, desc, eq, inArray, lt } from "drizzle-orm"
+import { and, asc, count, desc, eq, getTableColumns, inArray, lt, sql } from "drizzle-orm"
 import { Context, Effect, Layer } from "effect"
 import { decodeCursor, pageOf } from "./Cursor.ts"
 import type { Trouble } from "./Trouble.ts"
@@ -89,7 +89,7 @@ export class Projects extends Context.Service<
           const [rows, total] = yield* database.query("projects.list", (db) =>
             Promise.all([
               db
-                .select()
+                .select({ ...getTableColumns(projects), editBytes })
                 .from(projects)
                 .where(and(ours, after === null ? undefined : lt(projects.id, after.id)))
                 .orderBy(desc(projects.id))
@@ -97,7 +97,10 @@ export class Projects extends Context.Service<
               db.select({ total: count() }).from(projects).where(ours)
             ])
           )
-          const { items, nextCursor } = pageOf(rows, page.limit, "projects", (row) => ({ key: "", id: row.id }))
+          const { items, nextCursor } = pageOf(rows, Math.min(page.limit, fitting(rows)), "projects", (row) => ({
+            key: "",
+            id: row.id
+          }))
           return { items: yield* complete(items), nextCursor, total: total[0]?.total ?? 0 }
         }),
 
@@ -132,6 +135,20 @@ export class Projects extends Context.Service<
 interface ExportOfProject {
   readonly projectId: string | null
   readonly id: string
+}
+
+/** Bytes of edits on a page, beyond the first project's: a page is answered in one piece. */
+const PAGE_BYTES = 16 * 1024 * 1024
+const editBytes = sql<string>`(
+  select coalesce(sum(octet_length(clip_versions.edits::text)), 0)
+  from clips join clip_versions on clip_versions.clip_id = clips.id and clip_versions.version = clips.version
+  where clips.project_id = projects.id
+)`
+/** How many of the first rows a page has room for. */
+const fitting = (rows: ReadonlyArray<{ readonly editBytes: string }>): number => {
+  let bytes = 0
+  const beyond = rows.findIndex((row, at) => (bytes += Number(row.editBytes)) > PAGE_BYTES && at > 0)
+  return beyond === -1 ? rows.length : beyond
 }
 
 const newestExports = (db: Db, projectIds: ReadonlyArray<string>, active: boolean): Promise<Array<ExportOfProject>> =>

@@ -194,31 +194,72 @@ describe("projects", () => {
     )
   })
 
-  it("one with far more edits than an export may have is refused before they are read", async () => {
-    const project = await api.project({ name: "endless" })
-    const fine = await api.project({ name: "beside it" })
-    await add(fine.id)
-    const clip = await add(project.id)
-    // No edits at all, which is seen as soon as they are read.
-    await api.run(
+  /** Clips with the edits of this one and a name of so many characters. */
+  const multiply = (clip: unknown, by: number, characters: number) =>
+    api.run(
       api.database.query("test", (db) =>
         db.execute(sql`
           with made as (
             insert into clips (id, user_id, project_id, video_id, position)
             select gen_random_uuid(), user_id, project_id, video_id, n
-            from clips, generate_series(1, 9) n where id = ${String(clip["id"])} returning id, user_id
+            from clips, generate_series(1, ${by}::int) n where id = ${String(clip)} returning id, user_id
           )
           insert into clip_versions (clip_id, version, user_id, edits)
-          select id, 1, user_id, jsonb_build_object('x', repeat('x', 1000000)) from made`)
+          select made.id, 1, made.user_id, jsonb_set(edits, '{overlays}', jsonb_build_array(jsonb_build_object(
+            'type', 'captions', 'format', 'srt', 'text', repeat('x', ${characters}::int))))
+          from made, clip_versions where clip_id = ${String(clip)}`)
       )
     )
-    const [refused, accepted] = await Promise.all([
-      api.call("POST", "/api/exports", { projectId: project.id }),
-      api.call("POST", "/api/exports", { projectId: fine.id })
-    ])
-    assert.deepStrictEqual(fieldsOf(isProblem(refused, 400, "validation")), ["clips"])
-    assert.match(String(record(refused.body)["detail"]), /4 MiB/)
-    assert.strictEqual(accepted.status, 202)
+
+  it("no more clips and edits are taken than can be read in one piece", async () => {
+    const many = await api.project({ name: "many" })
+    await multiply((await add(many.id))["id"], 998, 1)
+    await add(many.id)
+    const more = await api.call("POST", `/api/projects/${many.id}/clips`, { videoId })
+    assert.match(String(isProblem(more, 400, "validation")["detail"]), /1000 clips/)
+
+    const large = await api.project({ name: "large" })
+    const clip = await add(large.id)
+    await multiply(clip["id"], 8, 1_000_000)
+    const path = `/api/projects/${large.id}/clips`
+    const captions = { overlays: [{ type: "captions", format: "srt", text: "x".repeat(500_000) }] }
+    for (const answer of [
+      await api.call("POST", path, { videoId, ...captions }),
+      await api.call("PUT", `${path}/${String(clip["id"])}`, captions),
+      // Few characters of a request, and hundreds where they are stored.
+      await api.call("POST", path, {
+        videoId,
+        crop: {
+          keyframes: Array.from({ length: 2000 }, () => ({ time: 0, x: 5e-324, y: 0, width: 1, height: 1 }))
+        }
+      })
+    ]) {
+      assert.match(String(isProblem(answer, 400, "validation")["detail"]), /8 MiB/)
+    }
+    assert.strictEqual((await clipsOf(large.id)).length, 9)
+    assert.deepInclude((await clipsOf(large.id))[0], { version: 1 })
+    assert.strictEqual((await api.call("PUT", `${path}/${String(clip["id"])}`, { name: "small" })).status, 200)
+    const refused = await api.call("POST", "/api/exports", { projectId: large.id })
+    assert.match(String(isProblem(refused, 400, "validation")["detail"]), /4 MiB/)
+  })
+
+  it("a page of large ones ends early", async () => {
+    const large: Array<string> = []
+    for (const name of ["a", "b", "c", "d"]) {
+      const project = await api.project({ name })
+      await multiply((await add(project.id))["id"], 7, 1_000_000)
+      large.unshift(project.id)
+    }
+    const listed: Array<unknown> = []
+    for (let cursor = ""; listed.length < large.length;) {
+      const page = await api.call("GET", `/api/projects?limit=4${cursor}`)
+      const items = itemsOf(page)
+      assert.isNotEmpty(items)
+      assert.isBelow(JSON.stringify(page.body).length, 20_000_000)
+      listed.push(...items.map((project) => project["id"]))
+      cursor = `&cursor=${String(record(page.body)["nextCursor"])}`
+    }
+    assert.deepStrictEqual(listed.slice(0, large.length), large)
   })
 
   it("knows what was exported of it", async () => {

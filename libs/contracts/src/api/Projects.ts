@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Crop, Transition } from "../Edits.ts"
-import { Export } from "../Export.ts"
+import { Export, EXPORT_LIMITS } from "../Export.ts"
 import { ClipId, ProjectId, VideoId } from "../Ids.ts"
 import { Conflict, InvalidSegment, NotFound, PreconditionFailed, VideoNotFound } from "../Problem.ts"
 import { Aspect, Clip, ClipOverlays, ClipSpeed, ClipTiming, Name, Project } from "../Project.ts"
@@ -31,7 +31,7 @@ export const NewClip = Schema.Struct({ videoId: VideoId, ...ClipChange.fields })
 export type NewClip = typeof NewClip.Type
 
 /** Every clip of the project, each once, in the order wanted. */
-export const ClipOrder = Schema.Struct({ clipIds: Schema.Array(ClipId).check(Schema.isMaxLength(10_000)) })
+export const ClipOrder = Schema.Struct({ clipIds: Schema.Array(ClipId).check(Schema.isMaxLength(EXPORT_LIMITS.clips)) })
 
 export class ProjectsApi extends HttpApiGroup.make("projects")
   .add(
