@@ -29,6 +29,9 @@ export const ownInput = argv`-protocol_whitelist ${PROTOCOLS} -format_whitelist 
 /** An image that Reelay made. Its demuxer is named: by a file's name ffmpeg would look for a row of numbered ones. */
 export const imageInput = argv`-protocol_whitelist ${PROTOCOLS} -format_whitelist png_pipe -f png_pipe`
 
+/** Sound that was evened out, with the time of each of its packets. */
+export const evenInput = argv`-protocol_whitelist ${PROTOCOLS} -format_whitelist nut -f nut`
+
 /** A path as ffmpeg's `file:` URL: no name can be read as an option or as another protocol. */
 export const fileUrl = (path: string): string => `file:${path}`
 

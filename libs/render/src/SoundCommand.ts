@@ -3,8 +3,17 @@ import { argv } from "./Argv.ts"
 import { concatenated, concatList, stripped } from "./Container.ts"
 import { SOUND_BITRATE } from "./Estimate.ts"
 import { measuring, normalising } from "./Loudness.ts"
-import { fileUrl, mediaInput, RUN } from "./Safety.ts"
-import { crossfadeGraph, heard, soundGraph, soundSeek, soundtrackGraph, type Take } from "./SoundGraph.ts"
+import { evenInput, fileUrl, mediaInput, RUN } from "./Safety.ts"
+import {
+  crossfadeGraph,
+  evening,
+  heard,
+  mayChange,
+  soundGraph,
+  soundSeek,
+  soundtrackGraph,
+  type Take
+} from "./SoundGraph.ts"
 import { clipOf, soundCodec } from "./Spec.ts"
 import type { Places, Step, TaskCommand } from "./TaskCommand.ts"
 import { SAMPLE_RATE } from "./Timeline.ts"
@@ -51,16 +60,26 @@ const recorded = (
   const graph = `${folder}/sound.graph`
   const path = `${folder}/sound.wav`
   const opened = takes.filter(heard)
-  const inputs = opened.flatMap((take) => {
+  const evened = (take: Take) => `${folder}/even.${opened.indexOf(take)}.nut`
+  const sourceOf = (take: Take) => {
     const seek = soundSeek(take)
     return argv`
       ${mediaInput} ${seek === null ? [] : argv`-noaccurate_seek -ss ${seek}us`} -i ${fileUrl(source(take.clip.source))}`
-  })
+  }
+  const inputs = opened.flatMap((take) =>
+    mayChange(take) ? argv`${evenInput} -i ${fileUrl(evened(take))}` : sourceOf(take)
+  )
   const numbers = takes.map((take) => (opened.includes(take) ? opened.indexOf(take) : null))
   return {
     folders: [],
     files: [{ path: graph, text: graphFor(numbers) }],
     steps: [
+      ...opened.filter(mayChange).map((take) => ({
+        argv: argv`
+          ${RUN} -copyts ${sourceOf(take)} -map 0:${take.media.sound?.streamIndex ?? 0} -af ${evening(take)}
+          -c:a pcm_s16le -bitexact ${stripped} -f nut ${fileUrl(evened(take))}`,
+        frames: 0
+      })),
       {
         argv: argv`
           ${RUN} -copyts ${inputs} -filter_complex_threads 1 -filter_complex_script ${graph}

@@ -46,11 +46,41 @@ const secondsBefore = ({ clip, from, rate }: Take): number => {
 /** Source time, in microseconds from media zero, from which on the stretch is read. */
 const originOf = (take: Take): number => take.clip.start + secondsBefore(take) * 1_000_000
 
+/**
+ * Broadcasts change the channels or the rate of their sound from one programme to the next. There ffmpeg begins its graph anew,
+ * and all that was counted is forgotten: what cuts and fills by samples has to be given sound that has been evened out.
+ */
+export const mayChange = ({ media }: Take): boolean => /(^|,)(mpegts|mpeg|wtv)(,|$)/.test(media.container)
+
+/** The filters that do that: they count nothing. What comes out begins at 0, or where the stretch's first sound is. */
+export const evening = (take: Take): string =>
+  [fromOrigin(take), ...stereo(take), `atrim=start=0:end=${(take.clip.end - originOf(take)) / 1e6 + 1}`].join(",")
+
 /** Media zero on the file's clock, whole microseconds. */
 export const zeroMicros = ({ picture }: MediaInfo): number =>
   Number(roundDivide(BigInt(picture.zeroPts) * BigInt(picture.timeBase.num) * 1_000_000n, BigInt(picture.timeBase.den)))
 
 const FORMAT = "sample_fmts=s16:channel_layouts=stereo"
+
+/** The stretch's first sample at 0. */
+const fromOrigin = (take: Take): string => {
+  const zero = zeroMicros(take.media) + originOf(take)
+  const start = `${zero < 0 ? "-" : ""}${Math.floor(Math.abs(zero) / 1e6)}.${String(Math.abs(zero) % 1e6).padStart(6, "0")}`
+  return `asetpts='round(PTS-(${start})/TB)'`
+}
+
+/** Time stamps hold: silence into holes, but no stretching for jitter below a tenth of a second. */
+const resampled = (options: string): string =>
+  `aresample=${SAMPLE_RATE}:async=1${options}:min_comp=0.00001:min_hard_comp=0.1`
+/**
+ * More channels are mixed down as players do: ffmpeg would make all of it 8 dB quieter, so that not even what never happens
+ * could clip. And its own up-mix would make mono 3 dB quieter.
+ */
+const stereo = ({ media }: Take, options = ""): ReadonlyArray<string> => [
+  ...(media.sound?.channels === 1 ? ["pan=stereo|c0=c0|c1=c0"] : []),
+  `${resampled(options)}:rematrix_maxval=8`,
+  `aformat=${FORMAT}`
+]
 /** Silence that joins whatever went before: a clip whose sound ends early stays as long as its picture. */
 const silence = `anullsrc=r=${SAMPLE_RATE}:cl=stereo,aformat=${FORMAT}`
 const RESTART = "asetpts=N/SR/TB"
@@ -132,18 +162,13 @@ const taken = (take: Take, input: number | null, name: string): string => {
   const { media, samples } = take
   const { sound } = media
   if (sound === null || input === null) return `${silence},${cut(samples)}`
-  const zero = zeroMicros(media) + originOf(take)
-  const start = `${zero < 0 ? "-" : ""}${Math.floor(Math.abs(zero) / 1e6)}.${String(Math.abs(zero) % 1e6).padStart(6, "0")}`
+  const filled = ":first_pts=0"
+  const heard = mayChange(take)
+    ? [`[${input}:0]${resampled(filled)}`]
+    : [`[${input}:${sound.streamIndex}]${fromOrigin(take)}`, ...stereo(take, filled)]
   return (
-    [
-      `[${input}:${sound.streamIndex}]asetpts='round(PTS-(${start})/TB)'`,
-      // ffmpeg's own up-mix would make mono 3 dB quieter.
-      ...(sound.channels === 1 ? ["pan=stereo|c0=c0|c1=c0"] : []),
-      // Time stamps hold: silence into holes, but no stretching for jitter below a tenth of a second. More channels are mixed
-      // down as players do: ffmpeg would make all of it 8 dB quieter, so that not even what never happens could clip.
-      `aresample=${SAMPLE_RATE}:async=1:first_pts=0:min_comp=0.00001:min_hard_comp=0.1:rematrix_maxval=8`,
-      `aformat=${FORMAT}[${name}heard]`
-    ].join(",\n") + `;\n${silence}[${name}rest];\n[${name}heard][${name}rest]concat=n=2:v=0:a=1,${respeed(take, name)}`
+    `${heard.join(",\n")}[${name}heard];\n${silence}[${name}rest];\n`
+    + `[${name}heard][${name}rest]concat=n=2:v=0:a=1,${respeed(take, name)}`
   )
 }
 

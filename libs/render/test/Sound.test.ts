@@ -1,11 +1,11 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { execa } from "execa"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { level } from "./Heard.ts"
+import { heardIn, level, onset } from "./Heard.ts"
 import { ingest, type Ingested } from "./Ingest.ts"
 import { makeTask, runPlan } from "./RunPlan.ts"
-import { makeSource, type SourceRecipe } from "./Sources.ts"
+import { H264, makeSource, type SourceRecipe } from "./Sources.ts"
 import { planOf, specOf, unfolded } from "./Specs.ts"
 
 /** A clip's sound, sample by sample, against what was put into the source. */
@@ -203,6 +203,30 @@ describe("a clip's sound", () => {
       }
     }
     assert.closeTo(pitch(heard.subarray(0, RATE)), 440, 4)
+  })
+
+  const PROGRAMMES = {
+    "its channels": ["-c:a ac3 -ac 2 -ar 48000", "-c:a ac3 -ac 6 -ar 48000"],
+    "its rate": ["-c:a mp2 -ac 2 -ar 44100", "-c:a mp2 -ac 2 -ar 48000"]
+  }
+  it.each(Object.entries(PROGRAMMES))("goes on where a broadcast changes %s", async (name, programmes) => {
+    const own = `${folder}/broadcast-${name.replaceAll(/\W/g, "")}`
+    await mkdir(own)
+    // A beep half a second into each second.
+    for (const [i, codec] of programmes.entries()) {
+      const beep = "aevalsrc=0.5*sin(2*PI*1000*t)*between(t\\,0.5\\,0.6):s=48000:d=1"
+      const sound = ["-f", "lavfi", "-i", beep, ...codec.split(" ")]
+      const picture = ["-f", "lavfi", "-i", "color=s=96x64:r=25:d=1"]
+      await execa("ffmpeg", ["-v", "error", ...picture, ...sound, ...H264, `${own}/${i}.ts`])
+    }
+    await writeFile(`${own}/list`, programmes.map((_, i) => `file '${own}/${i}.ts'\n`).join(""))
+    const path = `${own}/all.ts`
+    await execa("ffmpeg", ["-v", "error", "-f", "concat", "-safe", "0", "-i", `${own}/list`, "-c", "copy", path])
+    const broadcast = await ingest(path)
+    const plan = unfolded(planOf(specOf([broadcast], [{ start: 0.2, end: 1.9 }]), [broadcast]))
+    const { outputs } = await runPlan(plan, [path], own)
+    const heard = await heardIn(outputs[0]?.path ?? "")
+    for (const at of [0.3, 1.3]) assert.closeTo(onset(heard, at - 0.2, at + 0.2), at, 0.04)
   })
 
   it("is the track that players choose, when there are several", async () => {
