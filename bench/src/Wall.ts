@@ -57,13 +57,15 @@ export const besideBare = async (url: string, folder: string, name: string, sour
 
 export const wall = async (): Promise<void> => {
   const folder = await mkdtemp(join(tmpdir(), "reelay-wall-"))
-  const [film, drawing] = [join(folder, "film.mp4"), join(folder, "drawn.mp4")]
+  const [film, clean, drawing] = [join(folder, "film.mp4"), join(folder, "clean.mp4"), join(folder, "drawn.mp4")]
   await filmed(film, SECONDS)
+  await filmed(clean, SECONDS, 0)
   await drawn(drawing, SECONDS)
   try {
     await withFarm(async ({ url }) => {
       console.log("one export, mode balanced, quality medium")
       await besideBare(url, folder, "a film", film, 3)
+      await besideBare(url, folder, "the film without its grain", clean, 3)
       await besideBare(url, folder, "a moving drawing", drawing, 3)
     })
   } finally {
