@@ -191,7 +191,7 @@ describe("with nothing running", () => {
     assert.strictEqual(ended.exitCode, 130)
     const last = events(ended.stdout).at(-1)
     assert.deepInclude(last, { type: "detached", exportId: id, url: urlOf() })
-    assert.include(String(last?.["message"]), "npm stop")
+    assert.include(String(last?.["message"]), `REELAY_DATA='${place.data}' npm stop`)
     await until(
       "the export to complete without us",
       async () => {

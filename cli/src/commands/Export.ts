@@ -14,7 +14,7 @@ import { download, upload } from "../client/Transfer.ts"
 import { Failure } from "../Failure.ts"
 import { Reporter, reporterFor } from "../report/Reporter.ts"
 import { interruptible, Signals } from "../Signals.ts"
-import { Place } from "../stack/Place.ts"
+import { Place, typedFor } from "../stack/Place.ts"
 import { runningStack } from "../stack/StackNote.ts"
 
 const UPLOAD_TRIES = 5
@@ -174,12 +174,14 @@ const farewell = Effect.fn("Export.farewell")(function* (stage: Stage, id: Expor
   if (stage === "ended") {
     return yield* say({ type: "notice", message: "The export is done but was not fetched; `npm start` shows it." })
   }
-  const url = runningStack(yield* Place)?.url ?? ""
+  const place = yield* Place
+  const url = runningStack(place)?.url ?? ""
+  const typed = (command: string) => typedFor(place.data, command)
   yield* say({
     type: "detached",
     exportId: id,
     url,
-    message: `The export goes on.\n  watch it   ${url}  or  npm run reelay -- exports\n  stop all   npm stop`
+    message: `The export goes on.\n  watch it   ${url}  or  ${typed("npm run reelay -- exports")}\n  stop all   ${typed("npm stop")}`
   })
 })
 

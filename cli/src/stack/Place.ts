@@ -4,6 +4,11 @@ import { join, resolve } from "node:path"
 /** The repository: services are started from it. */
 export const ROOT = resolve(import.meta.dirname, "..", "..", "..")
 export const DEFAULT_PORT = 8080
+const DEFAULT_DATA = join(ROOT, ".reelay")
+
+/** A command as it is typed for the stack of this data folder. */
+export const typedFor = (data: string, command: string): string =>
+  data === DEFAULT_DATA ? command : `REELAY_DATA='${data}' ${command}`
 
 /**
  * Where the embedded stack of this data folder lives. Two stacks with different folders share nothing.
@@ -32,7 +37,7 @@ export class Place extends Context.Service<
   static readonly layer = Layer.effect(
     Place,
     Effect.gen(function* () {
-      const data = resolve(yield* Config.NonEmptyString("REELAY_DATA").pipe(Config.withDefault(join(ROOT, ".reelay"))))
+      const data = resolve(yield* Config.NonEmptyString("REELAY_DATA").pipe(Config.withDefault(DEFAULT_DATA)))
       return Place.of({
         data,
         port: Option.getOrNull(yield* Config.option(Config.Port("REELAY_PORT"))),
