@@ -29,6 +29,9 @@ export const sourceOf = Effect.fn("Source.of")(function* (file: string) {
   return { path, name: basename(path), bytes: found.size } satisfies Source
 })
 
+/** Bytes, on the file systems that there are. */
+const LONGEST_NAME = 255
+
 /** Where the result goes: what `-o` says (a file, or a folder to put it in), else beside the source. */
 export const targetOf = Effect.fn("Source.target")(function* (
   source: Source,
@@ -49,6 +52,12 @@ export const targetOf = Effect.fn("Source.target")(function* (
     return yield* new Failure({
       code: "validation",
       message: "the result would replace the source; name another file with -o"
+    })
+  }
+  if (Buffer.byteLength(basename(path)) > LONGEST_NAME) {
+    return yield* new Failure({
+      code: "validation",
+      message: "the result's name would be too long; name another file with -o"
     })
   }
   yield* Effect.tryPromise({

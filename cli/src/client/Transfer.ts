@@ -5,7 +5,7 @@ import { Effect, Option, Redacted, Schema, Stream } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { open, rename, rm } from "node:fs/promises"
-import { basename, dirname, join } from "node:path"
+import { dirname, join } from "node:path"
 import { Failure } from "../Failure.ts"
 import { token, Unreachable } from "./Api.ts"
 import type { ApiClient } from "./Api.ts"
@@ -75,7 +75,7 @@ export const download = Effect.fn("Transfer.download")(function* (
   onBytes: OnBytes
 ) {
   const bearer = yield* token.pipe(Effect.mapError((error) => new Failure({ message: error.message })))
-  const beside = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}.part`)
+  const beside = join(dirname(path), `.reelay-${id}-${randomBytes(4).toString("hex")}.part`)
   const count = counting(onBytes)
   const fetched = Effect.tryPromise({
     try: async (signal) => {

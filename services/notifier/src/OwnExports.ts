@@ -60,6 +60,9 @@ export class OwnExports extends Context.Service<
       })
       const read = (name: string, run: (db: Db) => Promise<ReadonlyArray<ExportRow>>) =>
         database.query(name, run).pipe(
+          Effect.tapError((error) =>
+            error.reason === "unavailable" ? Effect.void : Effect.logError("exports cannot be read", error)
+          ),
           Effect.retry(RETRY),
           Effect.orDie,
           Effect.flatMap((rows) => Effect.forEach(rows, decode)),
