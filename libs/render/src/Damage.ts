@@ -89,8 +89,9 @@ export class DamageReading {
     this.#rest = ""
     if (this.#incomplete.size < MANY) {
       for (const [i, packet] of this.#packets.entries()) {
+        const isNamed = this.#incomplete.delete(packet.dts)
         // Before a key frame it may as well be whole: two files were put one behind the other.
-        if (this.#incomplete.has(packet.dts) && this.#packets[i + 1]?.key !== true) packet.damaged = true
+        if (isNamed && this.#packets[i + 1]?.key !== true) packet.damaged = true
       }
     }
     const begins = this.#packets.findLast(({ key, pts }) => key && pts <= reads.first)?.pts ?? -Infinity
