@@ -146,7 +146,7 @@ export class Exports extends Context.Service<
 
         progress: Effect.fn("Exports.progress")(function* (owner, id) {
           const found = yield* shown(yield* find(owner, id))
-          return found.progress ?? (yield* restingProgress(found))
+          return found.progress ?? (yield* restingProgress(found, yield* live.progressOf(id)))
         }),
 
         attempts: Effect.fn("Exports.attempts")(function* (owner, id, operator) {
@@ -196,8 +196,11 @@ export class Exports extends Context.Service<
   )
 }
 
-/** What the row and the queue say: before anything moves, after all is over, or while nothing is heard from the farm. */
-const restingProgress = Effect.fnUntraced(function* (found: Export) {
+/**
+ * What the row and the queue say: before anything moves, after all is over, or while nothing is heard from the farm. What
+ * ended stays where it was `heard` last.
+ */
+const restingProgress = Effect.fnUntraced(function* (found: Export, heard: Progress | null) {
   const now = yield* DateTime.now
   const end = found.completedAt ?? now
   const elapsed =
@@ -216,6 +219,6 @@ const restingProgress = Effect.fnUntraced(function* (found: Export) {
       elapsedSeconds: Math.max(0, elapsed),
       frameRate: found.duration > 0 ? found.frames / found.duration : 1
     },
-    null
+    isTerminal(found.status) ? heard : null
   )
 })

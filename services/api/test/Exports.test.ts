@@ -335,7 +335,9 @@ describe("exports", () => {
     await api.call("POST", `/api/exports/${made.id}/cancel`)
     assert.isNull(record((await api.call("GET", `/api/exports/${made.id}`)).body)["progress"])
     assert.deepInclude(record((await api.call("GET", `/api/exports/${made.id}/progress`)).body), {
-      status: "cancelled"
+      status: "cancelled",
+      percent: 60,
+      framesDone: 20
     })
   })
 
