@@ -119,7 +119,9 @@ export class DamageReading {
     const [pts, dts] = [Number(field("pts")), Number(field("dts"))]
     const time = Number.isNaN(pts) ? dts : pts
     if (Number.isNaN(time)) return
-    const packet = { pts: time, dts, key: field("flags").startsWith("K"), damaged: field("flags").includes("C") }
+    const flags = field("flags")
+    if (flags.includes("C")) this.#incomplete.add(dts)
+    const packet = { pts: time, dts, key: flags.startsWith("K"), damaged: false }
     this.#packets.push(packet)
     this.#since.push(packet)
   }
