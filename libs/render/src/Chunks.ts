@@ -69,17 +69,14 @@ export const chunksOf = (frames: number, rate: Rational, family: Family, runUps:
 
   const boundaries = [0]
   for (let from = 0; !isWhole(frames - from, usual);) {
-    // The end costs nothing; but a clip of more than a chunk is never left to one node.
-    const fits = (to: number) =>
-      to - from >= shortest && to - from <= longest && (2 * (frames - to) >= usual || (to === frames && from > 0))
-    const runUp = (to: number) => (to === frames ? 0 : runUps.before(to))
-    const cost = (to: number) => runUp(to) * RUN_UP_WORTH + Math.abs(to - from - usual) * microsPerFrame
+    const fits = (to: number) => to - from >= shortest && to - from <= longest && 3 * (frames - to) >= usual
+    const cost = (to: number) => runUps.before(to) * RUN_UP_WORTH + Math.abs(to - from - usual) * microsPerFrame
     let best = { to: from + usual, cost: cost(from + usual) }
-    for (const to of [...runUps.keysNear(best.to), frames]) {
+    for (const to of runUps.keysNear(best.to)) {
       if (fits(to) && cost(to) < best.cost) best = { to, cost: cost(to) }
     }
     from = best.to
-    if (from < frames) boundaries.push(from)
+    boundaries.push(from)
   }
   return boundaries.map((from, i) => ({ from, to: boundaries[i + 1] ?? frames }))
 }

@@ -109,7 +109,7 @@ describe("Chunks", () => {
           assert.strictEqual(chunks.at(-1)?.to, frames)
           for (const [i, chunk] of chunks.entries()) {
             if (i > 0) assert.strictEqual(chunk.from, chunks[i - 1]?.to)
-            assert.isAtLeast(2 * (chunk.to - chunk.from), chunks.length > 1 ? usual : 0)
+            assert.isAtLeast(3 * (chunk.to - chunk.from), chunks.length > 1 ? usual : 0)
             assert.isAtMost(chunk.to - chunk.from, 2 * usual)
           }
           assert.isAtMost(chunks.length, 1024 * 2 + 1)
@@ -136,10 +136,11 @@ describe("Chunks", () => {
     const decoded = (froms: ReadonlyArray<number>) => froms.reduce((sum, from) => sum + runUps.before(from), 0) / 1e6
     assert.closeTo(decoded([0, 180, 360, 540, 720, 900, 1080, 1260, 1440, 1620]), 36.67, 0.01)
     const begin = (frames: number, runUps: RunUps) => chunksOf(frames, rate, "software", runUps).map(({ from }) => from)
-    assert.deepStrictEqual(begin(1800, runUps), [0, 250, 500, 750, 1000, 1250, 1500])
-    // A key frame every second is met without moving; and the last chunk may be long, but two nodes share a short clip.
+    assert.deepStrictEqual(begin(1740, runUps), [0, 250, 500, 750, 1000, 1250, 1500])
+    // A key frame every second is met without moving; the end of a clip is never left to one node, and may be short.
     assert.deepStrictEqual(begin(600, keysEvery(30, rate)), [0, 180, 360])
-    assert.deepStrictEqual(begin(500 + 290, runUps), [0, 250, 500])
+    assert.deepStrictEqual(begin(500 + 290, runUps), [0, 250, 500, 680])
+    assert.deepStrictEqual(begin(500 + 330, runUps), [0, 250, 500, 750])
     assert.deepStrictEqual(begin(290, keysEvery(1000, rate)), [0, 180])
   })
 
