@@ -2,6 +2,7 @@ import { Schema } from "effect"
 import { ImageId, VideoId } from "./Ids.ts"
 import { Seconds } from "./Quantity.ts"
 import { Text } from "./Text.ts"
+import { told } from "./Told.ts"
 
 /** Fractions of the displayed frame, 0…1. */
 const Fraction = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
@@ -14,9 +15,6 @@ export const Timing = Schema.Struct({ start: Seconds, end: Seconds }).check(
   Schema.makeFilter((t) => t.end > t.start || "end must be after start")
 )
 export type Timing = typeof Timing.Type
-
-/** What is said of them in the API's description. */
-const told = (description: string) => ({ description })
 
 /** Source time and a window within the frame. */
 export const CropKeyframe = Schema.Struct({

@@ -3,6 +3,7 @@ import { ExportId, ProjectId, UserId, VideoId } from "./Ids.ts"
 import { Aspect } from "./Project.ts"
 import { Count, Instant, Positive, Seconds } from "./Quantity.ts"
 import { Text } from "./Text.ts"
+import { told } from "./Told.ts"
 import { Warning } from "./Warning.ts"
 
 const orDefault = <S extends Schema.Top, const D extends S["Encoded"]>(schema: S, value: D) =>
@@ -33,9 +34,6 @@ export const Priority = Schema.Literals(["low", "normal", "high"])
 export type Priority = typeof Priority.Type
 export const Family = Schema.Literals(["nvenc", "qsv", "amf", "videotoolbox", "software"])
 export type Family = typeof Family.Type
-
-/** What is said of it in the API's description. */
-const told = (description: string) => ({ description })
 
 export const Settings = Schema.Struct({
   resolution: orDefault(

@@ -21,6 +21,8 @@ const SECONDS = { software: 6n, nvenc: 30n, qsv: 30n, amf: 30n, videotoolbox: 30
  */
 const SHORTEST = 1 / 2
 const LONGEST = 2
+/** What may be left for the last chunk, where a key frame is there: two seconds of six. */
+const LEAST_REST = 1 / 3
 /** A second of run-up is worth so many seconds by which a chunk differs from its usual length. */
 const RUN_UP_WORTH = 5
 /** More chunks than this cost more in plans and messages than finer ones gain: their length doubles instead. */
@@ -69,7 +71,7 @@ export const chunksOf = (frames: number, rate: Rational, family: Family, runUps:
 
   const boundaries = [0]
   for (let from = 0; !isWhole(frames - from, usual);) {
-    const fits = (to: number) => to - from >= shortest && to - from <= longest && 3 * (frames - to) >= usual
+    const fits = (to: number) => to - from >= shortest && to - from <= longest && frames - to >= usual * LEAST_REST
     const cost = (to: number) => runUps.before(to) * RUN_UP_WORTH + Math.abs(to - from - usual) * microsPerFrame
     let best = { to: from + usual, cost: cost(from + usual) }
     for (const to of runUps.keysNear(best.to)) {
