@@ -89,6 +89,8 @@ const percent = (page: Page, row: WireRow, value: number) =>
 const connection = (page: Page, value: string) => page.locator(`[data-connection="${value}"]`).waitFor()
 const running = (n = 1, input: Partial<ProgressInput> = {}) =>
   wireRow({ n, epoch: 1, status: "processing", progress: { epoch: 1, percent: 30, elapsed: 5, ...input } })
+/** From here on the page does nothing by itself that waits for a time. Wants a context whose clock was installed. */
+const stopTime = async (page: Page): Promise<void> => page.clock.pauseAt((await page.evaluate(() => Date.now())) + 1000)
 const file = (name: string, bytes = 1000) => ({ name, mimeType: "video/mp4", buffer: Buffer.alloc(bytes, 1) })
 
 describe("an export, from the file to the finished video", () => {
@@ -335,11 +337,13 @@ describe("when something is not there", () => {
   })
 
   it("says that the list could not be loaded, and loads it when asked to", async () => {
-    const { server, socket, open } = await stage()
+    const { server, socket, context, open } = await stage()
+    await context.clock.install()
     server.mode = "refuse"
     socket.there = false
     const page = await open()
     await page.getByText("The exports could not be loaded").waitFor()
+    await stopTime(page)
     server.mode = "serve"
     await page.getByRole("button", { name: "Try again" }).click()
     await page.getByText("No exports yet").waitFor()
@@ -364,15 +368,19 @@ describe("when something is not there", () => {
   })
 
   it("says at an export's own address that it could not be loaded, which is another thing than being gone", async () => {
-    const { server, open } = await stage()
+    const { server, socket, context, open } = await stage()
+    await context.clock.install()
     const row = running()
     server.rows = [row]
     server.mode = "refuse"
+    socket.there = false
     const page = await open(`/exports/${row.id}`)
     await page.getByText("The export could not be loaded").waitFor()
+    await stopTime(page)
     server.mode = "serve"
     await page.getByRole("button", { name: "Try again" }).click()
     await status(page, row, "processing")
+    await page.clock.resume()
 
     const gone = wireRow({ n: 77 }).id
     server.refusals.set(`GET /api/exports/${gone}`, { status: 503, body: { code: "unavailable", status: 503 } })
