@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { ServerMessage } from "@reelay/contracts/Socket"
+import { CLOSE, type ServerMessage } from "@reelay/contracts/Socket"
 import { afterEach, beforeEach, vi } from "vitest"
-import { openLink, SILENCE } from "../src/live/Link.ts"
+import { CROWDED, openLink, SILENCE } from "../src/live/Link.ts"
 import { makePoller, POLL_FIRST, POLL_LAST } from "../src/live/Poller.ts"
 import { wireRow } from "./Rows.ts"
 
@@ -197,6 +197,36 @@ describe("link", () => {
     last().says({ type: "ping" })
     assert.deepStrictEqual(ups, [true, false, true])
     link.close()
+  })
+
+  it("leaves a server alone for a while that has no room for it, unless somebody looks", async () => {
+    const { link, ups } = await begin()
+    const refused = () => {
+      last().opens()
+      last().says({ type: "error", code: "too_many_sockets", detail: "" })
+      last().drops(CLOSE.crowded)
+    }
+    refused()
+    await vi.advanceTimersByTimeAsync(CROWDED - 1)
+    assert.strictEqual(Wire.all.length, 1)
+    await next()
+    refused()
+    // The page is looked at.
+    link.reconnect()
+    await vi.advanceTimersByTimeAsync(0)
+    assert.strictEqual(Wire.all.length, 3)
+    last().opens()
+    last().says({ type: "ping" })
+    await vi.advanceTimersByTimeAsync(SILENCE - 1)
+    last().says({ type: "ping" })
+    await vi.advanceTimersByTimeAsync(SILENCE - 1)
+    assert.strictEqual(Wire.all.length, 3, "what was put off is not made up for")
+    assert.deepStrictEqual(ups, [true])
+    last().drops(CLOSE.crowded)
+    link.close()
+    await vi.advanceTimersByTimeAsync(3 * CROWDED)
+    assert.strictEqual(Wire.all.length, 3)
+    assert.deepStrictEqual(ups, [true, false])
   })
 
   it("takes silence for a dead line", async () => {

@@ -15,6 +15,15 @@ export type ClientMessage = typeof ClientMessage.Type
 
 export const Cursor = Schema.String
 
+/** Why the server ends a connection, beyond what the protocol knows (4000…4999 are ours to give). */
+export const CLOSE = {
+  unauthorized: 4401,
+  /** The client does not read. */
+  slow: 4408,
+  /** Its user has as many as one may have. */
+  crowded: 4429
+} as const
+
 export const ServerMessage = Schema.Union([
   Schema.Struct({ type: Schema.Literal("snapshot"), exports: Schema.Array(Export), cursor: Cursor }),
   Schema.Struct({ type: Schema.Literal("state"), export: Export, cursor: Cursor }),

@@ -1,5 +1,5 @@
 import type { UserId } from "@reelay/contracts/Ids"
-import { ClientMessage, ServerMessage } from "@reelay/contracts/Socket"
+import { ClientMessage, CLOSE, ServerMessage } from "@reelay/contracts/Socket"
 import { Auth } from "@reelay/platform/Auth"
 import type { Caller } from "@reelay/platform/Auth"
 import { Clock, Duration, Effect, Metric, Option, Queue, Redacted, Schema } from "effect"
@@ -7,9 +7,7 @@ import { Socket } from "effect/socket"
 import { Audience } from "./Audience.ts"
 import type { Listener } from "./Audience.ts"
 import { Outbox } from "./Outbox.ts"
-
-/** Application close codes (4000…4999 are ours to give). */
-export const CLOSE = { unauthorized: 4401, slow: 4408 } as const
+import { SocketSeats } from "./Seats.ts"
 
 const PING_EVERY = Duration.seconds(20)
 /** For a client that has to say who it is. */
@@ -25,6 +23,10 @@ const LOOK_AGAIN = Duration.millis(100)
 const connections = Metric.gauge("reelay_websocket_connections", { description: "Open WebSockets" })
 const letGo = Metric.counter("reelay_websocket_slow_total", {
   description: "WebSockets closed because their client did not read",
+  incremental: true
+})
+const refused = Metric.counter("reelay_websocket_refused_total", {
+  description: "WebSockets refused because their user has as many as one may have",
   incremental: true
 })
 
@@ -59,6 +61,7 @@ export interface ConnectionOptions {
 export const serveConnection = Effect.fn("Connection.serve")(function* ({ caller, socket, wire }: ConnectionOptions) {
   const auth = yield* Auth
   const audience = yield* Audience
+  const seats = yield* SocketSeats
   const outbox = new Outbox()
   const woken = yield* Queue.sliding<void>(1)
   const wake = () => void Queue.offerUnsafe(woken, undefined)
@@ -67,12 +70,28 @@ export const serveConnection = Effect.fn("Connection.serve")(function* ({ caller
   const reader = yield* socket.reader
   const writer = yield* socket.writer
   const renewed = yield* Queue.sliding<void>(1)
-  let who = caller
+  let who: Caller | null = null
   let listener: Listener | null = null
+  yield* Effect.addFinalizer(() => Effect.sync(() => who !== null && seats.leave(who.userId)))
   yield* Effect.addFinalizer(() => Effect.suspend(() => (listener === null ? Effect.void : audience.leave(listener))))
 
   const unauthorized = (detail: string) =>
     new Goodbye({ code: CLOSE.unauthorized, note: "unauthorized", reason: detail })
+
+  /** Who has said who it is has a seat; the same one with another token keeps it. */
+  const admit = (known: Caller) =>
+    Effect.suspend(() => {
+      if (who?.userId !== known.userId) {
+        if (!seats.take(known.userId)) {
+          const reason = `This user has ${seats.most} WebSockets already. Everything can be asked for over HTTP, too.`
+          return Effect.fail(new Goodbye({ code: CLOSE.crowded, note: "too_many_sockets", reason }))
+        }
+        if (who !== null) seats.leave(who.userId)
+      }
+      who = known
+      Queue.offerUnsafe(renewed, undefined)
+      return Effect.void
+    })
 
   const authenticate = Effect.fnUntraced(function* (token: string) {
     const result = yield* auth
@@ -87,8 +106,7 @@ export const serveConnection = Effect.fn("Connection.serve")(function* ({ caller
     if (result === null) return
     const before: UserId | undefined = listener?.user
     if (before !== undefined && before !== result.userId) return yield* unauthorized("The token is another user's.")
-    who = result
-    Queue.offerUnsafe(renewed, undefined)
+    yield* admit(result)
   })
 
   const subscribe = Effect.fnUntraced(function* (message: Extract<ClientMessage, { type: "subscribe" }>) {
@@ -115,6 +133,7 @@ export const serveConnection = Effect.fn("Connection.serve")(function* ({ caller
     }
   })
   const listen = Effect.gen(function* () {
+    if (caller !== null) yield* admit(caller)
     while (true) {
       for (const frame of yield* reader.pull) yield* hear(frame)
     }
@@ -183,6 +202,7 @@ export const serveConnection = Effect.fn("Connection.serve")(function* ({ caller
           wire.destroy()
           return
         }
+        if (code === CLOSE.crowded) yield* Metric.update(refused, 1)
         const text = yield* Effect.orDie(encodeMessage(note(last, reason)))
         yield* writer.writeAll([text])
         yield* writer.write(new Socket.CloseEvent(code, reason))

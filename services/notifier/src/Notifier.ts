@@ -9,6 +9,7 @@ import { HttpMiddleware, HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 import { Audience } from "./Audience.ts"
 import { OwnExports } from "./OwnExports.ts"
+import { SocketSeats } from "./Seats.ts"
 import { healthRoutes, socketRoute } from "./SocketHttp.ts"
 
 /** Bytes: a subscription to a thousand exports by id fits several times. */
@@ -24,7 +25,7 @@ const server = NodeHttpServer.layerConfig(createServer, {
 const services = Audience.layer.pipe(
   Layer.provideMerge(OwnExports.layer),
   Layer.provideMerge(LiveFarm.layer),
-  Layer.provideMerge(Layer.mergeAll(Bus.layer, Database.layer, Auth.layer))
+  Layer.provideMerge(Layer.mergeAll(Bus.layer, Database.layer, Auth.layer, SocketSeats.layer))
 )
 
 /**

@@ -8,6 +8,7 @@ import { Effect, Option, Redacted } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse, ProblemDetails } from "effect/http"
 import type { Audience } from "./Audience.ts"
 import { serveConnection } from "./Connection.ts"
+import type { SocketSeats } from "./Seats.ts"
 
 const UPGRADE_REQUIRED = ProblemDetails.toResponse({
   type: "about:blank",
@@ -28,7 +29,7 @@ const tokenOf = (request: HttpServerRequest.HttpServerRequest): Redacted.Redacte
  */
 export const socketRoute = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
-    const context = yield* Effect.context<Auth | Audience>()
+    const context = yield* Effect.context<Auth | Audience | SocketSeats>()
     const auth = yield* Auth
 
     const callerOf = Effect.fnUntraced(

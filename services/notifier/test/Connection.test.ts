@@ -1,20 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ExportId, newId, UserId } from "@reelay/contracts/Ids"
-import { ServerMessage } from "@reelay/contracts/Socket"
+import { CLOSE, ServerMessage } from "@reelay/contracts/Socket"
 import { Auth, AuthError } from "@reelay/platform/Auth"
 import { Effect, Fiber, Layer, Queue, Redacted, Schema } from "effect"
 import { Socket } from "effect/socket"
 import { TestClock } from "effect/testing"
 import { Audience } from "../src/Audience.ts"
 import type { Listener } from "../src/Audience.ts"
-import { CLOSE, serveConnection } from "../src/Connection.ts"
+import { serveConnection } from "../src/Connection.ts"
+import { Seats, SocketSeats } from "../src/Seats.ts"
 import { aProgress } from "./NotifierLab.ts"
 
 const decode = Schema.decodeUnknownSync(Schema.fromJsonString(ServerMessage))
 const somebody = UserId.make("somebody")
 
 /** A socket without a network beneath: what is full and what is slow is the test's to say. */
-const aConnection = Effect.fnUntraced(function* (caller: UserId | null) {
+const aConnection = Effect.fnUntraced(function* (caller: UserId | null, seats = new Seats(100)) {
   const incoming = yield* Queue.unbounded<readonly [string], Socket.SocketError>()
   const sent = yield* Queue.unbounded<ServerMessage>()
   const closed: Array<number> = []
@@ -38,6 +39,7 @@ const aConnection = Effect.fnUntraced(function* (caller: UserId | null) {
   const joined = yield* Queue.unbounded<Listener>()
   const left: Array<Listener> = []
   const services = Layer.mergeAll(
+    Layer.succeed(SocketSeats, seats),
     Layer.succeed(Auth, {
       mode: "jwt",
       origins: [],
@@ -170,6 +172,48 @@ describe("a connection", () => {
         yield* TestClock.adjust("2 seconds")
         yield* Fiber.join(serving)
       }
+    })
+  )
+
+  it.effect("is refused where its user has as many as one may have, whichever way it said who it is", () =>
+    Effect.gen(function* () {
+      const seats = new Seats(1)
+      const first = yield* aConnection(null, seats)
+      yield* first.says({ type: "auth", token: "somebody" })
+      // The same one again, with a fresh token, takes no second place.
+      yield* first.says({ type: "auth", token: "somebody" })
+      yield* settled
+      const known = yield* aConnection(somebody, seats)
+      const stranger = yield* aConnection(null, seats)
+      yield* stranger.says({ type: "auth", token: "somebody" })
+      for (const { closed, joined, says, sent, serving } of [known, stranger]) {
+        yield* says({ type: "subscribe", exports: "all" })
+        const error = yield* Queue.take(sent)
+        assert.isTrue(error.type === "error" && error.code === "too_many_sockets", JSON.stringify(error))
+        assert.deepStrictEqual(closed, [CLOSE.crowded])
+        assert.strictEqual(yield* Queue.size(joined), 0)
+        yield* TestClock.adjust("2 seconds")
+        yield* Fiber.join(serving)
+      }
+      const another = yield* aConnection(UserId.make("another"), seats)
+      yield* another.says({ type: "subscribe", exports: "all" })
+      yield* Queue.take(another.joined)
+      assert.deepStrictEqual(first.closed, [])
+
+      // Who leaves, or turns out to be another before it asked for anything, makes room.
+      yield* first.leaves
+      yield* Fiber.join(first.serving)
+      const next = yield* aConnection(somebody, seats)
+      yield* next.says({ type: "auth", token: "someone" })
+      yield* settled
+      const last = yield* aConnection(somebody, seats)
+      yield* last.says({ type: "subscribe", exports: "all" })
+      yield* Queue.take(last.joined)
+      for (const { leaves, serving } of [another, next, last]) {
+        yield* leaves
+        yield* Fiber.join(serving)
+      }
+      assert.strictEqual(seats.taken, 0)
     })
   )
 

@@ -1,9 +1,11 @@
-import { type ClientMessage, ServerMessage } from "@reelay/contracts/Socket"
+import { type ClientMessage, CLOSE, ServerMessage } from "@reelay/contracts/Socket"
 import { Result, Schema } from "effect"
 import ReconnectingWebSocket from "partysocket/ws"
 
 /** The server pings every 20 s; a line that is silent for longer than two of them is dead (ms). */
 export const SILENCE = 45_000
+/** Milliseconds, half as long again at the most, before a server is tried again that has no room for one more. */
+export const CROWDED = 60_000
 /** Milliseconds after opening when a server that has nothing to tell counts as there all the same. */
 const SETTLED = 1000
 
@@ -31,6 +33,7 @@ export const openLink = (options: LinkOptions) => {
   let up = false
   let silence: ReturnType<typeof setTimeout> | undefined
   let settled: ReturnType<typeof setTimeout> | undefined
+  let putOff: ReturnType<typeof setTimeout> | undefined
 
   const socket = new ReconnectingWebSocket(
     async () => {
@@ -46,6 +49,7 @@ export const openLink = (options: LinkOptions) => {
       connectionTimeout: 5000,
       minUptime: 5000,
       maxEnqueuedMessages: 0,
+      shouldReconnectOnClose: ({ code }) => code !== CLOSE.crowded,
       ...(options.WebSocket === undefined ? {} : { WebSocket: options.WebSocket })
     }
   )
@@ -55,9 +59,13 @@ export const openLink = (options: LinkOptions) => {
     up = now
     options.onUp(up)
   }
+  const reconnect = () => {
+    clearTimeout(putOff)
+    socket.reconnect()
+  }
   const heard = () => {
     clearTimeout(silence)
-    silence = setTimeout(() => socket.reconnect(), SILENCE)
+    silence = setTimeout(reconnect, SILENCE)
   }
 
   socket.addEventListener("open", () => {
@@ -75,17 +83,19 @@ export const openLink = (options: LinkOptions) => {
     if (message.success.type !== "error") change(true)
     options.onMessage(message.success)
   })
-  socket.addEventListener("close", () => {
+  socket.addEventListener("close", ({ code }) => {
     clearTimeout(silence)
     clearTimeout(settled)
+    if (code === CLOSE.crowded) putOff = setTimeout(reconnect, CROWDED * (1 + Math.random() / 2))
     change(false)
   })
 
   return {
     /** Now, without waiting for the backoff: the network is back, or the person signed in. */
-    reconnect: () => socket.reconnect(),
+    reconnect,
     close: () => {
       socket.close()
+      clearTimeout(putOff)
       clearTimeout(silence)
       clearTimeout(settled)
       change(false)

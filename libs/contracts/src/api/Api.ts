@@ -18,7 +18,7 @@ fields are refused by name.
 
 \`/ws\`, on the same origin, tells what happens to exports as it happens; everything can be asked for here as well. Messages \
 are JSON. Where tokens are asked for: \`/ws?token=…\`, or as the first message \`{"type":"auth","token":"…"}\`; the socket ends \
-with its token (close code 4401).
+with its token (close code 4401). One too many of a user is told so (error \`too_many_sockets\`, close code 4429).
 
 You say \`{"type":"subscribe","exports":"all"}\`, or a list of ids instead of \`"all"\`; with \`"since"\`, a cursor from before, \
 you get what has changed since then. You hear:
