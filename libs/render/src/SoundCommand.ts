@@ -2,7 +2,7 @@ import type { Heard, Operation, Plan } from "@reelay/contracts/Plan"
 import { argv } from "./Argv.ts"
 import { concatenated, concatList, stripped } from "./Container.ts"
 import { SOUND_BITRATE } from "./Estimate.ts"
-import { measuring, normalising } from "./Loudness.ts"
+import { MEASURING, normalising, triesOf, trying } from "./Loudness.ts"
 import { evenInput, fileUrl, mediaInput, RUN } from "./Safety.ts"
 import {
   crossfadeGraph,
@@ -12,6 +12,7 @@ import {
   soundGraph,
   soundSeek,
   soundtrackGraph,
+  soundtrackTrials,
   type Take
 } from "./SoundGraph.ts"
 import { clipOf, soundCodec } from "./Spec.ts"
@@ -127,25 +128,27 @@ export const soundtrackCommand = (
     frames: 0
   }
   const pieceList = { path: list, text: concatList(pieces.map((key) => ({ path: made(key) }))) }
-  const measure = `${folder}/loudness.graph`
+  const [measure, trial] = [`${folder}/measure.graph`, `${folder}/try.graph`]
+  /** What it finds it says at the level of information, and once. */
+  const listening = (script: string, measures: (said: string) => string, next: string): Step => ({
+    argv: argv`${RUN} -v info ${concatenated(list)} ${filtered(script)} -f null -`,
+    frames: 0,
+    measures: (said) => [{ path: next, text: measures(said) }]
+  })
   return {
     folders: [],
     files: [
       pieceList,
       loudness === null
         ? { path: graph, text: soundtrackGraph(samples) }
-        : { path: measure, text: soundtrackGraph(samples, [measuring(loudness)]) }
+        : { path: measure, text: soundtrackGraph(samples, [MEASURING]) }
     ],
     steps:
       loudness === null
         ? [encode]
         : [
-            {
-              // What it finds it says at the level of information, and once.
-              argv: argv`${RUN} -v info ${concatenated(list)} ${filtered(measure)} -f null -`,
-              frames: 0,
-              measures: (said) => [{ path: graph, text: soundtrackGraph(samples, normalising(loudness, said)) }]
-            },
+            listening(measure, (said) => soundtrackTrials(samples, trying(triesOf(loudness, said))), trial),
+            listening(trial, (said) => soundtrackGraph(samples, normalising(loudness, said)), graph),
             encode
           ],
     makes: [{ path, role: "media", name: "", contentType, video: null, audio: { codec, samples }, seams: [] }]

@@ -204,3 +204,14 @@ export const crossfadeGraph = (first: Take, second: Take, inputs: readonly [numb
 /** Pieces joined by the concat demuxer are one stream already; only their time stamps are made anew. */
 export const soundtrackGraph = (samples: number, filters: ReadonlyArray<string> = []): string =>
   `[0:a]${[RESTART, ...filters, cut(samples)].join(",")}[a]\n`
+
+/** The soundtrack through several chains side by side, of which all but the last end in themselves. */
+export const soundtrackTrials = (samples: number, chains: readonly [string, ...ReadonlyArray<string>]): string => {
+  const pads = chains.map((_, i) => `[try${i}]`)
+  const ends = chains.map((_, i) => (i === chains.length - 1 ? "[a]" : ",anullsink;"))
+  return [
+    `[0:a]${RESTART},${cut(samples)},asplit=${chains.length}${pads.join("")};`,
+    ...chains.map((chain, i) => `${pads[i]}${chain}${ends[i]}`),
+    ""
+  ].join("\n")
+}

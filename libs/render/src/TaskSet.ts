@@ -27,7 +27,7 @@ import { soundCodec, sourceOf } from "./Spec.ts"
 import { type CanonicalObject, taskKey } from "./TaskKey.ts"
 
 /** Part of every task key: raise it whenever the same work would make other bytes. */
-export const COMPILER = 6
+export const COMPILER = 7
 
 export interface CompileInput {
   readonly exportId: ExportId
