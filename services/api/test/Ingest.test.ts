@@ -48,6 +48,24 @@ const shownByFfmpeg = async (path: string, ticksPerSecond: number): Promise<Read
 const about = (got: number, wanted: number, tolerance: number) =>
   assert.isAtMost(Math.abs(got - wanted), tolerance, `${got} is not ${wanted}`)
 
+/** An MP4 with its index last, in whose first picture a Dolby Vision configuration (its first bytes) is put. */
+const withDolbyVision = (file: Buffer, configuration: ReadonlyArray<number>): Buffer => {
+  const box = Buffer.alloc(8 + 24)
+  box.writeUInt32BE(box.length, 0)
+  box.write("dvcC", 4)
+  box.set(configuration, 8)
+  let at = 0
+  const around = ["moov", "trak", "mdia", "minf", "stbl", "stsd", "hvc1"].map((type) => {
+    at = file.indexOf(type, at === 0 ? file.lastIndexOf("moov") : at)
+    return at - 4
+  })
+  const entry = around.at(-1) ?? 0
+  const end = entry + file.readUInt32BE(entry)
+  const result = Buffer.concat([file.subarray(0, end), box, file.subarray(end)])
+  for (const start of around) result.writeUInt32BE(file.readUInt32BE(start) + box.length, start)
+  return result
+}
+
 describe("Ingest", () => {
   let clips: TinyClips
   beforeAll(async () => {
@@ -373,6 +391,17 @@ describe("Ingest", () => {
         "attached_pic"
       )
       assert.match(await refusal(covered), /cover image/)
+    })
+
+    it("Dolby Vision whose base layer is no picture by itself; with one that is, it is HLG or HDR10 as any", async () => {
+      const color = "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
+      const coded = ["-c:v", "libx265", "-x265-params", `log-level=none:${color}`, "-pix_fmt", "yuv420p10le"]
+      const plain = await readFile(await clips.plain("hlg.mp4", { silent: true, args: [...coded, "-tag:v", "hvc1"] }))
+      const labelled = (name: string, configuration: ReadonlyArray<number>) =>
+        file(name, withDolbyVision(plain, configuration))
+      assert.match(await refusal(await labelled("five.mp4", [1, 0, 0x0a, 0x0d, 0x00])), /Dolby Vision/)
+      const { media } = await facts(await labelled("eight.mp4", [1, 0, 0x10, 0x0d, 0x40]))
+      assert.strictEqual(media.picture.colorTransfer, "arib-std-b67")
     })
 
     it("still images, as themselves and within a container", async () => {

@@ -70,6 +70,12 @@ export const pickVideo = (report: ProbeReport): OrRefusal<ProbeStream> => {
   if (area(chosen) === 0 || area(chosen) > MAX_PIXELS) {
     return Result.fail("The picture is larger than can be read, or has no size.")
   }
+  // Dolby Vision over a picture that is none by itself (profile 5): other decoders show it in purple and green.
+  if (chosen.side_data_list.some((data) => data.dv_bl_signal_compatibility_id === 0)) {
+    return Result.fail(
+      "This is Dolby Vision of a kind that only its own decoders show in the right colours (profile 5). Export it as HDR10, HLG or SDR first."
+    )
+  }
   return Result.succeed(chosen)
 }
 

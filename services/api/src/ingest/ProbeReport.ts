@@ -30,7 +30,13 @@ export const ProbeStream = Schema.Struct({
   channels: integer,
   disposition: missing(Schema.Record(Schema.String, Schema.Int), {}),
   side_data_list: missing(
-    Schema.Array(Schema.Struct({ side_data_type: text, rotation: Schema.optionalKey(Schema.Finite) })),
+    Schema.Array(
+      Schema.Struct({
+        side_data_type: text,
+        rotation: Schema.optionalKey(Schema.Finite),
+        dv_bl_signal_compatibility_id: integer
+      })
+    ),
     []
   )
 })
