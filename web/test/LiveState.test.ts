@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Export, isTerminal, type Progress } from "@reelay/contracts/Export"
+import { type Export, isTerminal, PAUSED, type Progress } from "@reelay/contracts/Export"
 import type { ExportId } from "@reelay/contracts/Ids"
 import { DateTime } from "effect"
 import * as fc from "fast-check"
@@ -289,6 +289,9 @@ describe("what is shown", () => {
     const word = said(progress(waits))
     assert.strictEqual(seen(play([rows(waiting), word]), idOf(1)).waiting, "Number 2 in the queue")
     assert.strictEqual(seen(play([word, rows(waiting)]), idOf(1)).waiting, "Number 4 in the queue")
+    const paused = row({ queuePosition: 4, paused: true })
+    assert.strictEqual(seen(play([word, rows(paused)]), idOf(1)).waiting, PAUSED)
+    assert.strictEqual(seen(play([rows(paused), word]), idOf(1)).waiting, "Number 2 in the queue")
     const obstructed = { ...waits, message: "Waiting for an encoder for av1" }
     assert.strictEqual(seen(play([rows(waiting), said(progress(obstructed))]), idOf(1)).waiting, obstructed.message)
     assert.strictEqual(seen(play([rows(row({ progress: obstructed }))]), idOf(1)).waiting, obstructed.message)

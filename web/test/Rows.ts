@@ -16,6 +16,7 @@ export interface RowInput {
   readonly updated?: number
   readonly progress?: ProgressInput | null
   readonly queuePosition?: number | null
+  readonly paused?: boolean
 }
 export interface ProgressInput {
   readonly epoch: number
@@ -61,6 +62,7 @@ export const wireRow = (input: RowInput = {}) => {
     epoch: input.epoch ?? 0,
     status,
     queuePosition: input.queuePosition ?? null,
+    ...(input.paused === undefined ? {} : { paused: input.paused }),
     progress: input.progress == null ? null : wireProgress(input.progress),
     encoder: null,
     outputs: [],

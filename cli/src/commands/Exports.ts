@@ -9,6 +9,7 @@ import { interruptible, Signals } from "../Signals.ts"
 const LATEST = 20
 
 const stateOf = (found: Export): string => {
+  if (found.paused === true) return "paused"
   if (found.status === "pending" && found.queuePosition !== null) return `number ${found.queuePosition}`
   if (found.status === "processing" && found.progress !== null) return `${Math.floor(found.progress.percent)} %`
   return found.status

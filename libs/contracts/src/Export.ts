@@ -134,6 +134,10 @@ export const isTerminal = (status: ExportStatus): boolean =>
 export const Stage = Schema.Literals(["queued", "preparing", "encoding", "finishing", "done"])
 export type Stage = typeof Stage.Type
 
+const paused = Schema.optionalKey(
+  Schema.Boolean.annotate(told("Of what waits, and only while it is so: an operator has paused the queue"))
+)
+
 export const Progress = Schema.Struct({
   epoch: Count,
   status: ExportStatus,
@@ -143,6 +147,7 @@ export const Progress = Schema.Struct({
   message: Schema.String,
   /** 1 is next. Null once it runs. */
   queuePosition: Schema.NullOr(Positive),
+  paused,
   framesDone: Count,
   framesTotal: Count,
   /** Times real time, over all nodes that work on it. */
@@ -151,6 +156,9 @@ export const Progress = Schema.Struct({
   etaSeconds: Schema.NullOr(Seconds)
 })
 export type Progress = typeof Progress.Type
+
+/** The message of what waits in a queue that stands still. */
+export const PAUSED = "The farm is paused by its operator"
 
 /** The message of what waits: its place in the queue, 1 is next. Without one: nobody knows it. */
 export const placeText = (queuePosition: number | null): string =>
@@ -208,6 +216,7 @@ export class Export extends Schema.Class<Export>("Export")({
   epoch: Count,
   status: ExportStatus,
   queuePosition: Schema.NullOr(Positive),
+  paused,
   progress: Schema.NullOr(Progress),
   encoder: Schema.NullOr(Family),
   outputs: Schema.Array(Output),

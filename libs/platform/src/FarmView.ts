@@ -1,5 +1,5 @@
 import type { Progress } from "@reelay/contracts/Export"
-import { isTerminal, placeText } from "@reelay/contracts/Export"
+import { isTerminal, PAUSED, placeText } from "@reelay/contracts/Export"
 import type { ExportId, NodeId, UserId } from "@reelay/contracts/Ids"
 import type { ExportProgress, QueueOrder } from "@reelay/contracts/messages/Messages"
 import { NODE_TTL } from "@reelay/contracts/messages/Topology"
@@ -15,7 +15,7 @@ export type FarmChange =
       readonly userId: UserId
       readonly progress: Progress
     }
-  /** Positions in the queue. */
+  /** Positions in the queue, or whether it is paused. */
   | { readonly _tag: "Queue" }
   | { readonly _tag: "Node"; readonly id: NodeId }
   | { readonly _tag: "Scheduler"; readonly seen: boolean }
@@ -45,14 +45,20 @@ interface KnownNode {
 export class FarmView {
   readonly #progress = new Map<ExportId, { readonly progress: Progress; readonly heard: number }>()
   readonly #nodes = new Map<NodeId, KnownNode>()
+  #paused = false
   #positions: ReadonlyMap<ExportId, number> = new Map()
   /** Since when the scheduler has been heard without a gap, and when last; null: not heard. */
   #scheduler: { readonly since: number; readonly last: number } | null = null
 
   progressOf(id: ExportId): Progress | null {
-    const known = this.#progress.get(id)?.progress ?? null
-    if (known?.status !== "pending") return known
+    const known = this.#progress.get(id)
+    return known === undefined ? null : this.#asShown(id, known.progress)
+  }
+
+  #asShown(id: ExportId, known: Progress): Progress {
+    if (known.status !== "pending") return known
     const queuePosition = this.queuePosition(id)
+    if (this.#paused) return { ...known, queuePosition, paused: true, message: PAUSED }
     // What stands in its way, where the scheduler said so, matters more than its place.
     const message = known.message === placeText(null) ? placeText(queuePosition) : known.message
     return { ...known, queuePosition, message }
@@ -61,6 +67,11 @@ export class FarmView {
   /** 1 is next; null when it is not waiting. */
   queuePosition(id: ExportId): number | null {
     return this.#positions.get(id) ?? null
+  }
+
+  /** Operators have paused the queue. */
+  get paused(): boolean {
+    return this.#paused
   }
 
   schedulerSeen(now: number): boolean {
@@ -96,13 +107,16 @@ export class FarmView {
     // Once it has ended the row says everything.
     if (!isTerminal(next.status)) this.#progress.set(exportId, { progress: next, heard: now })
     dropOldest(this.#progress, MAX_PROGRESS)
-    return [{ _tag: "Progress", exportId, userId, progress: next }]
+    return [{ _tag: "Progress", exportId, userId, progress: this.#asShown(exportId, next) }]
   }
 
   /** `repeated`: it lay in the stream when we began to listen, which says nothing about who lives now. */
-  onQueue({ waiting }: QueueOrder, repeated: boolean, now: number): ReadonlyArray<FarmChange> {
+  onQueue({ paused = false, waiting }: QueueOrder, repeated: boolean, now: number): ReadonlyArray<FarmChange> {
     const same =
-      waiting.length === this.#positions.size && waiting.every((id, index) => this.#positions.get(id) === index + 1)
+      paused === this.#paused
+      && waiting.length === this.#positions.size
+      && waiting.every((id, index) => this.#positions.get(id) === index + 1)
+    this.#paused = paused
     if (!same) this.#positions = new Map(waiting.map((id, index) => [id, index + 1]))
     const changes: Array<FarmChange> = same ? [] : [{ _tag: "Queue" }]
     if (repeated) return changes

@@ -24,7 +24,7 @@ export class LiveFarm extends Context.Service<
     progressOf(id: ExportId): Effect.Effect<Progress | null>
     /** 1 is next; null when it does not wait. */
     queuePosition(id: ExportId): Effect.Effect<number | null>
-    /** Both, as Rows.exportOf wants them. */
+    /** Both, and whether the queue is paused, as Rows.exportOf wants them. */
     liveOf(id: ExportId): Effect.Effect<Live>
     /** Sorted by id. Who has been silent for NODE_TTL is `gone`, and forgotten ten minutes later. */
     readonly nodes: Effect.Effect<ReadonlyArray<Node>>
@@ -67,7 +67,12 @@ export class LiveFarm extends Context.Service<
       return LiveFarm.of({
         progressOf: (id) => Effect.sync(() => view.progressOf(id)),
         queuePosition: (id) => Effect.sync(() => view.queuePosition(id)),
-        liveOf: (id) => Effect.sync(() => ({ progress: view.progressOf(id), queuePosition: view.queuePosition(id) })),
+        liveOf: (id) =>
+          Effect.sync(() => ({
+            progress: view.progressOf(id),
+            queuePosition: view.queuePosition(id),
+            paused: view.paused
+          })),
         nodes: Effect.map(monotonicSeconds, (now) => view.nodes(now)),
         schedulerSeen: Effect.map(monotonicSeconds, (now) => view.schedulerSeen(now)),
         changes: Stream.fromPubSub(changes)

@@ -132,8 +132,10 @@ export interface Live {
   readonly progress: Progress | null
   /** 1 is next. */
   readonly queuePosition: number | null
+  /** Operators have paused the queue. */
+  readonly paused: boolean
 }
-export const NOT_LIVE: Live = { progress: null, queuePosition: null }
+export const NOT_LIVE: Live = { progress: null, queuePosition: null, paused: false }
 
 /**
  * An export as its owner sees it. Progress of an earlier epoch is left out, and so is a queue position once it left the
@@ -155,6 +157,7 @@ export const exportOf = (row: ExportRow, live: Live) =>
     epoch: row.epoch,
     status: row.status,
     queuePosition: row.status === "pending" ? live.queuePosition : null,
+    ...(row.status === "pending" && live.paused ? { paused: true } : {}),
     progress: live.progress?.epoch === row.epoch && live.progress.status === row.status ? live.progress : null,
     encoder: row.encoder,
     outputs: row.outputs.map((stored) => stored.output),

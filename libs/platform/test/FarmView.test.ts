@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { PAUSED } from "@reelay/contracts/Export"
 import type { ExportStatus } from "@reelay/contracts/Export"
 import { ExportId, newId, NodeId } from "@reelay/contracts/Ids"
 import { NODE_TTL } from "@reelay/contracts/messages/Topology"
@@ -73,6 +74,25 @@ describe("FarmView", () => {
     assert.strictEqual(view.progressOf(b)?.message, "Next in the queue")
     view.onQueue(order(a, c, b), true, 4)
     assert.strictEqual(view.progressOf(b)?.message, "Number 3 in the queue")
+  })
+
+  it("says of what waits that the queue is paused, whatever else stands in its way, for as long as it is", () => {
+    const view = new FarmView()
+    const waits = { status: "pending", stage: "queued", message: "Waiting for an encoder for av1" } as const
+    view.onProgress(anExportProgress(b, waits), 0)
+    view.onProgress(anExportProgress(c, { percent: 20, message: "Encoding" }), 0)
+    assert.deepStrictEqual(view.onQueue({ ...order(a, b), paused: true }, true, 0), [{ _tag: "Queue" }])
+    assert.isTrue(view.paused)
+    assert.deepInclude(view.progressOf(b), { paused: true, queuePosition: 2, message: PAUSED })
+    assert.strictEqual(view.progressOf(c)?.message, "Encoding")
+    const [change] = view.onProgress(anExportProgress(b, waits), 1)
+    assert.strictEqual(change?._tag === "Progress" ? change.progress.message : null, PAUSED)
+    assert.deepStrictEqual(view.onQueue({ ...order(a, b), paused: true }, true, 1), [])
+    // A scheduler of the version before says nothing of it.
+    assert.deepStrictEqual(view.onQueue(order(a, b), true, 2), [{ _tag: "Queue" }])
+    assert.isFalse(view.paused)
+    assert.strictEqual(view.progressOf(b)?.message, waits.message)
+    assert.notProperty(view.progressOf(b), "paused")
   })
 
   it("sees a scheduler by what it says, not by what lay in the stream", () => {

@@ -41,7 +41,7 @@ describe("LiveFarm", () => {
       yield* eventually(farm.progressOf(runs).pipe(Effect.map((progress) => progress?.percent === 42)))
       yield* eventually(farm.queuePosition(waits).pipe(Effect.map((position) => position === 1)))
       yield* eventually(farm.nodes.pipe(Effect.map((nodes) => nodes[0]?.id === NODE)))
-      assert.deepStrictEqual(yield* farm.liveOf(waits), { progress: null, queuePosition: 1 })
+      assert.deepStrictEqual(yield* farm.liveOf(waits), { progress: null, queuePosition: 1, paused: false })
       // It lay in the stream: who wrote it may be long gone.
       assert.isFalse(yield* farm.schedulerSeen)
       yield* Queue.clear(changes)

@@ -118,9 +118,10 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
         etaSeconds: 3
       } as const
 
-      const live = { progress, queuePosition: 3 }
+      const live = { progress, queuePosition: 3, paused: true }
       const pending = yield* Rows.exportOf(yield* row, live)
       assert.deepInclude(pending, { status: "pending", queuePosition: 3, progress: null, duration: 10, frames: 250 })
+      assert.isTrue(pending.paused)
       assert.deepInclude(pending.settings, { resolution: "720p", quality: "medium" })
       assert.notProperty(yield* row, "spec")
 
@@ -129,6 +130,7 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
       yield* change({ status: "processing", epoch: 1, plan: stored, encoder: "software" })
       const running = yield* Rows.exportOf(yield* row, live)
       assert.deepInclude(running, { status: "processing", queuePosition: null, progress, encoder: "software" })
+      assert.notProperty(running, "paused")
 
       const [kept] = yield* database.query("kept", (db) =>
         db

@@ -1,4 +1,4 @@
-import { placeText } from "@reelay/contracts/Export"
+import { PAUSED, placeText } from "@reelay/contracts/Export"
 import type { ExportStatus, Progress, Stage } from "@reelay/contracts/Export"
 
 export interface ProgressInput {
@@ -6,6 +6,8 @@ export interface ProgressInput {
   readonly status: ExportStatus
   /** 1 is next; null once it runs. */
   readonly queuePosition: number | null
+  /** Operators have paused the queue in which it waits. */
+  readonly paused?: boolean
   readonly framesTotal: number
   /** Frames of done chunks plus what running ones report. */
   readonly framesDone: number
@@ -83,7 +85,7 @@ const messageOf = (stage: Stage, input: ProgressInput, framesDone: number): stri
   if (input.status === "cancelled") return "Cancelled"
   switch (stage) {
     case "queued":
-      return placeText(input.queuePosition)
+      return input.paused === true ? PAUSED : placeText(input.queuePosition)
     case "preparing":
       return "Preparing"
     case "encoding":
@@ -119,6 +121,7 @@ export const progressOf = (input: ProgressInput, previous: Progress | null): Pro
     stage,
     message: messageOf(stage, input, framesDone),
     queuePosition: input.status === "pending" ? input.queuePosition : null,
+    ...(input.status === "pending" && input.paused === true ? { paused: true } : {}),
     framesDone,
     framesTotal,
     speed: input.status === "processing" ? input.speed : null,

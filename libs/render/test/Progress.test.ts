@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { PAUSED } from "@reelay/contracts/Export"
 import type { Progress } from "@reelay/contracts/Export"
 import fc from "fast-check"
 import { type ProgressInput, progressOf } from "../src/Progress.ts"
@@ -37,7 +38,14 @@ describe("Progress", () => {
       assert.strictEqual(progress.stage, stage)
       assert.strictEqual(progress.percent, percent, stage)
     }
-    assert.strictEqual(progressOf(input({ status: "pending", queuePosition: 3 }), null).queuePosition, 3)
+    const waits = input({ status: "pending", queuePosition: 3 })
+    assert.deepInclude(progressOf(waits, null), { queuePosition: 3, message: "Number 3 in the queue" })
+    assert.deepInclude(progressOf({ ...waits, paused: true }, null), {
+      queuePosition: 3,
+      paused: true,
+      message: PAUSED
+    })
+    assert.notProperty(progressOf(input({ paused: true }), null), "paused")
   })
 
   it("tells when it will be done", () => {

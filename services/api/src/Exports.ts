@@ -210,6 +210,7 @@ const restingProgress = Effect.fnUntraced(function* (found: Export, heard: Progr
       epoch: found.epoch,
       status: found.status,
       queuePosition: found.queuePosition,
+      paused: found.paused === true,
       framesTotal: found.frames,
       framesDone: 0,
       finishingDone: 0,

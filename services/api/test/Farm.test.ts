@@ -1,4 +1,5 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { PAUSED } from "@reelay/contracts/Export"
 import { Build, lightPool } from "@reelay/contracts/Plan"
 import { ExportId, NodeId, TaskKey } from "@reelay/contracts/Ids"
 import { control, queueOrder } from "@reelay/contracts/messages/Messages"
@@ -117,6 +118,13 @@ describe("the farm", () => {
     })
     const progress = record((await api.call("GET", `/api/exports/${made.id}/progress`, undefined, alice)).body)
     assert.deepInclude(progress, { stage: "queued", queuePosition: 2, percent: 0 })
+    // Over HTTP, too, it is said why it goes on waiting; the words are what the command line shows.
+    await until("that the queue is paused", async () => {
+      await api.run(api.bus.broadcast(queueOrder, { v: 1, waiting: [ExportId.make(NOBODY), made.id], paused: true }))
+      return record((await api.call("GET", `/api/exports/${made.id}`, undefined, alice)).body)["paused"] === true
+    })
+    const paused = record((await api.call("GET", `/api/exports/${made.id}/progress`, undefined, alice)).body)
+    assert.deepInclude(paused, { stage: "queued", queuePosition: 2, paused: true, message: PAUSED })
     const estimate = record((await api.call("POST", "/api/exports/estimate", { videoId }, alice)).body)
     assert.isAtLeast(Number(estimate["queuePosition"]), 2)
   })

@@ -8,6 +8,7 @@ import type { ServerMessage } from "@reelay/contracts/Socket"
 import { Bus } from "@reelay/platform/Bus"
 import type { FarmChange } from "@reelay/platform/FarmView"
 import { LiveFarm } from "@reelay/platform/LiveFarm"
+import type { Live } from "@reelay/platform/Rows"
 import { progressOf } from "@reelay/render/Progress"
 import { Clock, Context, Effect, Layer, Schedule, Stream } from "effect"
 import { isOlder } from "./Outbox.ts"
@@ -39,6 +40,7 @@ const ENDED_KEPT_MILLIS = 60_000
 interface Known {
   readonly told: Export
   readonly queuePosition: number | null
+  readonly paused: boolean
   readonly at: number
 }
 
@@ -75,7 +77,7 @@ export class Audience extends Context.Service<
         const mine = known.get(value.userId) ?? new Map<ExportId, Known>()
         if (!listeners.has(value.userId) || (isTerminal(value.status) && !mine.has(value.id))) return
         known.set(value.userId, mine)
-        mine.set(value.id, { told: value, queuePosition: value.queuePosition, at })
+        mine.set(value.id, { told: value, queuePosition: value.queuePosition, paused: value.paused === true, at })
       }
       const tell = (value: Export, cursor: string, at: number, except?: Listener): void => {
         remember(value, at)
@@ -181,11 +183,10 @@ export class Audience extends Context.Service<
         for (const [user, mine] of known) {
           for (const [id, before] of mine) {
             if (before.told.status !== "pending") continue
-            const queuePosition = yield* farm.queuePosition(id)
-            if (queuePosition === before.queuePosition) continue
-            mine.set(id, { ...before, queuePosition })
-            const live = yield* farm.progressOf(id)
-            tellProgress(user, id, live?.status === "pending" ? live : waiting(before.told, queuePosition))
+            const live = yield* farm.liveOf(id)
+            if (live.queuePosition === before.queuePosition && live.paused === before.paused) continue
+            mine.set(id, { ...before, queuePosition: live.queuePosition, paused: live.paused })
+            tellProgress(user, id, live.progress?.status === "pending" ? live.progress : waiting(before.told, live))
           }
         }
       })
@@ -254,12 +255,13 @@ export class Audience extends Context.Service<
 }
 
 /** The progress of what waits and of which nothing else was said: the scheduler says the order of the queue once for all. */
-const waiting = (value: Export, queuePosition: number | null): Progress =>
+const waiting = (value: Export, { paused, queuePosition }: Live): Progress =>
   progressOf(
     {
       epoch: value.epoch,
       status: "pending",
       queuePosition,
+      paused,
       framesTotal: value.frames,
       framesDone: 0,
       finishingDone: 0,

@@ -1,5 +1,6 @@
 import * as NodeWS from "@effect/platform-node/NodeWS"
 import { assert, layer } from "@effect/vitest"
+import { PAUSED } from "@reelay/contracts/Export"
 import { ExportId, newId, UserId } from "@reelay/contracts/Ids"
 import { exportProgress, queueOrder } from "@reelay/contracts/messages/Messages"
 import type { ServerMessage } from "@reelay/contracts/Socket"
@@ -247,6 +248,12 @@ layer(Lab.layerWith({ REELAY_AUTH: "local" }), { excludeTestServices: true })("t
       )
       yield* lab.scheduler.broadcast(queueOrder, { v: 1, waiting: [second] })
       assert.strictEqual((yield* next(client, "progress")).progress.queuePosition, 1)
+      // Paused, it waits at the same place, and is told why.
+      yield* lab.scheduler.broadcast(queueOrder, { v: 1, waiting: [second], paused: true })
+      const { progress } = yield* next(client, "progress")
+      assert.deepInclude(progress, { queuePosition: 1, paused: true, message: PAUSED })
+      yield* lab.scheduler.broadcast(queueOrder, { v: 1, waiting: [second], paused: false })
+      assert.strictEqual((yield* next(client, "progress")).progress.message, "Next in the queue")
     })
   )
 

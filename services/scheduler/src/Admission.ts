@@ -172,7 +172,7 @@ const nextOf = (state: State, urgency: Class): { readonly job: Job; readonly can
 /** Begins what may begin, in the order of classes and of fairness. */
 export const admit = (turn: Turn): void => {
   const { state } = turn
-  if (state.paused || !state.admissible) return
+  if (state.paused !== false || !state.admissible) return
   state.admissible = false
   for (const urgency of CLASSES) {
     while (state.active < state.policy.maxActive) {

@@ -89,6 +89,7 @@ const paused = (turn: Turn, value: boolean): void => {
   const { state } = turn
   if (state.paused === value) return
   state.paused = value
+  state.queueChanged = true
   if (value) return
   state.admissible = true
   for (const group of state.groups) state.ready.add(group)

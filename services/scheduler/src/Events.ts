@@ -221,7 +221,7 @@ export type Command =
   | { readonly _tag: "Stop"; readonly id: ExportId; readonly epoch: number }
   | (Place & { readonly _tag: "Announce"; readonly epoch: number; readonly status: ExportStatus })
   | (Place & { readonly _tag: "Report"; readonly progress: Progress })
-  | { readonly _tag: "SayOrder"; readonly waiting: ReadonlyArray<ExportId> }
+  | { readonly _tag: "SayOrder"; readonly waiting: ReadonlyArray<ExportId>; readonly paused: boolean }
   | { readonly _tag: "EnsureConsumer"; readonly pool: PoolName }
   /** The streams should be looked at soon: something is presumed outstanding. */
   | { readonly _tag: "LookAround" }

@@ -215,7 +215,7 @@ export const makeExecutor = Effect.fnUntraced(function* (lines: Lines, post: Pos
           )
         )
       case "SayOrder":
-        return lines.beside(bus.broadcast(queueOrder, { v: 1, waiting: command.waiting }))
+        return lines.beside(bus.broadcast(queueOrder, { v: 1, waiting: command.waiting, paused: command.paused }))
       default: {
         const work = inLine(command)
         if (work !== null) lines.add(command._tag === "Dispatch" ? command.message.exportId : command.id, work)

@@ -122,9 +122,12 @@ export const repeatReports = (turn: Turn): void => {
 
 export const reportOrder = (turn: Turn): void => {
   const { state } = turn
+  // Not yet known: a new leader would take back, for a moment, what the one before it said.
+  if (state.paused === null) return
   const since = turn.now - state.queueSaidAt
   if (since < ORDER_SOONEST || (!state.queueChanged && since < ORDER_LATEST)) return
   state.queueChanged = false
   state.queueSaidAt = turn.now
-  emit(turn, { _tag: "SayOrder", waiting: queueOrder(state, QUEUE_ORDER_LIMIT).map((job) => job.id) })
+  const waiting = queueOrder(state, QUEUE_ORDER_LIMIT).map((job) => job.id)
+  emit(turn, { _tag: "SayOrder", waiting, paused: state.paused })
 }

@@ -22,8 +22,8 @@ export interface State {
   /** Counts commands and turns: names what is answered, and says who was served last. */
   tokens: number
   dispatches: number
-  /** Until it is known, too: nothing begins in a queue that operators may have paused. */
-  paused: boolean
+  /** Null: not known yet. Nothing begins in a queue that operators may have paused. */
+  paused: boolean | null
   readonly jobs: Map<ExportId, Job>
   readonly lanes: Map<string, Lane>
   readonly users: Map<UserId, Share>
@@ -268,7 +268,7 @@ export const initial = (policy: Policy, term: Term): State => ({
   sequence: 0,
   tokens: 0,
   dispatches: 0,
-  paused: true,
+  paused: null,
   jobs: new Map(),
   lanes: new Map(),
   users: new Map(),

@@ -268,7 +268,7 @@ const precedes = (a: Lineup, b: Lineup): boolean => {
 /** Fills the slots of every group where something changed. */
 export const dispatchReady = (turn: Turn): void => {
   const { state } = turn
-  if (state.paused) return
+  if (state.paused !== false) return
   for (const group of state.ready) {
     for (let entry = nextOf(group); entry !== null; entry = nextOf(group)) {
       const { run } = entry.job

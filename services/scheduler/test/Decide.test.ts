@@ -76,6 +76,25 @@ describe("what is said of an export", () => {
   })
 })
 
+describe("what is said of the queue", () => {
+  it("that operators paused it, as soon as it is known and only then", () => {
+    const world = aWorld()
+    const said = () => of(world, "SayOrder").map(({ paused }) => paused)
+    const [, first] = decide(initial(world.policy, { seed: "00000001", wallOffset: 0 }), { _tag: "Tick" }, 1000)
+    assert.isUndefined(
+      first.find(({ _tag }) => _tag === "SayOrder"),
+      "nothing before it is known"
+    )
+    world.commands.length = 0
+    for (const paused of [true, false]) {
+      world.mailbox.push({ _tag: "Paused", paused })
+      world.tick(1000)
+      world.drain()
+    }
+    assert.deepStrictEqual(said(), [true, false])
+  })
+})
+
 describe("whose turn it is", () => {
   it("a user who comes late does not wait behind another's hundred", () => {
     const world = aWorld(["a", 2])

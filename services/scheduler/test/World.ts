@@ -461,7 +461,7 @@ export class World {
         const served = new Set<string>(nodes.flatMap((node) => node.pools))
         const alike = out.filter((entry) => isLight(entry.task.pool) === light && served.has(entry.task.pool))
         assert.isAtMost(alike.length, room(nodes), "room of all")
-        assert.isFalse(this.state.paused, "nothing goes out while paused")
+        assert.isFalse(this.state.paused, "nothing goes out while paused, or while that is not known")
       } else if (command._tag === "Plan" && this.state.jobs.get(command.id)?.status === "pending") {
         assert.isAtMost(this.state.active, this.policy.maxActive, "global cap")
         const own = [...this.state.jobs.values()].filter((job) => job.counted && job.user === command.user).length

@@ -1,4 +1,4 @@
-import { type Export, placeText, type Progress } from "@reelay/contracts/Export"
+import { type Export, PAUSED, placeText, type Progress } from "@reelay/contracts/Export"
 import type { ExportId } from "@reelay/contracts/Ids"
 import { DateTime } from "effect"
 import { furtherProgress, newerRow } from "./Order.ts"
@@ -11,7 +11,7 @@ export interface Entry {
   readonly row: Export | null
   /** Of the newest epoch heard of while it ran. */
   readonly progress: Progress | null
-  /** The last word on what it waits for: its place in the queue, or what stands in its way. */
+  /** The last word on what it waits for: its place in the queue, or what stands in its way (the farm's operator, an encoder that is missing). */
   readonly waiting: string | null
   /** Shown as if it had worked; taken back when it did not. */
   readonly action: Action | null
@@ -60,7 +60,8 @@ const withRow = (entry: Entry, said: Export): Entry => {
   const row = newerRow(entry.row, said)
   const next = row === entry.row ? entry : { ...entry, row }
   if (said.progress !== null) return withProgress(next, said.progress)
-  const waiting = said.queuePosition === null ? null : placeText(said.queuePosition)
+  const place = said.queuePosition === null ? null : placeText(said.queuePosition)
+  const waiting = said.paused === true ? PAUSED : place
   const waits = said.status === "pending" && said.epoch === row.epoch && waiting !== next.waiting
   return waits ? { ...next, waiting } : next
 }

@@ -167,7 +167,12 @@ export const exportProgress = Message.make({
 
 /** The order of what waits; an export's queue position is its place here. One message, last value, for all. */
 export const QUEUE_ORDER_LIMIT = 5000
-export const QueueOrder = Schema.Struct({ v: V1, waiting: Schema.Array(ExportId) })
+export const QueueOrder = Schema.Struct({
+  v: V1,
+  waiting: Schema.Array(ExportId),
+  /** By an operator: nothing of it begins. Absent: not so, or a scheduler of the release before, which does not say. */
+  paused: Schema.optionalKey(Schema.Boolean)
+})
 export type QueueOrder = typeof QueueOrder.Type
 export const queueOrder = Message.make({
   name: "QueueOrder",
