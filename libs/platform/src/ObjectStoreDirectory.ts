@@ -2,20 +2,7 @@ import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Config, Effect, Layer, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { createReadStream } from "node:fs"
-import {
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  stat,
-  statfs,
-  unlink,
-  utimes,
-  writeFile
-} from "node:fs/promises"
+import { mkdir, open, readdir, readFile, realpath, rename, rm, stat, unlink, utimes, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import {
   codeOf,
@@ -31,36 +18,23 @@ import { ObjectStore, ObjectStoreError } from "./ObjectStore.ts"
 import type { ObjectInfo } from "./ObjectStore.ts"
 import { checkKey, checkPrefix, TEMPORARIES } from "./ObjectStoreKey.ts"
 import { ownIdentity } from "./ProcessIdentity.ts"
+import { failed } from "./StoreFailure.ts"
+import { spaceOf } from "./StoreSpace.ts"
 
-/**
- * Objects as files under one folder, which several processes (and hosts, over a shared mount) use at once. An object
- * appears by `rename` or `link` of a file that is whole and on the disk; what is being written lies under `.tmp` on the
- * same file system, named after the process that writes it, which is how a later process knows what it may sweep.
- */
+/** Bytes that are written between two looks at the space that is left. */
 const LOOK_BYTES = 32 * 1024 * 1024
 /** What file systems say that cannot or may not give a file another name. */
 const UNLINKABLE = ["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP"]
 const READ_BYTES = 256 * 1024
 /** Files of a folder that are looked at together. */
 const LISTED = 64
-/** How long it holds that there is space for small objects. */
-const SPACE_MILLIS = 100
 const DEFAULT_RESERVE = 256 * 1024 * 1024
 
-const failed =
-  (operation: string, key: string) =>
-  (cause: unknown): ObjectStoreError => {
-    const code = codeOf(cause)
-    const reason = isMissing(cause)
-      ? "not_found"
-      : code === "EEXIST"
-        ? "exists"
-        : code === "ENOSPC" || code === "EDQUOT"
-          ? "no_space"
-          : "io"
-    return new ObjectStoreError({ operation, key, reason, cause })
-  }
-
+/**
+ * Objects as files under one folder, which several processes (and hosts, over a shared mount) use at once. An object
+ * appears by `rename` or `link` of a file that is whole and on the disk; what is being written lies under `.tmp` on the
+ * same file system, named after the process that writes it, which is how a later process knows what it may sweep.
+ */
 const make = Effect.fnUntraced(function* (given: string, reserve: number) {
   const { root, temporaries } = yield* Effect.tryPromise({
     try: async () => {
@@ -80,37 +54,7 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
       Effect.andThen(Effect.tryPromise({ try: () => run(pathOf(key)), catch: failed(operation, key) }))
     )
 
-  const free = async () => {
-    const { bavail, bsize } = await statfs(root)
-    return Math.max(0, bavail * bsize - reserve)
-  }
-  const requireSpace = (operation: string, key: string) =>
-    Effect.tryPromise({ try: free, catch: failed(operation, key) }).pipe(
-      Effect.filterOrFail(
-        (bytes) => bytes > 0,
-        () =>
-          new ObjectStoreError({
-            operation,
-            key,
-            reason: "no_space",
-            cause: new Error(`less than ${reserve} bytes are free`)
-          })
-      )
-    )
-  let lookedAt = Number.NEGATIVE_INFINITY
-  /**
-   * Before each write, but of those that come close together only the first looks: thousands of small ones a second
-   * need not each, and large ones look again as they grow.
-   */
-  const expectSpace = (operation: string, key: string) =>
-    Effect.suspend(() => {
-      const now = performance.now()
-      if (now - lookedAt < SPACE_MILLIS) return Effect.void
-      lookedAt = now
-      return requireSpace(operation, key).pipe(
-        Effect.tapError(() => Effect.sync(() => void (lookedAt = Number.NEGATIVE_INFINITY)))
-      )
-    })
+  const space = spaceOf(root, reserve)
 
   const infoOf = (key: string) =>
     stat(pathOf(key)).then(
@@ -145,7 +89,7 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
   /** A file of one's own under `.tmp`, gone afterwards unless it was moved. */
   const withTemporary = <A, E>(operation: string, key: string, use: (path: string) => Effect.Effect<A, E>) =>
     checkKey(operation, key).pipe(
-      Effect.andThen(expectSpace(operation, key)),
+      Effect.andThen(space.expected(operation, key)),
       Effect.andThen(
         Effect.acquireUseRelease(Effect.sync(temporary), use, (path) => Effect.promise(() => rm(path, { force: true })))
       )
@@ -162,7 +106,7 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
             Effect.gen(function* () {
               if (written - looked >= LOOK_BYTES) {
                 looked = written
-                yield* requireSpace(operation, key)
+                yield* space.required(operation, key)
               }
               yield* Effect.tryPromise({ try: () => file.writeFile(chunk), catch: failed(operation, key) })
               written += chunk.length
@@ -234,7 +178,7 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
     putIfAbsent: Effect.fn("ObjectStore.putIfAbsent")((key, bytes, options) => {
       const durable = options?.durable ?? true
       return checkKey("putIfAbsent", key).pipe(
-        Effect.andThen(expectSpace("putIfAbsent", key)),
+        Effect.andThen(space.expected("putIfAbsent", key)),
         Effect.andThen(
           // Small, and soon over: what is interrupted has either happened or not.
           Effect.uninterruptible(
@@ -378,14 +322,8 @@ const make = Effect.fnUntraced(function* (given: string, reserve: number) {
       }),
       (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
     ),
-    freeBytes: Effect.tryPromise({ try: free, catch: failed("freeBytes", "") }),
-    totalBytes: Effect.tryPromise({
-      try: async () => {
-        const { blocks, bsize } = await statfs(root)
-        return blocks * bsize
-      },
-      catch: failed("totalBytes", "")
-    })
+    freeBytes: space.free("freeBytes", ""),
+    totalBytes: space.total
   })
 })
 
