@@ -49,12 +49,18 @@ export const copyCommand = (
 
 /** At a small file, all at once. */
 const lookAtAll = (obstacle: (bytes: Uint8Array) => string | null): Look => {
-  const all: Array<number> = []
+  const parts: Array<Uint8Array> = []
   return {
-    feed: (bytes) => {
-      for (const byte of bytes) all.push(byte)
-    },
-    obstacle: () => obstacle(Uint8Array.from(all))
+    feed: (bytes) => void parts.push(bytes),
+    obstacle: () => {
+      const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+      let at = 0
+      for (const part of parts) {
+        all.set(part, at)
+        at += part.length
+      }
+      return obstacle(all)
+    }
   }
 }
 
