@@ -88,6 +88,8 @@ export class ScriptedServer {
     string,
     { readonly status: number; readonly body: unknown; readonly after?: Promise<void> }
   >()
+  /** Until when lists that were read stay unanswered. */
+  listsHeld: Promise<void> = Promise.resolve()
   readonly requests: Array<string> = []
   readonly created: Array<{ readonly key: string | undefined; readonly body: Asked }> = []
   origin = ""
@@ -147,13 +149,16 @@ export class ScriptedServer {
     const call = `${request.method} ${kind}${id === undefined ? "" : id === "active" || id === "recent" ? `/${id}` : "/:id"}${verb === undefined ? "" : `/${verb}`}`
     const now = new Date().toISOString()
     switch (call) {
-      case "GET exports":
+      case "GET exports": {
         if (url.searchParams.has("cursor")) return page(this.older)
-        return answer(200, {
+        const read = {
           items: this.rows,
           nextCursor: this.older.length === 0 ? null : "older",
           total: this.rows.length + this.older.length
-        })
+        }
+        await this.listsHeld
+        return answer(200, read)
+      }
       case "GET exports/active":
       case "GET exports/recent":
         return answer(200, { items: [] })

@@ -34,6 +34,8 @@ export const createLive = (options: LiveOptions) => {
     (asked ??= exports.refresh().finally(() => {
       asked = null
     }))
+  /** What is asked already may have been answered before: then once more. */
+  const askAnew = () => (asked === null ? ask() : asked.then(ask, ask))
   const poller = makePoller(async () => {
     if (!session.needed()) return ask()
     await session.renew()
@@ -63,7 +65,7 @@ export const createLive = (options: LiveOptions) => {
       case "snapshot":
         note({ type: "rows", exports: message.exports }, message.cursor)
         // A snapshot comes without what was deleted meanwhile, and the list says that.
-        if (exports.loaded()) void ask().catch(() => {})
+        if (exports.loaded()) void askAnew().catch(() => {})
         return
       case "state":
         return note({ type: "rows", exports: [message.export] }, message.cursor)
