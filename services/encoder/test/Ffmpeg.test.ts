@@ -90,7 +90,7 @@ for (const sandbox of modes) {
         assert.deepStrictEqual(processesIn(folder), [])
         const verdict = verdictOf({ ...ended, family: "software", reads: "source" })
         assert.strictEqual(verdict._tag === "Failed" && verdict.kind, "timeout")
-      }).pipe(Effect.provide(ffmpegWith({ sandbox, stallSeconds: 0.8 })))
+      }).pipe(Effect.provide(ffmpegWith({ sandbox, stallSeconds: 2 })))
     )
 
     it.live("has a time limit", () =>

@@ -38,8 +38,8 @@ export class Farm extends Context.Service<
     readonly bus: Bus["Service"]
     readonly store: ObjectStore["Service"]
     readonly results: Queue.Queue<TaskResult>
-    /** Consumers for these pools. */
-    ensurePools(pools: ReadonlyArray<PoolName>): Effect.Effect<void>
+    /** Consumers for these pools, with an ack wait in seconds. */
+    ensurePools(pools: ReadonlyArray<PoolName>, ackWait?: number): Effect.Effect<void>
     dispatch(plan: Plan, task: Task, some?: Partial<TaskMessage>): Effect.Effect<TaskMessage>
   }
 >()("@reelay/encoder/test/Farm") {
@@ -63,8 +63,8 @@ export class Farm extends Context.Service<
         bus,
         store,
         results,
-        ensurePools: (pools) =>
-          Effect.forEach(pools, (pool) => bus.ensureConsumer(poolConsumer(pool, ACK_WAIT)), { discard: true }).pipe(
+        ensurePools: (pools, ackWait = ACK_WAIT) =>
+          Effect.forEach(pools, (pool) => bus.ensureConsumer(poolConsumer(pool, ackWait)), { discard: true }).pipe(
             Effect.orDie
           ),
         dispatch: Effect.fnUntraced(function* (plan, task, some = {}) {

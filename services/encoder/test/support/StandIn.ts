@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { chmod, copyFile, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { chmod, copyFile, mkdtemp, rename, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -16,7 +16,11 @@ export const makeStandIn = async (drivers: Partial<Record<Hardware, Does>>, gpus
   // Named apart from the real one, which it calls.
   const ffmpeg = join(folder, "ffmpeg-stand-in")
   const become = async (drivers: Partial<Record<Hardware, Does>>) => {
-    for (const [family, does] of Object.entries(drivers)) await writeFile(join(folder, family), does)
+    for (const [family, does] of Object.entries(drivers)) {
+      // Put in place as a whole: one that reads it in between would find nothing, which is another case.
+      await writeFile(join(folder, `${family}.next`), does)
+      await rename(join(folder, `${family}.next`), join(folder, family))
+    }
   }
   await copyFile(join(scripts, "ffmpeg"), ffmpeg)
   await copyFile(join(scripts, "nvidia-smi"), join(folder, "nvidia-smi"))
