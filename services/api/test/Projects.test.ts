@@ -1,6 +1,6 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { sql } from "drizzle-orm"
-import { fieldsOf, isProblem, itemsOf, NOBODY, record } from "./Answers.ts"
+import { fieldsOf, isProblem, itemsOf, NOBODY, record, until } from "./Answers.ts"
 import { startApi } from "./ApiUnderTest.ts"
 import type { ApiUnderTest } from "./ApiUnderTest.ts"
 import { TinyClips } from "./TinyClips.ts"
@@ -34,6 +34,8 @@ describe("projects", () => {
     const path = `/api/projects/${String(made["id"])}`
     assert.strictEqual(answer.headers.get("location"), path)
     assert.deepInclude(made, { name: "Sommer ☀", aspect: "source", clips: [], activeExport: null, latestExport: null })
+    // Instants are told in milliseconds, and two requests may be of the same.
+    await until("the next millisecond", async () => Date.now() > Date.parse(String(made["updatedAt"])))
     const changed = record((await api.call("PATCH", path, { aspect: "9:16" })).body)
     assert.deepInclude(changed, { name: "Sommer ☀", aspect: "9:16" })
     assert.isAbove(Date.parse(String(changed["updatedAt"])), Date.parse(String(made["updatedAt"])))
