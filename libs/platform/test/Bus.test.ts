@@ -87,22 +87,22 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       const lab = yield* Lab
       const scheduler = yield* lab.bus("scheduler")
       const encoder = yield* lab.bus("encoder")
-      const { consumer, pool } = aPool("settle", 1)
+      const { consumer, pool } = aPool("settle", 3)
       yield* scheduler.ensureConsumer(consumer)
       yield* scheduler.ensureConsumer(consumer)
       const task = aTask({ pool })
       yield* scheduler.publish(taskMessage, task)
 
-      const first = yield* taken(encoder.pull(consumer, taskMessage, 5000))
+      const first = yield* taken(encoder.pull(consumer, taskMessage, 30_000))
       assert.deepStrictEqual(first.body, task)
       assert.strictEqual(first.subject, taskMessage.subject(task))
       assert.strictEqual(first.deliveries, 1)
       yield* first.giveBack()
 
-      const second = yield* taken(encoder.pull(consumer, taskMessage, 5000))
+      const second = yield* taken(encoder.pull(consumer, taskMessage, 30_000))
       assert.strictEqual(second.deliveries, 2)
-      // Twice the ack wait, and it is still ours.
-      yield* second.working.pipe(Effect.andThen(Effect.sleep(250)), Effect.repeat({ times: 8 }))
+      // Longer than the ack wait, and it is still ours.
+      yield* second.working.pipe(Effect.andThen(Effect.sleep(250)), Effect.repeat({ times: 13 }))
       assert.isNull(yield* encoder.pull(consumer, taskMessage, 300))
       yield* second.ack
       assert.deepStrictEqual(yield* scheduler.subjects(TASKS, `tasks.${pool}.>`), [])
@@ -125,7 +125,7 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       yield* scheduler.publish(taskMessage, task)
       assert.isNull(yield* scheduler.pull(consumer, taskMessage, 300))
       yield* scheduler.publish(taskMessage, { ...task, dispatch: "2" })
-      const got = yield* taken(scheduler.pull(consumer, taskMessage, 5000))
+      const got = yield* taken(scheduler.pull(consumer, taskMessage, 30_000))
       assert.strictEqual(got.body.dispatch, "2")
       yield* got.ack
       assert.isNull(yield* scheduler.pull(consumer, taskMessage, 300))
@@ -155,7 +155,7 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       worker.kill("SIGKILL")
       yield* Effect.promise(() => worker)
       const encoder = yield* lab.bus("encoder")
-      const got = yield* taken(encoder.pull(consumer, taskMessage, 10_000))
+      const got = yield* taken(encoder.pull(consumer, taskMessage, 30_000))
       assert.deepStrictEqual(got.body, task)
       assert.isAbove(got.deliveries ?? 0, 1)
       yield* got.ack
@@ -180,7 +180,7 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
         const early = yield* Fiber.await(waiting)
         if (Exit.isSuccess(early) && early.value !== null) yield* early.value.ack
         else {
-          const got = yield* taken(encoder.pull(consumer, taskMessage, 5000))
+          const got = yield* taken(encoder.pull(consumer, taskMessage, 30_000))
           assert.isNotNull(got, `round ${round}: the message hangs`)
           yield* got.ack
         }
@@ -211,7 +211,7 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       yield* Effect.all([settledLater ?? Effect.die("three were taken"), ...next])
       // Five are settled; the other five are free at once, though the ack wait is a minute.
       for (let left = 5; left > 0; left--) {
-        const got = yield* taken(scheduler.pull(consumer, taskMessage, 5000))
+        const got = yield* taken(scheduler.pull(consumer, taskMessage, 30_000))
         assert.isNotNull(got)
         yield* got.ack
       }
@@ -258,7 +258,7 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       const task = aTask({ pool, exportId })
       yield* spoil(taskMessage, task)
       yield* scheduler.publish(taskMessage, task)
-      const pulled = yield* taken(scheduler.pull(consumer, taskMessage, 5000))
+      const pulled = yield* taken(scheduler.pull(consumer, taskMessage, 30_000))
       assert.deepStrictEqual(pulled.body, task)
       yield* pulled.ack
       yield* counted("Task", 3)
@@ -370,7 +370,7 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       yield* scheduler.ensureConsumer({ ...consumer, ackWait: 7 })
       const info = yield* Effect.promise(() => manager.consumers.info(TASKS, consumer.durable))
       assert.strictEqual(info.config.ack_wait, 7e9)
-      const got = yield* taken(scheduler.pull(consumer, taskMessage, 5000))
+      const got = yield* taken(scheduler.pull(consumer, taskMessage, 30_000))
       assert.deepStrictEqual(got.body, task)
       yield* got.ack
     })
@@ -384,7 +384,7 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
       yield* scheduler.ensureConsumer(consumer)
       const task = aTask({ pool })
       yield* raw(taskMessage.subject(task), JSON.stringify({ ...task, addedLater: [1, 2, 3] }))
-      const got = yield* taken(scheduler.pull(consumer, taskMessage, 5000))
+      const got = yield* taken(scheduler.pull(consumer, taskMessage, 30_000))
       assert.deepStrictEqual(got.body, task)
       yield* got.ack
     })
@@ -477,7 +477,7 @@ layer(Lab.layer, { excludeTestServices: true })("Bus", (it) => {
   it.effect("publishes many at once, in order, and knows whether all of them are there", () =>
     Effect.gen(function* () {
       const scheduler = yield* (yield* Lab).bus("scheduler")
-      const { consumer, pool } = aPool("many", 1)
+      const { consumer, pool } = aPool("many")
       yield* scheduler.ensureConsumer(consumer)
       const tasks = Array.from({ length: 300 }, () => aTask({ pool }))
       const huge = aTask({ pool, plan: "x".repeat(MAX_PAYLOAD) })

@@ -106,7 +106,7 @@ describe("Bus, while NATS comes and goes", () => {
       const [held, waiting] = [aTask({ pool }), aTask({ pool })]
       yield* scheduler.publish(taskMessage, held)
       yield* scheduler.publish(taskMessage, waiting)
-      const inHand = yield* taken(encoder.pull(consumer, taskMessage, 5000))
+      const inHand = yield* taken(encoder.pull(consumer, taskMessage, 30_000))
       assert.deepStrictEqual(inHand.body, held)
 
       yield* lab.restart({ wiped: false })
@@ -115,7 +115,7 @@ describe("Bus, while NATS comes and goes", () => {
       // In hand before the restart, settled after it, on another connection.
       yield* inHand.working
       yield* inHand.ack.pipe(Effect.retry(AGAIN))
-      const next = yield* taken(encoder.pull(consumer, taskMessage, 5000).pipe(Effect.retry(AGAIN)))
+      const next = yield* taken(encoder.pull(consumer, taskMessage, 30_000).pipe(Effect.retry(AGAIN)))
       assert.deepStrictEqual(next.body, waiting)
       yield* next.ack
       assert.deepStrictEqual(yield* scheduler.subjects(TASKS, `tasks.${pool}.>`), [])
@@ -179,7 +179,7 @@ describe("Bus, while NATS comes and goes", () => {
       yield* inHand.ack.pipe(Effect.ignore)
       yield* until(ring(fresh), requests, ({ body }) => body.exportId === fresh)
       yield* scheduler.publish(taskMessage, aTask({ pool })).pipe(Effect.retry(AGAIN))
-      const got = yield* taken(encoder.pull(consumer, taskMessage, 5000).pipe(Effect.retry(AGAIN)))
+      const got = yield* taken(encoder.pull(consumer, taskMessage, 30_000).pipe(Effect.retry(AGAIN)))
       yield* got.ack
     }).pipe(Effect.provide(Lab.layer))
   )
@@ -228,7 +228,7 @@ describe("Bus, while NATS comes and goes", () => {
       const scheduler = yield* lab.bus("scheduler")
       yield* scheduler.ensureConsumer(consumer)
       yield* scheduler.publish(taskMessage, aTask({ pool }))
-      const inHand = yield* taken(scheduler.pull(consumer, taskMessage, 5000))
+      const inHand = yield* taken(scheduler.pull(consumer, taskMessage, 30_000))
       const waiting = yield* taken(scheduler.pull(consumer, taskMessage, 60_000).pipe(Effect.flip, Effect.forkChild))
       yield* Effect.sleep(50)
       yield* lab.kill

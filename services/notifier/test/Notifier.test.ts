@@ -118,7 +118,7 @@ layer(Lab.layerWith({ REELAY_AUTH: "local" }), { excludeTestServices: true })("t
       const told: Array<ServerMessage> = []
       // The last of the replay moves the cursor on.
       while (true) {
-        const message = yield* Queue.take(second.told).pipe(Effect.timeout("10 seconds"))
+        const message = yield* Queue.take(second.told).pipe(Effect.timeout("40 seconds"))
         told.push(message)
         if (message.type !== "state" || message.cursor !== cursor) break
       }
@@ -343,7 +343,7 @@ layer(Lab.layerWith({ REELAY_AUTH: "local" }), { excludeTestServices: true })("t
         const told = message.type === "snapshot" ? message.exports : message.type === "state" ? [message.export] : []
         return told.some(({ id, status }) => id === mine && status === "failed")
       }
-      yield* Queue.take(slow.told).pipe(Effect.repeat({ until: failed }), Effect.timeout("20 seconds"))
+      yield* Queue.take(slow.told).pipe(Effect.repeat({ until: failed }), Effect.timeout("40 seconds"))
     })
   )
 

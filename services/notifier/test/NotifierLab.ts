@@ -54,7 +54,7 @@ export const next = <T extends ServerMessage["type"]>(client: Client, type: T) =
   Queue.take(client.told).pipe(
     Effect.repeat({ until: (message) => message.type === type }),
     Effect.map((message) => message as Extract<ServerMessage, { type: T }>),
-    Effect.timeout("10 seconds")
+    Effect.timeout("40 seconds")
   )
 
 /** Everything told so far, when nothing more comes for a while. */

@@ -69,7 +69,7 @@ describe("the cache's bound", () => {
           }).pipe(Effect.provideService(Database, database))
         )
         const id = yield* anExport(user)
-        const chunks = yield* Deferred.await(before).pipe(Effect.timeout("20 seconds"))
+        const chunks = yield* Deferred.await(before).pipe(Effect.timeout("40 seconds"))
         assert.isNotEmpty(chunks)
         for (const { task } of chunks) yield* age(taskFolder(user, task))
         // Nobody's: old, and young.

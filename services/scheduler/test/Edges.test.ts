@@ -28,7 +28,7 @@ describe("Lines", () => {
     Effect.gen(function* () {
       const lines = yield* makeLines
       lines.add(newId(ExportId), lines.work(Effect.die("a bug")))
-      const exit = yield* Effect.exit(lines.broken.pipe(Effect.timeout("5 seconds")))
+      const exit = yield* Effect.exit(lines.broken.pipe(Effect.timeout("40 seconds")))
       assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) === "a bug")
     }).pipe(Effect.scoped)
   )

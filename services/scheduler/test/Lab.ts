@@ -71,7 +71,7 @@ export const ring = Effect.fnUntraced(function* (id: ExportId, user: UserId) {
   const bus = yield* Bus
   yield* bus
     .publish(exportRequested, { v: 1, exportId: id, userId: user })
-    .pipe(Effect.retry(Schedule.spaced(50)), Effect.timeout("10 seconds"))
+    .pipe(Effect.retry(Schedule.spaced(50)), Effect.timeout("40 seconds"))
 })
 
 export const rowOf = Effect.fnUntraced(function* (id: ExportId) {
@@ -83,7 +83,7 @@ export const rowOf = Effect.fnUntraced(function* (id: ExportId) {
 export const until = (id: ExportId, ...statuses: ReadonlyArray<string>) =>
   rowOf(id).pipe(
     Effect.repeat({ schedule: Schedule.spaced(20), until: (row) => statuses.includes(row.status) }),
-    Effect.timeout("30 seconds")
+    Effect.timeout("40 seconds")
   )
 
 /** States that were announced of an export, in order. */
@@ -93,7 +93,7 @@ export const announced = Effect.fnUntraced(function* (id: ExportId, last: Export
     Stream.filter((event) => event.exportId === id),
     Stream.takeUntil((event) => event.status === last),
     Stream.runCollect,
-    Effect.timeout("20 seconds")
+    Effect.timeout("40 seconds")
   )
 })
 

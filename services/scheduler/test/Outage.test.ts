@@ -27,7 +27,7 @@ const someone = (name: string) => UserId.make(`outage-${name}`)
 const firstOf = (seen: ReadonlyArray<TaskMessage>) =>
   Effect.sync(() => seen.length).pipe(
     Effect.repeat({ schedule: Schedule.spaced(20), until: (count) => count > 0 }),
-    Effect.timeout("20 seconds")
+    Effect.timeout("40 seconds")
   )
 
 /** What is no message of ours, whatever its version, content and subject. */
@@ -105,7 +105,7 @@ describe("a scheduler, and what reaches it", () => {
           .subjects(RESULTS, `results.${id}.*`)
           .pipe(
             Effect.repeat({ schedule: Schedule.spaced(50), until: (subjects) => subjects.length === 1 }),
-            Effect.timeout("10 seconds")
+            Effect.timeout("40 seconds")
           )
         assert.deepStrictEqual(left, [place("b")])
         assert.deepStrictEqual(yield* bus.subjects(EXPORTS, "exports.requested"), ["exports.requested"])
@@ -293,7 +293,7 @@ describe("a scheduler whose servers are killed in the middle of an export", () =
           const before = seen.length
           yield* Effect.sync(() => seen.length).pipe(
             Effect.repeat({ schedule: Schedule.spaced(20), until: (count) => count > before }),
-            Effect.timeout("20 seconds")
+            Effect.timeout("40 seconds")
           )
           yield* servers.killPostgres
           yield* gate.open

@@ -32,7 +32,7 @@ layer(lab, { excludeTestServices: true, timeout: "60 seconds" })("a leader that 
       const id = yield* anExport(UserId.make("poison"))
       const first = yield* Effect.sync(() => seen[0]).pipe(
         Effect.repeat({ schedule: Schedule.spaced(20), until: (task) => task !== undefined }),
-        Effect.timeout("20 seconds")
+        Effect.timeout("40 seconds")
       )
       if (first === undefined) return assert.fail("nothing was dispatched")
       yield* bus.publish(taskResult, {
@@ -49,7 +49,7 @@ layer(lab, { excludeTestServices: true, timeout: "60 seconds" })("a leader that 
         .subjects(RESULTS, `results.${id}.${first.task}`)
         .pipe(
           Effect.repeat({ schedule: Schedule.spaced(50), until: (waiting) => waiting.length === 0 }),
-          Effect.timeout("10 seconds")
+          Effect.timeout("40 seconds")
         )
       yield* finish.open
       assert.strictEqual((yield* until(id, "completed", "failed")).status, "completed")
