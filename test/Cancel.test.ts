@@ -30,13 +30,14 @@ describe("cancel", () => {
     long = join(work, "long.mp4")
     short = join(work, "short.mp4")
     await writeNumbered(long, { frames: 900, rate: RATE })
-    await writeNumbered(short, { frames: 45, rate: RATE })
+    // Long enough for as many ranges as there are rounds, each test tried twice.
+    await writeNumbered(short, { frames: 90, rate: RATE })
     farm = await Farm.start({ REELAY_TASK_ACK_WAIT: "4", REELAY_RECONCILE_SECONDS: "1", REELAY_MAX_ACTIVE: "1" })
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     await farm.stop()
     await rm(work, { recursive: true, force: true })
-  }, 60_000)
+  }, 120_000)
 
   const start = async (path: string, seconds: number) => {
     round++
@@ -71,11 +72,13 @@ describe("cancel", () => {
     await nothingLeft()
     assert.strictEqual((await farm.get(made.id)).outputs.length, 0)
     assert.strictEqual((await farm.call("GET", `/api/exports/${made.id}/download`)).status, 409)
-  }, 120_000)
+  }, 240_000)
 
   it("while it waits: it never starts, and what waits behind it does", async () => {
     const running = await start(long, 20)
     await farm.encoding(running.id)
+    // What runs is not done before it is cancelled.
+    const letGo = await farm.hold("encoder")
     const waiting = await start(short, 1)
     assert.strictEqual((await farm.get(waiting.id)).status, "pending")
     await cancel(waiting.id)
@@ -83,10 +86,11 @@ describe("cancel", () => {
     assert.strictEqual(ended.status, "cancelled")
     assert.strictEqual(ended.epoch, 0)
     await cancel(running.id)
+    letGo()
     const next = await start(short, 1)
     await farm.completed(next.id)
     assert.strictEqual((await farm.get(waiting.id)).status, "cancelled")
-  }, 120_000)
+  }, 240_000)
 
   it("then retry: it runs, to the frame, in the next epoch", async () => {
     const made = await start(long, 6)
@@ -103,7 +107,7 @@ describe("cancel", () => {
       numbers,
       Array.from({ length: 180 }, (_, n) => round + n)
     )
-  }, 120_000)
+  }, 240_000)
 
   it("racing the finish: one terminal state, and it stays", async () => {
     for (let i = 0; i < 8; i++) {
@@ -139,5 +143,5 @@ describe("cancel", () => {
     assert.deepStrictEqual(left, [])
     assert.isNotNull(made.videoId)
     assert.strictEqual((await farm.call("GET", `/api/videos/${made.videoId}`)).status, 200)
-  }, 120_000)
+  }, 240_000)
 })

@@ -1,6 +1,6 @@
 import { jetstreamManager } from "@nats-io/jetstream"
 import { Items } from "@reelay/contracts/api/Page"
-import { Export, Progress } from "@reelay/contracts/Export"
+import { Export, isTerminal, Progress } from "@reelay/contracts/Export"
 import { Video } from "@reelay/contracts/Media"
 import { Node } from "@reelay/contracts/Node"
 import { freePort } from "@reelay/platform/embedded/FreePort"
@@ -13,6 +13,7 @@ import { tmpdir } from "node:os"
 import { basename, join, resolve } from "node:path"
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
+import { onTestFinished } from "vitest"
 
 /**
  * A whole Reelay on this machine, seen from outside: what `npm start` runs, on a port and a data folder of its own.
@@ -81,7 +82,13 @@ export class Farm {
     // Embedded Postgres runs as a user of its own and must be able to walk in.
     await chmod(data, 0o755)
     const farm = new Farm(await freePort(), data, env)
-    await farm.up()
+    try {
+      await farm.up()
+    } catch (error) {
+      // Nobody else knows of it.
+      await farm.stop()
+      throw error
+    }
     return farm
   }
 
@@ -101,7 +108,7 @@ export class Farm {
         if ((await fetch(`${this.url}/health/ready`)).status !== 200) return undefined
         return (await this.processes()).every(({ pid }) => !left.has(pid)) ? true : undefined
       },
-      60
+      150
     )
   }
 
@@ -191,9 +198,24 @@ export class Farm {
     return pid
   }
 
+  /** Stands still until the test lets it go on, or is over (a second try would find it stopped, else). */
+  async hold(role: Role): Promise<() => void> {
+    const pid = await this.pid(role)
+    const letGo = () => {
+      try {
+        process.kill(pid, "SIGCONT")
+      } catch {
+        // It is gone meanwhile.
+      }
+    }
+    onTestFinished(letGo)
+    process.kill(pid, "SIGSTOP")
+    return letGo
+  }
+
   /** Until the supervisor has brought a role back. */
   async restarted(role: Role, oldPid: number): Promise<void> {
-    await until(`${role} to be restarted`, async () => ((await this.pid(role)) === oldPid ? undefined : true), 20)
+    await until(`${role} to be restarted`, async () => ((await this.pid(role)) === oldPid ? undefined : true))
   }
 
   killSupervisor(): void {
@@ -265,12 +287,13 @@ export class Farm {
     )
   }
 
-  /** Until ffmpeg has reported frames of it. */
+  /** Until ffmpeg has reported frames of it. Once it has ended there is no such moment to wait for. */
   async encoding(id: string): Promise<void> {
-    await until(`export ${id} to encode`, async () => {
+    const { framesDone, framesTotal, status } = await until(`export ${id} to encode`, async () => {
       const progress = await this.progress(id)
-      return progress.framesDone > 0 && progress.framesDone < progress.framesTotal ? true : undefined
+      return progress.framesDone > 0 || isTerminal(progress.status) ? progress : undefined
     })
+    if (isTerminal(status) || framesDone === framesTotal) throw new Error(`${id} is ${status} before it was looked at`)
   }
 
   async completed(id: string, seconds = 120): Promise<Export> {

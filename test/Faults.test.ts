@@ -26,11 +26,11 @@ describe("any process may be killed at any moment", () => {
       Farm.start({ REELAY_TASK_ACK_WAIT: "4", REELAY_RECONCILE_SECONDS: "1", REELAY_GRACE_SECONDS: "1" }),
       writeNumbered(source, { frames: (SECONDS + 1) * 30, rate: RATE })
     ])
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     await farm.stop()
     await rm(work, { recursive: true, force: true })
-  }, 60_000)
+  }, 120_000)
 
   /** Each export asks for another range, so that none is a look-up of an earlier one. */
   const start = async () => {
@@ -74,7 +74,6 @@ describe("any process may be killed at any moment", () => {
   )
 
   it("a zombie encoder (stopped past the ack wait, then continued): another one does its tasks, and it changes nothing", async () => {
-    const pid = await farm.pid("encoder")
     const run = await start()
     await farm.encoding(run.id)
     // Alone until it is stopped: whose share it would be otherwise is chance. Those killed before are still told of.
@@ -82,14 +81,14 @@ describe("any process may be killed at any moment", () => {
       (await farm.nodes()).find(({ tasks }) => tasks.some(({ exportId }) => exportId === run.id))
     )
     const zombieNow = async () => (await farm.nodes()).find(({ id }) => id === zombie.id)
-    process.kill(pid, "SIGSTOP")
+    const letGo = await farm.hold("encoder")
     const end = new AbortController()
     onTestFinished(() => end.abort())
     await farm.encoder(end.signal)
     const before = await farm.progress(run.id)
     const done = await farm.completed(run.id, 180)
     assert.isAtLeast((await farm.progress(run.id)).percent, before.percent)
-    process.kill(pid, "SIGCONT")
+    letGo()
     await until("it to have done with its own", async () => {
       const node = await zombieNow()
       return node?.status === "active" && node.tasks.length === 0 ? true : undefined

@@ -37,12 +37,12 @@ describe("bad input: a typed problem, nothing half-made, no crash", () => {
     canaryPort = typeof address === "object" && address !== null ? address.port : 0
     farm = await Farm.start()
     videoId = (await farm.upload(good)).id
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     await farm.stop()
     canary.close()
     await rm(work, { recursive: true, force: true })
-  }, 60_000)
+  }, 120_000)
 
   const upload = async (name: string, bytes: Uint8Array | string) => {
     await writeFile(join(work, name), bytes)
@@ -62,7 +62,7 @@ describe("bad input: a typed problem, nothing half-made, no crash", () => {
     isProblem(await upload("concat.mp4", `ffconcat version 1.0\nfile '${good}'\n`), 422, "unsupported_media")
     assert.strictEqual(heard, 0)
     assert.strictEqual((await total("/api/videos")).items.length, before)
-  }, 60_000)
+  }, 120_000)
 
   it("a recording with damage in its middle: what is beside that is rendered, over it the export fails and says where", async () => {
     const path = join(work, "damaged.ts")
@@ -96,7 +96,7 @@ describe("bad input: a typed problem, nothing half-made, no crash", () => {
     const request = { videoId: cut.id, settings, segments: [{ start: 0, end: 2.5 }] }
     const { detail } = isProblem(await farm.call("POST", "/api/exports", request), 400, "invalid_segment")
     assert.include(String(detail), `ends after the video does (${cut.duration} s)`)
-  }, 60_000)
+  }, 120_000)
 
   const refused: ReadonlyArray<readonly [string, unknown, number, string]> = [
     ["a segment of no length", { segments: [{ start: 1, end: 1 }] }, 400, "invalid_segment"],
@@ -196,5 +196,5 @@ describe("bad input: a typed problem, nothing half-made, no crash", () => {
   it("after all of this it still works", async () => {
     assert.strictEqual((await farm.call("GET", "/health/ready")).status, 200)
     await farm.completed((await farm.create({ videoId, settings: { resolution: "source", mode: "fast" } })).id)
-  }, 60_000)
+  }, 120_000)
 })

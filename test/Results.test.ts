@@ -38,11 +38,11 @@ describe("a file in, the right file out", () => {
     work = await mkdtemp(join(tmpdir(), "reelay-results-"))
     source = join(work, "numbered source.mp4")
     ;[farm] = await Promise.all([Farm.start(), writeNumbered(source, { frames: FRAMES, rate: RATE })])
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     await farm.stop()
     await rm(work, { recursive: true, force: true })
-  }, 60_000)
+  }, 120_000)
 
   const formats = ["mp4", "mov", "webm"] as const
   /** All of them in the long suite. */
@@ -78,7 +78,7 @@ describe("a file in, the right file out", () => {
       assert.closeTo(Number(container["duration"]), (expected.length * RATE.den) / RATE.num, RATE.den / RATE.num)
       assert.strictEqual(await decodesCleanly(file), "")
     },
-    120_000
+    240_000
   )
 
   it.each(some(formats, "mov"))(
@@ -92,7 +92,7 @@ describe("a file in, the right file out", () => {
       assert.deepStrictEqual((await readNumbered(file)).numbers, shownBy(segments))
       assert.strictEqual(await decodesCleanly(file), "")
     },
-    120_000
+    240_000
   )
 
   it.each(some(formats, "webm"))(
@@ -116,7 +116,7 @@ describe("a file in, the right file out", () => {
         assert.deepStrictEqual((await readNumbered(file)).numbers, shownBy(SEGMENTS.slice(i, i + 1)))
       }
     },
-    120_000
+    240_000
   )
 
   it("720p is 1280x720 however small the source, and says nothing else than asked", async () => {
@@ -131,7 +131,7 @@ describe("a file in, the right file out", () => {
     const { streams } = await probe(file)
     assert.deepStrictEqual([streams[0]?.["width"], streams[0]?.["height"]], [1280, 720])
     assert.deepStrictEqual((await readNumbered(file)).numbers, shownBy([{ start: 1, end: 2 }]))
-  }, 120_000)
+  }, 240_000)
 
   it("a project's clips are trimmed, ordered and joined", async () => {
     const video = await farm.upload(source)
@@ -159,7 +159,7 @@ describe("a file in, the right file out", () => {
       ])
     )
     assert.notMatch(done.outputs[0]?.name ?? "/", /[/\\:]/)
-  }, 120_000)
+  }, 240_000)
 
   it("a project's crop, dissolve and speeds: the size, the frames and the sound that were asked for", async () => {
     const video = await farm.upload(source)
@@ -190,7 +190,7 @@ describe("a file in, the right file out", () => {
     const picture = streams.find((stream) => stream.codec_type === "video")
     assert.deepStrictEqual([picture?.width, picture?.height], [720, 1280])
     assert.closeTo(Number(format.duration), 9, 0.05)
-  }, 120_000)
+  }, 240_000)
 
   it("what is drawn over a clip: captions and texts, an image, its name, source beside result", async () => {
     const video = await farm.upload(source)
@@ -252,7 +252,7 @@ describe("a file in, the right file out", () => {
       shown,
       Array.from({ length: 15 }, (_, n) => 15 + n)
     )
-  }, 120_000)
+  }, 240_000)
 
   it("the same request again is a look-up: no frame is encoded twice", async () => {
     const video = await farm.upload(source)
@@ -261,7 +261,7 @@ describe("a file in, the right file out", () => {
     const again = await farm.completed((await farm.create(request)).id)
     assert.notStrictEqual(first.id, again.id)
     assert.strictEqual(again.outputs[0]?.sha256, first.outputs[0]?.sha256)
-  }, 120_000)
+  }, 240_000)
 
   const odd: ReadonlyArray<readonly [string, ReadonlyArray<string>, boolean]> = [
     ["without sound", [], false],
@@ -304,7 +304,7 @@ describe("a file in, the right file out", () => {
         assert.isAbove(Number(streams[0]?.["height"]), Number(streams[0]?.["width"]))
       }
     },
-    120_000
+    240_000
   )
 
   it("a film that people made: 20 s of it, to the frame, ready to stream", async () => {

@@ -37,11 +37,11 @@ describe("smart cut, through the whole farm", () => {
     work = await mkdtemp(join(tmpdir(), "reelay-smartcut-"))
     source = join(work, "camera.mp4")
     ;[farm] = await Promise.all([Farm.start(), writeNumbered(source, { frames: FRAMES, encode: CAMERA.split(" ") })])
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     await farm.stop()
     await rm(work, { recursive: true, force: true })
-  }, 60_000)
+  }, 120_000)
 
   const request = (videoId: string) => ({
     videoId,
@@ -82,7 +82,7 @@ describe("smart cut, through the whole farm", () => {
     for (const { picture, time } of seen.frames) {
       assert.strictEqual(readNumber(Uint8Array.from(picture), 12, 12), 15 + Math.round(time * 30))
     }
-  }, 120_000)
+  }, 240_000)
 
   it("an index that lies costs an epoch, and the file is right all the same", async () => {
     const video = await farm.upload(source, "another.mp4")
@@ -101,7 +101,7 @@ describe("smart cut, through the whole farm", () => {
     assert.include(reasons, "no smart cut: an earlier try did not give the right pictures")
     const { numbers } = await readNumbered(await farm.download(made.id, join(work, "another.mp4")))
     assert.deepStrictEqual(numbers, SHOWN)
-  }, 120_000)
+  }, 240_000)
 
   /** Has the index of a video say that every frame is shown two frames later than it is. */
   const lie = async (videoId: string): Promise<void> => {

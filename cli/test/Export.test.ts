@@ -60,17 +60,17 @@ const answers = (url: string) =>
     () => false
   )
 
-/** The id of the export, as soon as a running `export --json` says it. */
-const accepted = (running: ReturnType<typeof reelay>): Promise<string> => {
+/** The first event of a kind, as soon as a running `export --json` says it. */
+const told = (running: ReturnType<typeof reelay>, kind: string) => {
   let text = ""
   running.stdout.on("data", (chunk) => {
     text += String(chunk)
   })
-  return until("the export to be accepted", async () => {
-    const found = events(text.slice(0, text.lastIndexOf("\n") + 1)).find(({ type }) => type === "accepted")
-    return found === undefined ? undefined : String(found["exportId"])
-  })
+  return until(`the command to say ${kind}`, async () =>
+    events(text.slice(0, text.lastIndexOf("\n") + 1)).find(({ type }) => type === kind)
+  )
 }
+const accepted = async (running: ReturnType<typeof reelay>) => String((await told(running, "accepted"))["exportId"])
 
 describe("with a stack that runs already", () => {
   let farm: Farm
@@ -85,7 +85,12 @@ describe("with a stack that runs already", () => {
   it("uses it, and tells machines all there is to know", { timeout: TIMEOUT }, async () => {
     const out = join(folder, "part.webm")
     const flags = ["--start", "0.2", "--end", "0.6", "--format", "webm", "--mode", "fast", "--json", "-o", out]
-    const done = await reelay(on(farm), "export", clip, ...flags)
+    // So small an export may be over before the first look at it: it begins when that was told.
+    const letGo = await farm.hold("encoder")
+    const running = reelay(on(farm), "export", clip, ...flags)
+    await told(running, "progress")
+    letGo()
+    const done = await running
     assert.strictEqual(done.exitCode, 0, done.stderr)
     const said = events(done.stdout)
     const result = said.at(-1)
