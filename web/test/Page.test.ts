@@ -479,7 +479,7 @@ describe("when something is not there", () => {
   })
 
   it("has the page that embeds it hand out another token when one ran out, and asks nobody", async () => {
-    const { server, socket, open, caughtUp } = await stage({
+    const { server, socket, context, open, caughtUp } = await stage({
       init: () => {
         // Hands out what it has, and only then looks for a fresh one.
         const token = () => {
@@ -490,6 +490,7 @@ describe("when something is not there", () => {
         Object.assign(window, { reelay: { token } })
       }
     })
+    await context.clock.install()
     const renew = (token: string) => page.evaluate((fresh) => sessionStorage.setItem("fresh", fresh), token)
     const row = running()
     server.token = "one"
@@ -515,6 +516,9 @@ describe("when something is not there", () => {
     await card(page, row).getByRole("button", { name: "Retry" }).click()
     await page.getByLabel("Access token").waitFor()
     await renew("three")
+    await hurry(page)
+    await page.waitForFunction(() => sessionStorage.getItem("now") === "three")
+    await hurry(page)
     await connection(page, "live")
     await card(page, row).getByRole("button", { name: "Retry" }).waitFor()
     assert.deepInclude(socket.heard, { type: "auth", token: "three" })

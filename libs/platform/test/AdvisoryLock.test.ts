@@ -125,6 +125,6 @@ layer(Database.layer.pipe(Layer.provideMerge(Infra.layer)), { excludeTestService
         assert.strictEqual(yield* said, "lost")
         yield* second.release
       }),
-    40_000
+    120_000
   )
 })
