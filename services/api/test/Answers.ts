@@ -30,7 +30,7 @@ export const fieldsOf = (body: Readonly<Record<string, unknown>>): ReadonlyArray
 }
 
 /** Polls for what shows only from outside. */
-export const until = async <A>(what: string, check: () => Promise<A | undefined | false>, seconds = 20): Promise<A> => {
+export const until = async <A>(what: string, check: () => Promise<A | undefined | false>, seconds = 60): Promise<A> => {
   const end = performance.now() + seconds * 1000
   while (performance.now() < end) {
     const found = await check()

@@ -588,15 +588,17 @@ describe("decide", () => {
     world.drain()
     world.quick = true
     for (let n = 0; n < 10_000; n++) world.ring(world.submit({ user: `u${n % 100}`, chunks: 1, content: `c${n}` }))
+    // Of the processor: how long it takes by the clock is the machine's other guests' matter.
     let spent = 0
     let events = 0
     for (let round = 0; round < 20_000 && (round < 10 || world.state.jobs.size > 0); round++) {
       while (world.asyncs.length > 0) world.async(0)
       while (world.results.some((each) => !each.taken)) world.takeResult(0)
       events += world.mailbox.length
-      const from = performance.now()
+      const from = process.cpuUsage()
       world.turn(world.mailbox.length)
-      spent += performance.now() - from
+      const { system, user } = process.cpuUsage(from)
+      spent += system + user
       for (const node of world.nodes) {
         while (world.pull(node)) {
           /* as many as it can */
@@ -605,7 +607,7 @@ describe("decide", () => {
       }
     }
     assert.strictEqual([...world.rows.values()].filter((row) => row.status === "completed").length, 10_000)
-    const each = (spent / events) * 1000
+    const each = spent / events
     assert.isBelow(each, 1000, `${each.toFixed(1)} µs an event over ${events} events`)
   })
 })
