@@ -14,7 +14,7 @@ import { Clock, Context, Effect, Layer, Schedule, Stream } from "effect"
 import { isOlder } from "./Outbox.ts"
 import type { Outbox } from "./Outbox.ts"
 import { OwnExports } from "./OwnExports.ts"
-import type { Which } from "./OwnExports.ts"
+import type { Reading, Which } from "./OwnExports.ts"
 import { cursorOf, History, positionOf } from "./Position.ts"
 
 /** One connected client that has subscribed. */
@@ -36,6 +36,8 @@ const SWEEP = "4 seconds"
 const REPLAY_MARGIN_MILLIS = 60_000
 /** How long an ended export is remembered, so that an older reading of it that comes late is known for what it is. */
 const ENDED_KEPT_MILLIS = 60_000
+
+const NOTHING: Reading = { found: [], unreadable: new Set() }
 
 interface Known {
   readonly told: Export
@@ -120,15 +122,17 @@ export class Audience extends Context.Service<
         const wanted = new Set(
           events.filter(({ body }) => listening(body.userId, body.exportId).length > 0).map(({ body }) => body.exportId)
         )
-        const found = new Map((wanted.size === 0 ? [] : yield* rows.present([...wanted])).map((row) => [row.id, row]))
+        const { found, unreadable } = wanted.size === 0 ? NOTHING : yield* rows.present([...wanted])
+        const present = new Map(found.map((row) => [row.id, row]))
         const at = yield* nowMillis
         // No waiting from here on: who joins sees either all of this or none, as its cursor says.
         for (const { body, incarnation, sequence, storedMillis } of events) {
           const cursor = cursorOf({ incarnation, sequence })
-          const row = found.get(body.exportId)
+          const row = present.get(body.exportId)
           const before = known.get(body.userId)?.get(body.exportId)
           if (row === undefined) {
-            if (wanted.has(body.exportId)) tellGone(body.userId, body.exportId, cursor)
+            if (wanted.has(body.exportId) && !unreadable.has(body.exportId))
+              tellGone(body.userId, body.exportId, cursor)
           } else if (row.userId === body.userId && (before === undefined || isNews(row, before))) {
             tell(row, cursor, at)
           }
@@ -146,10 +150,10 @@ export class Audience extends Context.Service<
             else if (now - at > ENDED_KEPT_MILLIS) mine.delete(id)
           }
         }
-        const found = yield* rows.active([...listeners.keys()], [...active.keys()])
+        const { found, unreadable } = yield* rows.active([...listeners.keys()], [...active.keys()])
         learn(found, now)
         for (const { id } of found) active.delete(id)
-        for (const [id, user] of active) tellGone(user, id, cursorOf(history.position))
+        for (const [id, user] of active) if (!unreadable.has(id)) tellGone(user, id, cursorOf(history.position))
       })
 
       const follow = Effect.gen(function* () {

@@ -13,6 +13,12 @@ import { Context, Effect, Layer, Option, Schedule } from "effect"
 /** Which exports a client asked for. */
 export type Which = "all" | ReadonlySet<ExportId>
 
+/** `unreadable`: they are there, and nothing can be said of them here (a newer version wrote them, perhaps). */
+export interface Reading {
+  readonly found: ReadonlyArray<Export>
+  readonly unreadable: ReadonlySet<string>
+}
+
 /** The most that a snapshot or a replay holds. */
 export const SNAPSHOT_LIMIT = 500
 const ACTIVE = ["pending", "processing"] as const
@@ -34,9 +40,9 @@ export class OwnExports extends Context.Service<
     /** What changed after that time (milliseconds since 1970, by Postgres' clock); null: too much to tell one by one. */
     changedSince(user: UserId, which: Which, millis: number): Effect.Effect<ReadonlyArray<Export> | null>
     /** Those that are there. */
-    present(ids: ReadonlyArray<ExportId>): Effect.Effect<ReadonlyArray<Export>>
+    present(ids: ReadonlyArray<ExportId>): Effect.Effect<Reading>
     /** Everything active of these users, and those named whatever became of them. */
-    active(users: ReadonlyArray<UserId>, ids: ReadonlyArray<ExportId>): Effect.Effect<ReadonlyArray<Export>>
+    active(users: ReadonlyArray<UserId>, ids: ReadonlyArray<ExportId>): Effect.Effect<Reading>
   }
 >()("@reelay/notifier/OwnExports") {
   static readonly layer = Layer.effect(
@@ -50,11 +56,10 @@ export class OwnExports extends Context.Service<
         const id = ExportId.makeOption(row.id)
         const live = Option.isSome(id) ? yield* farm.liveOf(id.value) : NOT_LIVE
         return yield* exportOf(row, live).pipe(
-          Effect.map((value) => [value]),
           Effect.catch((error) => {
-            if (complained.has(row.id) || complained.size >= COMPLAINTS) return Effect.succeed([])
+            if (complained.has(row.id) || complained.size >= COMPLAINTS) return Effect.succeed(null)
             complained.add(row.id)
-            return Effect.as(Effect.logError("an export's row cannot be read", error), [])
+            return Effect.as(Effect.logError("an export's row cannot be read", error), null)
           })
         )
       })
@@ -65,9 +70,20 @@ export class OwnExports extends Context.Service<
           ),
           Effect.retry(RETRY),
           Effect.orDie,
-          Effect.flatMap((rows) => Effect.forEach(rows, decode)),
-          Effect.map((found) => found.flat())
+          Effect.flatMap(
+            Effect.fnUntraced(function* (rows) {
+              const found: Array<Export> = []
+              const unreadable = new Set<string>()
+              for (const row of rows) {
+                const value = yield* decode(row)
+                if (value !== null) found.push(value)
+                else unreadable.add(row.id)
+              }
+              return { found, unreadable } satisfies Reading
+            })
+          )
         )
+      const readable = Effect.map(({ found }: Reading) => found)
 
       return OwnExports.of({
         recent: Effect.fn("OwnExports.recent")((user, which) =>
@@ -88,7 +104,7 @@ export class OwnExports extends Context.Service<
               )
               .orderBy(desc(exports_.id))
               .limit(SNAPSHOT_LIMIT)
-          )
+          ).pipe(readable)
         ),
         changedSince: Effect.fn("OwnExports.changedSince")((user, which, millis) =>
           read("exports changed", (db) =>
@@ -100,7 +116,10 @@ export class OwnExports extends Context.Service<
               )
               .orderBy(exports_.updatedAt)
               .limit(SNAPSHOT_LIMIT + 1)
-          ).pipe(Effect.map((found) => (found.length > SNAPSHOT_LIMIT ? null : found)))
+          ).pipe(
+            readable,
+            Effect.map((found) => (found.length > SNAPSHOT_LIMIT ? null : found))
+          )
         ),
         present: Effect.fn("OwnExports.present")((ids) =>
           read("exports present", (db) =>

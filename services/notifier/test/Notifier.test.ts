@@ -168,14 +168,50 @@ layer(Lab.layerWith({ REELAY_AUTH: "local" }), { excludeTestServices: true })("t
     })
   )
 
+  /** Its row becomes one that nobody here can read. */
+  const spoil = (id: ExportId) =>
+    Effect.gen(function* () {
+      const lab = yield* Lab
+      yield* lab.database.transaction("break", async (tx) => {
+        await tx.execute(sql`set local session_replication_role = replica`)
+        await tx.execute(sql`update exports set settings = '{"resolution": 7}' where id = ${id}`)
+      })
+    })
+
+  it.effect("does not call gone what is there and cannot be read, neither after an event nor on its own", () =>
+    Effect.gen(function* () {
+      const lab = yield* Lab
+      const [broken, whole] = [yield* lab.anExport(me), yield* lab.anExport(me)]
+      const client = yield* connectTo(lab.url)
+      client.send({ type: "subscribe", exports: [broken, whole] })
+      yield* next(client, "snapshot")
+      yield* spoil(broken)
+      yield* lab.say(me, broken, "processing", 1)
+      // Told by a look at all that is active, which has seen the other by then.
+      yield* lab.silently(whole, "processing")
+      const told: Array<ServerMessage> = []
+      const until = (type: ServerMessage["type"]) =>
+        Queue.take(client.told).pipe(
+          Effect.tap((message) => Effect.sync(() => told.push(message))),
+          Effect.repeat({ until: (message) => message.type === type }),
+          Effect.timeout("10 seconds")
+        )
+      yield* until("state")
+      // Answered after all that was told before.
+      client.send("nonsense")
+      yield* until("error")
+      assert.notInclude(
+        told.map(({ type }) => type),
+        "gone"
+      )
+    })
+  )
+
   it.effect("leaves out a row that cannot be read, and shows the others", () =>
     Effect.gen(function* () {
       const lab = yield* Lab
       const [broken, whole] = [yield* lab.anExport(me), yield* lab.anExport(me)]
-      yield* lab.database.transaction("break", async (tx) => {
-        await tx.execute(sql`set local session_replication_role = replica`)
-        await tx.execute(sql`update exports set settings = '{"resolution": 7}' where id = ${broken}`)
-      })
+      yield* spoil(broken)
       const client = yield* connectTo(lab.url)
       client.send({ type: "subscribe", exports: [broken, whole] })
       assert.deepStrictEqual(
