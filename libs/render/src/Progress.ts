@@ -31,11 +31,17 @@ const ALMOST = 99.5
 /** Seconds in which preparing covers two thirds of its tenth: it has nothing to count, and should be seen to move. */
 const PREPARING_SECONDS = 5
 
+/** Seconds of work, at the speed of now, that lie behind before anyone is told how many are ahead: the first are start-up. */
+const ENOUGH_SECONDS = 3
+/** Seconds within which an ETA follows two thirds of the way to what the latest speed says. */
+const DAMPING_SECONDS = 6
+
 const ORDER: ReadonlyArray<Stage> = ["queued", "preparing", "encoding", "finishing", "done"]
 const later = (a: Stage, b: Stage): Stage => (ORDER.indexOf(a) >= ORDER.indexOf(b) ? a : b)
 
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value))
 const tenths = (value: number): number => Math.floor(value * 10) / 10
+const nearestTenth = (value: number): number => Math.round(value * 10) / 10
 
 const stageOf = (input: ProgressInput): Stage => {
   switch (input.status) {
@@ -67,17 +73,18 @@ const percentOf = (stage: Stage, input: ProgressInput, framesDone: number): numb
   }
 }
 
-const etaOf = (stage: Stage, input: ProgressInput, framesDone: number): number | null => {
+/** Seconds, in tenths. Between what is left of the ETA that was said before and what the speed of now makes of it. */
+const etaOf = (stage: Stage, input: ProgressInput, framesDone: number, before: Progress | null): number | null => {
   if (stage === "done") return 0
   if (input.status !== "processing" || stage !== "encoding") return null
-  const left = input.framesTotal - framesDone
-  const perSecond =
-    input.speed !== null && input.speed > 0
-      ? input.speed * input.frameRate
-      : input.elapsedSeconds > 0
-        ? framesDone / input.elapsedSeconds
-        : 0
-  return perSecond > 0 ? Math.ceil(left / perSecond) : null
+  const perSecond = (input.speed ?? 0) * input.frameRate
+  if (perSecond <= 0) return null
+  const bySpeed = (input.framesTotal - framesDone) / perSecond
+  const said = before?.etaSeconds ?? null
+  if (before === null || said === null) return framesDone < ENOUGH_SECONDS * perSecond ? null : nearestTenth(bySpeed)
+  const passed = Math.max(0, input.elapsedSeconds - before.elapsedSeconds)
+  const byClock = Math.max(0, said - passed)
+  return nearestTenth(byClock + (bySpeed - byClock) * (1 - Math.exp(-passed / DAMPING_SECONDS)))
 }
 
 const messageOf = (stage: Stage, input: ProgressInput, framesDone: number): string => {
@@ -126,6 +133,6 @@ export const progressOf = (input: ProgressInput, previous: Progress | null): Pro
     framesTotal,
     speed: input.status === "processing" ? input.speed : null,
     elapsedSeconds: Math.max(0, input.elapsedSeconds),
-    etaSeconds: etaOf(stage, input, framesDone)
+    etaSeconds: etaOf(stage, input, framesDone, before)
   }
 }

@@ -52,10 +52,60 @@ describe("Progress", () => {
     const eta = (change: Partial<ProgressInput>) =>
       progressOf(input({ encodingBegan: true, ...change }), null).etaSeconds
     assert.strictEqual(eta({ framesDone: 500, speed: 4 }), 5)
-    assert.strictEqual(eta({ framesDone: 250, elapsedSeconds: 10 }), 30)
-    assert.strictEqual(eta({ framesDone: 0, elapsedSeconds: 10 }), null)
     assert.strictEqual(eta({ status: "completed" }), 0)
     assert.strictEqual(progressOf(input({ status: "failed" }), null).etaSeconds, null)
+  })
+
+  it("does not guess: not before its speed is known and has held for a while, nor while it stands still", () => {
+    const eta = (change: Partial<ProgressInput>, previous: Progress | null = null) =>
+      progressOf(input({ encodingBegan: true, framesTotal: 10_000, ...change }), previous)
+    assert.isNull(eta({ framesDone: 250, elapsedSeconds: 10 }).etaSeconds)
+    // At four times real time a hundred frames a second: two seconds' worth are little to go by.
+    assert.isNull(eta({ framesDone: 200, speed: 4, elapsedSeconds: 60 }).etaSeconds)
+    const first = eta({ framesDone: 300, speed: 4, elapsedSeconds: 61 })
+    assert.strictEqual(first.etaSeconds, 97)
+    assert.isNull(eta({ framesDone: 300, speed: 0, elapsedSeconds: 90 }, first).etaSeconds)
+    // What was said once is not taken back for a leap of the speed.
+    assert.isNotNull(eta({ framesDone: 310, speed: 40, elapsedSeconds: 61.5 }, first).etaSeconds)
+  })
+
+  it("an ETA runs down like a clock, leans towards the latest speed without leaping, and gets there", () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({ seconds: fc.double({ min: 0.5, max: 30, noNaN: true }), speed: fc.integer({ min: 1, max: 50 }) }),
+          {
+            minLength: 1,
+            maxLength: 20
+          }
+        ),
+        (steps) => {
+          const at = (elapsedSeconds: number, framesDone: number, speed: number, previous: Progress | null) =>
+            progressOf(
+              input({ encodingBegan: true, framesTotal: 10_000_000, framesDone, speed, elapsedSeconds }),
+              previous
+            )
+          let before = at(10, 20_000, 10, null)
+          for (const { seconds, speed } of steps) {
+            const elapsed = before.elapsedSeconds + seconds
+            const now = at(elapsed, before.framesDone + Math.round(seconds * speed * 25), speed, before)
+            const clock = (before.etaSeconds ?? NaN) - seconds
+            const bySpeed = (now.framesTotal - now.framesDone) / (speed * 25)
+            const said = now.etaSeconds ?? NaN
+            assert.isAtLeast(said, Math.max(0, Math.min(clock, bySpeed) - 0.1))
+            assert.isAtMost(said, Math.max(clock, bySpeed) + 0.1)
+            if (seconds <= 1) assert.isAtMost(Math.abs(said - clock), Math.abs(bySpeed - clock) / 4 + 0.1)
+            before = now
+          }
+          const settled = at(before.elapsedSeconds + 60, 5_000_000, 20, before)
+          assert.closeTo(
+            settled.etaSeconds ?? NaN,
+            10_000,
+            Math.max(1, Math.abs((before.etaSeconds ?? NaN) - 10_060) / 1000)
+          )
+        }
+      )
+    )
   })
 
   it("stays where it was when the export fails or is cancelled, and is never 100 before the end", () => {
