@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { ExportRequest } from "@reelay/contracts/Export"
 import { Schema } from "effect"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import { onTestFinished } from "vitest"
+import { onTestFinished, vi } from "vitest"
 import { makeClient } from "../src/api/Client.ts"
 import { type Failure, failureOf, isTransient, refusal } from "../src/api/Problem.ts"
-import { subjectOf, tokenSource } from "../src/api/Token.ts"
+import { subjectOf, TOKEN_AGAIN, TOKEN_TIMEOUT, tokenSource } from "../src/api/Token.ts"
 import { keepIn } from "../src/state/Keep.ts"
 import { idOf, wireRow } from "./Rows.ts"
 
@@ -242,6 +242,37 @@ describe("tokens", () => {
     )
     const rejects = tokenSource(() => ({ token: () => Promise.reject(new Error("no")) }), session())
     assert.deepStrictEqual([await throws.token(), await rejects.token()], [null, null])
+  })
+
+  it("are not waited for for ever, the next time hardly at all, and taken again when they come", async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const answers: Array<(token: string) => void> = []
+    const source = tokenSource(() => ({ token: () => new Promise((resolve) => answers.push(resolve)) }), session())
+    source.paste("pasted")
+    const got: Array<string | null> = []
+    const ask = async () => {
+      void source.token().then((token) => got.push(token))
+      await vi.advanceTimersByTimeAsync(0)
+    }
+    const answer = async (token: string) => {
+      answers.at(-1)?.(token)
+      await vi.advanceTimersByTimeAsync(0)
+    }
+    await ask()
+    await vi.advanceTimersByTimeAsync(TOKEN_TIMEOUT - 1)
+    assert.deepStrictEqual(got, [])
+    await vi.advanceTimersByTimeAsync(1)
+    await ask()
+    await vi.advanceTimersByTimeAsync(TOKEN_AGAIN)
+    assert.deepStrictEqual(got, ["pasted", "pasted"])
+    await ask()
+    await answer("fresh")
+    await ask()
+    await vi.advanceTimersByTimeAsync(TOKEN_TIMEOUT - 1)
+    await answer("slow")
+    assert.deepStrictEqual(got.slice(2), ["fresh", "slow"])
+    assert.strictEqual(vi.getTimerCount(), 0)
   })
 
   it("tell users apart by their subject", async () => {

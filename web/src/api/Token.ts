@@ -8,6 +8,9 @@ declare global {
 }
 
 const KEY = "reelay.token"
+/** Milliseconds that a host page gets to answer; and, after it let them pass once, until it answers again. */
+export const TOKEN_TIMEOUT = 10_000
+export const TOKEN_AGAIN = 1000
 
 /** Where requests and connections get their token from, asked anew for every one. */
 export interface TokenSource {
@@ -33,17 +36,29 @@ export const subjectOf = (token: string): string | null => {
   }
 }
 
+const LATE = Symbol("late")
+type Ask = () => string | null | Promise<string | null>
+
+/** What the host page says; null when it fails. */
+const within = async (millis: number, ask: Ask): Promise<string | null | typeof LATE> => {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<typeof LATE>((resolve) => {
+    timer = setTimeout(() => resolve(LATE), millis)
+  })
+  const said = Promise.resolve()
+    .then(ask)
+    .catch(() => null)
+  return Promise.race([said, late]).finally(() => clearTimeout(timer))
+}
+
 export const tokenSource = (host: () => Window["reelay"], session: Keep): TokenSource => {
+  let patience = TOKEN_TIMEOUT
   const token = async (): Promise<string | null> => {
     const ask = host()?.token
+    const given = ask === undefined ? null : await within(patience, ask)
+    patience = given === LATE ? TOKEN_AGAIN : TOKEN_TIMEOUT
     // A host page that cannot say one right now is no reason to stop: the request's 401 asks the person.
-    const given =
-      ask === undefined
-        ? null
-        : await Promise.resolve()
-            .then(ask)
-            .catch(() => null)
-    return given ?? session.read(KEY)
+    return (given === LATE ? null : given) ?? session.read(KEY)
   }
   return {
     token,
