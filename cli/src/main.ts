@@ -2,11 +2,13 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Exit, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { cancel, delete_, retry } from "./commands/Changes.ts"
 import { drain, nodes } from "./commands/Nodes.ts"
 import { export_ } from "./commands/Export.ts"
 import { exports_ } from "./commands/Exports.ts"
 import { stop } from "./commands/Stop.ts"
 import { up } from "./commands/Up.ts"
+import { videos } from "./commands/Videos.ts"
 import { Place } from "./stack/Place.ts"
 
 const reelay = Command.make("reelay").pipe(
@@ -14,7 +16,7 @@ const reelay = Command.make("reelay").pipe(
     "Start an export, close everything, come back to the finished file.\n\n"
       + "REELAY_DATA (.reelay) and REELAY_PORT (8080) say which Reelay of this machine is meant."
   ),
-  Command.withSubcommands([up, stop, export_, exports_, nodes, drain])
+  Command.withSubcommands([up, stop, export_, exports_, cancel, retry, videos, delete_, nodes, drain])
 )
 
 /** Uploads and downloads take as long as they take; the calls between them have limits of their own. */
@@ -36,11 +38,20 @@ const Output = Layer.mergeAll(
   })
 )
 
-const program = reelay.pipe(
-  Command.run({ version: "0.1.0" }),
+/** With a command that is none, `--help` is no wish for the help of all: without it the mistake is said. */
+const argumentsOf = (argv: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const name = argv.find((each) => !each.startsWith("-"))
+  const known = reelay.subcommands.some(({ commands }) => commands.some((each) => each.name === name))
+  return name === undefined || known ? argv : argv.filter((each) => each !== "--help" && each !== "-h")
+}
+
+const program = Effect.suspend(() =>
+  Command.runWith(reelay, { version: "0.1.0" })(argumentsOf(process.argv.slice(2)))
+).pipe(
   Effect.as(0),
   Effect.catch((error) => {
     if (error._tag === "Interrupted") return Effect.succeed(error.exitCode)
+    if (error._tag === "Refused") return Effect.succeed(1)
     // What was wrong with the command line has been said.
     if (CliError.isCliError(error))
       return Effect.succeed(error._tag === "ShowHelp" && error.errors.length === 0 ? 0 : 2)

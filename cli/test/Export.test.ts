@@ -14,7 +14,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, beforeAll } from "vitest"
+import { afterAll, beforeAll, onTestFinished } from "vitest"
 import { Farm, until } from "../../test/Farm.ts"
 import { freePort } from "@reelay/platform/embedded/FreePort"
 import { on, reelay } from "./Cli.ts"
@@ -124,6 +124,50 @@ describe("with a stack that runs already", () => {
     )
   })
 
+  it("cancels, retries and deletes, and answers for each id by itself", { timeout: TIMEOUT }, async () => {
+    const queue = (paused: boolean) => farm.call("PUT", "/api/queue", { paused })
+    await queue(true)
+    onTestFinished(async () => void (await queue(false)))
+    const video = await farm.upload(clip, "two\nlines.mp4")
+    const first = await farm.create({ videoId: video.id })
+    const second = await farm.create({ videoId: video.id })
+    const unknown = "0198c9a0-0000-7000-8000-000000000001"
+    const listed = await reelay(on(farm), "videos")
+    assert.match(listed.stdout, new RegExp(`0:01 +[0-9.]+ kB +two lines.mp4 +${video.id}$`, "m"))
+
+    const some = await reelay(on(farm), "cancel", unknown, first.id)
+    const said = {
+      exitCode: 1,
+      stdout: `${first.id}  cancelled`,
+      stderr: `reelay: ${unknown}: There is no such export.`
+    }
+    assert.deepInclude(some, said)
+    const again = await reelay(on(farm), "retry", second.id, first.id, first.id, "--json")
+    assert.strictEqual(again.exitCode, 1)
+    assert.deepStrictEqual(events(again.stdout), [
+      { type: "error", id: second.id, code: "conflict", message: "The export is pending." },
+      { type: "done", id: first.id, status: "pending" }
+    ])
+
+    // One that is malformed is a mistake in the line, of which nothing is done then.
+    const malformed = await reelay(on(farm), "delete", second.id, "abc")
+    assert.strictEqual(malformed.exitCode, 2)
+    assert.include(malformed.stderr, '"abc"')
+    const needed = await reelay(on(farm), "delete", video.id, second.id, unknown)
+    assert.deepInclude(needed, { exitCode: 1, stdout: `${second.id}  cancelled and deleted` })
+    assert.deepStrictEqual(needed.stderr.split("\n"), [
+      `reelay: ${video.id}: An export that is not over needs this video.`,
+      `reelay: ${unknown}: There is no export and no video with this id.`
+    ])
+    const all = await reelay(on(farm), "delete", first.id, video.id, "--json")
+    assert.strictEqual(all.exitCode, 0, all.stderr)
+    const deleted = [first.id, video.id].map((id) => ({ type: "done", id, status: "deleted" }))
+    assert.deepStrictEqual(events(all.stdout), deleted)
+    for (const path of [`exports/${first.id}`, `exports/${second.id}`, `videos/${video.id}`]) {
+      assert.strictEqual((await farm.call("GET", `/api/${path}`)).status, 404)
+    }
+  })
+
   it("drains a node and resumes it", { timeout: TIMEOUT }, async () => {
     const [node] = events((await reelay(on(farm), "nodes", "--json")).stdout)
     const id = String(node?.["id"])
@@ -176,6 +220,18 @@ describe("with nothing running", () => {
       assert.match(stderr, /^reelay: .+$/)
     }
     assert.deepStrictEqual(readdirSync(place.data), [])
+  })
+
+  it("there is nothing to act on; a command that is none has no help", { timeout: TIMEOUT }, async () => {
+    const id = "0198c9a0-0000-7000-8000-000000000001"
+    const away = await reelay(place, "cancel", id, id, "--json")
+    assert.strictEqual(away.exitCode, 1)
+    assert.include(away.stderr, `REELAY_DATA='${place.data}' npm start`)
+    assert.deepInclude(events(away.stdout), { type: "error", code: "not_running", message: away.stderr.slice(8) })
+    const nonsense = await reelay(place, "nonsense", "--help")
+    assert.deepInclude(nonsense, { exitCode: 2, stdout: "" })
+    assert.include(nonsense.stderr, '"nonsense"')
+    assert.include((await reelay(place, "cancel", "--help")).stdout, "reelay cancel [flags] <id...>")
   })
 
   it("starts a stack for itself, writes the file beside the source, and stops it", { timeout: TIMEOUT }, async () => {

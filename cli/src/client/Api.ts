@@ -46,7 +46,8 @@ export const sayWhy = (error: unknown): Failure | Unreachable => {
       : new Failure({ code: error.code, message: `${error.message}${fieldsOf(error)}` })
   }
   if (Predicate.isTagged(error, "HttpClientError")) {
-    return new Unreachable({ message: Predicate.isError(error) ? error.message : "no connection" })
+    const why = Predicate.isError(error) ? error.message : "no connection"
+    return new Unreachable({ message: `Reelay does not answer right now: ${why}` })
   }
   return new Failure({
     message: `the api's answer is not understood: ${Predicate.isError(error) ? error.message : String(error)}`

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { readLock } from "../../launch/ProcessLock.mjs"
 import { Failure } from "../Failure.ts"
 import { openLog, tail } from "../stack/LogFile.ts"
-import { DEFAULT_PORT, logFileOf, Place, ROOT } from "../stack/Place.ts"
+import { DEFAULT_PORT, logFileOf, Place, ROOT, typedFor } from "../stack/Place.ts"
 import { freePort, isFree } from "@reelay/platform/embedded/FreePort"
 import { obstacleOf } from "../stack/Readiness.ts"
 import { runningStack } from "../stack/StackNote.ts"
@@ -40,7 +40,10 @@ const within = <A, E>(duration: number, effect: Effect.Effect<A, E>) =>
     orElse: () => Effect.fail(new Unreachable({ message: "the api takes too long" }))
   })
 const stackIsOff = (place: Place["Service"]) =>
-  new Failure({ code: "not_running", message: `nothing runs on ${place.data}; \`npm start\` starts it` })
+  new Failure({
+    code: "not_running",
+    message: `nothing runs on ${place.data}; \`${typedFor(place.data, "npm start")}\` starts it`
+  })
 
 /** The embedded stack of this data folder, as a client that does not mind restarts. */
 export class Connection extends Context.Service<

@@ -1,7 +1,8 @@
 import { Export } from "@reelay/contracts/Export"
-import { Console, DateTime, Effect, Schema } from "effect"
+import { Console, DateTime, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Connection } from "../client/Connection.ts"
+import { jsonLines } from "../report/JsonLines.ts"
 import { table } from "../report/Table.ts"
 import { timeInWords } from "../report/Words.ts"
 import { interruptible, Signals } from "../Signals.ts"
@@ -35,10 +36,7 @@ export const exports_ = Command.make(
         const { items, total } = yield* connection.once(({ api }) =>
           api.exports.list({ query: { sort: "-createdAt", limit: LATEST } })
         )
-        if (json) {
-          const encode = Schema.encodeSync(Export)
-          return yield* Effect.forEach(items, (found) => Console.log(JSON.stringify(encode(found))), { discard: true })
-        }
+        if (json) return yield* jsonLines(Export, items)
         if (items.length === 0) return yield* Console.log("No exports yet.")
         yield* Console.log(table(["CREATED (UTC)", "STATE", "LENGTH", "RESULT", "ID"], items.map(row)))
         if (total > items.length) yield* Console.log(`… and ${total - items.length} older ones`)

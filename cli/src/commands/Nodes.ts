@@ -1,8 +1,9 @@
 import { NodeId } from "@reelay/contracts/Ids"
 import { Node } from "@reelay/contracts/Node"
-import { Console, Effect, Schema } from "effect"
+import { Console, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { Connection } from "../client/Connection.ts"
+import { jsonLines } from "../report/JsonLines.ts"
 import { table } from "../report/Table.ts"
 import { interruptible, Signals } from "../Signals.ts"
 
@@ -24,10 +25,7 @@ export const nodes = Command.make(
       Effect.gen(function* () {
         const connection = yield* Connection
         const { items } = yield* connection.once(({ api }) => api.farm.nodes())
-        if (json) {
-          const encode = Schema.encodeSync(Node)
-          return yield* Effect.forEach(items, (node) => Console.log(JSON.stringify(encode(node))), { discard: true })
-        }
+        if (json) return yield* jsonLines(Node, items)
         yield* Console.log(items.length === 0 ? "No encoder nodes." : table(head, items.map(row)))
       })
     )
