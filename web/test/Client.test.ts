@@ -172,14 +172,25 @@ describe("problems", () => {
       errors: [{ field: "segments.0.end", message: "is past the end" }]
     })
     assert.strictEqual(failure.message, "Not valid: segments.0.end: is past the end")
+    const said = refusal(400, {
+      code: "validation",
+      detail: "a: is wrong",
+      errors: [{ field: "a", message: "is wrong" }]
+    })
+    assert.strictEqual(said.message, "a: is wrong")
   })
 
-  it("prefer the server's words about a file", () => {
+  it("prefer the server's words about a file, and about what stands in the way", () => {
     assert.strictEqual(
       refusal(422, { code: "unsupported_media", detail: "“a.txt” is no video." }).message,
       "“a.txt” is no video."
     )
     assert.include(refusal(422, { code: "unsupported_media" }).message, "not a video")
+    assert.strictEqual(
+      refusal(409, { code: "conflict", detail: "A clip uses this video." }).message,
+      "A clip uses this video."
+    )
+    assert.include(refusal(409, { code: "conflict" }).message, "no longer possible")
   })
 
   it("are worth another try when the fault is not in the request", () => {

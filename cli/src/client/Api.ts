@@ -1,4 +1,5 @@
 import { Api } from "@reelay/contracts/api/Api"
+import { FieldError, unsaid } from "@reelay/contracts/FieldError"
 import { Config, Effect, Option, Predicate, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
@@ -28,13 +29,13 @@ export const clientOf = Effect.fn("Api.clientOf")(function* (url: string) {
 
 const PASSING_CODES = new Set(["unavailable", "internal"])
 
-/** Field errors say which one of the request's members is meant; what the message has said already is not said again. */
+const isFieldErrors = Schema.is(Schema.Array(FieldError))
+
+/** What the problem's field errors add to its text. */
 const fieldsOf = (error: Error): string => {
-  if (!Predicate.hasProperty(error, "errors") || !Array.isArray(error.errors)) return ""
-  const unsaid = error.errors
-    .map((each: { readonly field?: unknown; readonly message?: unknown }) => [String(each.field), String(each.message)])
-    .filter((said) => !said.every((part) => error.message.includes(part)))
-  return unsaid.length === 0 ? "" : ` (${unsaid.map((said) => said.join(": ")).join("; ")})`
+  const fields =
+    Predicate.hasProperty(error, "errors") && isFieldErrors(error.errors) ? unsaid(error.message, error.errors) : []
+  return fields.length === 0 ? "" : ` (${fields.join("; ")})`
 }
 
 /** What the api said, or why it said nothing, as one line for a person. */

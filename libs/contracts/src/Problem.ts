@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiError } from "effect/http-api"
+import { FieldError } from "./FieldError.ts"
 import { ClipId } from "./Ids.ts"
 
 /**
@@ -9,8 +10,6 @@ import { ClipId } from "./Ids.ts"
 const urn = <const Code extends string>(code: Code) => `urn:reelay:problem:${code}` as const
 const code = <const Code extends string>(value: Code) => Schema.tag(value)
 
-export const FieldError = Schema.Struct({ field: Schema.String, message: Schema.String })
-export type FieldError = typeof FieldError.Type
 const errors = Schema.optionalKey(Schema.Array(FieldError))
 
 export class NotFound extends HttpApiError.Problem<NotFound>()(

@@ -1,3 +1,4 @@
+import { FieldError, unsaid } from "@reelay/contracts/FieldError"
 import { Result, Schema } from "effect"
 
 /** What a client needs of an RFC 9457 problem. Anything may stand where a problem should: hence all optional. */
@@ -5,7 +6,7 @@ const ProblemBody = Schema.Struct({
   code: Schema.optionalKey(Schema.String),
   title: Schema.optionalKey(Schema.String),
   detail: Schema.optionalKey(Schema.String),
-  errors: Schema.optionalKey(Schema.Array(Schema.Struct({ field: Schema.String, message: Schema.String }))),
+  errors: Schema.optionalKey(Schema.Array(FieldError)),
   retryAfterSeconds: Schema.optionalKey(Schema.Finite)
 })
 type ProblemBody = typeof ProblemBody.Type
@@ -48,6 +49,9 @@ const sentences: Record<string, string> = {
   no_clips: "There is nothing to export: the project has no clips."
 }
 
+/** Here the server's words say more than ours, which only stand in when it has none. */
+const OWN_WORDS_LAST = new Set(["unsupported_media", "too_large", "conflict"])
+
 const waitOf = (seconds: number): string =>
   seconds < 90 ? `${Math.max(1, Math.ceil(seconds))} seconds` : `${Math.ceil(seconds / 60)} minutes`
 
@@ -59,14 +63,13 @@ const sentence = (status: number, body: ProblemBody): string => {
       : `That were too many exports for now. Try again in ${waitOf(body.retryAfterSeconds)}.`
   }
   // The server's own words name the field or the file; ours only say the kind.
-  const said = body.detail ?? body.title ?? "Not valid"
-  const fields = body.errors?.map((error) => (error.field === "" ? error.message : `${error.field}: ${error.message}`))
-  if (fields !== undefined && fields.length > 0) {
-    const all = body.errors?.every(({ field, message }) => said.includes(field) && said.includes(message))
-    return all === true ? said : `${said}: ${fields.join("; ")}`
+  if (body.errors !== undefined && body.errors.length > 0) {
+    const said = body.detail ?? body.title ?? "Not valid"
+    const fields = unsaid(said, body.errors)
+    return fields.length === 0 ? said : `${said}: ${fields.join("; ")}`
   }
   const own = sentences[code]
-  if (own !== undefined && code !== "unsupported_media" && code !== "too_large") return own
+  if (own !== undefined && !OWN_WORDS_LAST.has(code)) return own
   if (body.detail !== undefined && body.detail !== "") return body.detail
   return own ?? body.title ?? `The server answered ${status}.`
 }

@@ -1,5 +1,5 @@
 import { Internal, NotFound, TooLarge, Validation } from "@reelay/contracts/Problem"
-import type { FieldError } from "@reelay/contracts/Problem"
+import type { FieldError } from "@reelay/contracts/FieldError"
 import { Cause, Effect, SchemaIssue } from "effect"
 import { HttpServerError, HttpServerRespondable, HttpServerResponse, ProblemDetails } from "effect/http"
 import { HttpApiError } from "effect/http-api"
