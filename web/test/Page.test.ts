@@ -1,94 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import type { Browser, BrowserContext, Locator, Page, Request, WebSocketRoute } from "playwright-core"
-import { build } from "vite"
-import { afterAll, beforeAll, onTestFinished, vi } from "vitest"
+import type { BrowserContext, Locator, Page } from "playwright-core"
 import { missingGlyphsWarning, missingTogether } from "@reelay/contracts/Warning"
-import { launchBrowser } from "./Chromium.ts"
-import { type ProgressInput, wireProgress, wireRow } from "./Rows.ts"
-import { finished, ScriptedServer, type WireRow, wireVideo } from "./ScriptedServer.ts"
+import { type ProgressInput, wireRow } from "./Rows.ts"
+import { finished, type WireRow, wireVideo } from "./ScriptedServer.ts"
+import { connection, setStage, soon } from "./Stage.ts"
 
-let dist = ""
-let browser: Browser
-beforeAll(async () => {
-  dist = await mkdtemp(join(tmpdir(), "reelay-web-"))
-  const root = join(import.meta.dirname, "..")
-  await build({
-    root,
-    configFile: join(root, "vite.config.ts"),
-    logLevel: "error",
-    build: { outDir: dist, emptyOutDir: true }
-  })
-  browser = await launchBrowser()
-})
-afterAll(async () => {
-  await browser?.close()
-  await rm(dist, { recursive: true, force: true })
-})
-
-/** One person's browser before one server. What goes wrong in the page fails the test. */
-const stage = async (options: { readonly width?: number; readonly init?: () => void } = {}) => {
-  const server = new ScriptedServer(dist)
-  await server.listen()
-  const context = await browser.newContext({ viewport: { width: options.width ?? 1280, height: 860 } })
-  if (options.init !== undefined) await context.addInitScript(options.init)
-  const troubles: Array<string> = []
-  context.on("weberror", (error) => troubles.push(String(error.error())))
-  const socket = await socketOf(context)
-  const out = new Set<Request>()
-  context.on("request", (request) => {
-    if (new URL(request.url()).pathname.startsWith("/api/")) out.add(request)
-  })
-  context.on("requestfinished", (request) => out.delete(request))
-  context.on("requestfailed", (request) => out.delete(request))
-  onTestFinished(async () => {
-    await context.close()
-    await server.close()
-    assert.deepStrictEqual(troubles, [])
-  })
-  const open = async (path = "/") => {
-    const page = await context.newPage()
-    page.setDefaultTimeout(30_000)
-    await page.goto(server.origin + path)
-    return page
-  }
-  /** Live, and nothing asked that is not answered: what is read once more after a snapshot has been read. */
-  const caughtUp = async (page: Page) => {
-    await connection(page, "live")
-    await soon(() => assert.strictEqual(out.size, 0))
-  }
-  return { server, context, socket, open, caughtUp }
-}
-
-/** The server's end of the WebSocket. It greets with what it is given, and can be taken away. */
-const socketOf = async (context: BrowserContext) => {
-  const socket = {
-    there: true,
-    greeting: (): unknown => ({ type: "snapshot", exports: [], cursor: "a:1" }),
-    heard: [] as Array<unknown>,
-    wire: null as WebSocketRoute | null,
-    say: (message: unknown) => socket.wire?.send(JSON.stringify(message)),
-    state: (row: WireRow) => socket.say({ type: "state", export: row, cursor: "a:2" }),
-    progress: (row: WireRow, progress: ProgressInput) =>
-      socket.say({ type: "progress", exportId: row.id, progress: wireProgress(progress) }),
-    drop: async () => {
-      socket.there = false
-      await socket.wire?.close()
-    }
-  }
-  await context.routeWebSocket(/\/ws$/, (wire) => {
-    if (!socket.there) return void wire.close()
-    socket.wire = wire
-    wire.onMessage((message) => {
-      const said: { type: string } = JSON.parse(String(message))
-      socket.heard.push(said)
-      if (said.type === "subscribe") socket.say(socket.greeting())
-    })
-  })
-  return socket
-}
+const stage = setStage()
 
 const card = (page: Page, row: WireRow): Locator => page.locator(`[data-export-id="${row.id}"]`)
 const status = (page: Page, row: WireRow, value: string) =>
@@ -97,7 +14,6 @@ const percentOf = async (page: Page, row: WireRow): Promise<number> =>
   Number(await card(page, row).getByRole("progressbar").getAttribute("aria-valuenow"))
 const percent = (page: Page, row: WireRow, value: number) =>
   card(page, row).locator(`[role=progressbar][aria-valuenow="${value}"]`).waitFor()
-const connection = (page: Page, value: string) => page.locator(`[data-connection="${value}"]`).waitFor()
 const running = (n = 1, input: Partial<ProgressInput> = {}) =>
   wireRow({ n, epoch: 1, status: "processing", progress: { epoch: 1, percent: 30, elapsed: 5, ...input } })
 /** For pages that are opened from here on: they do nothing by themselves that waits for a time. */
@@ -107,8 +23,6 @@ const stopTime = async (context: BrowserContext): Promise<void> => {
 }
 /** What the page waits some seconds for comes now, what it gives up comes not yet. Wants a context whose clock was installed. */
 const hurry = (page: Page): Promise<void> => page.clock.fastForward(4500)
-/** What surely comes, on the server's side. */
-const soon = (holds: () => void): Promise<void> => vi.waitFor(holds, { timeout: 30_000, interval: 20 })
 const file = (name: string, bytes = 1000) => ({ name, mimeType: "video/mp4", buffer: Buffer.alloc(bytes, 1) })
 
 describe("an export, from the file to the finished video", () => {

@@ -178,7 +178,10 @@ export class ScriptedServer {
     }
     if (kind === "videos") {
       const video = this.videos.find((one) => one.id === id)
-      return video === undefined ? answer(404, { code: "not_found", status: 404 }) : answer(200, video)
+      if (video === undefined) return answer(404, { code: "not_found", status: 404 })
+      if (request.method !== "DELETE") return answer(200, video)
+      this.videos = this.videos.filter((one) => one !== video)
+      return answer(204, null)
     }
     if (row === undefined) return answer(404, { code: "not_found", status: 404, title: "Not found" })
     switch (call) {

@@ -139,6 +139,7 @@ export const makeClient = (options: ClientOptions) => {
         headers: { accept: "image/jpeg, application/problem+json" }
       }),
     video: (id: VideoId) => ask(`/api/videos/${id}`, json(videoOf)),
+    removeVideo: (id: VideoId) => ask(`/api/videos/${id}`, async () => {}, { method: "DELETE" }),
     videos: (limit: number) => ask(`/api/videos?limit=${limit}`, json(videosOf)),
     projectName: (id: string) => ask(`/api/projects/${id}`, json(namedOf))
   }
