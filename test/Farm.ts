@@ -287,13 +287,18 @@ export class Farm {
     )
   }
 
-  /** Until ffmpeg has reported frames of it. Once it has ended there is no such moment to wait for. */
+  /** Until ffmpeg has reported frames of it. If all are done there is nothing more to wait for: as much in vain as a wait that ran out. */
   async encoding(id: string): Promise<void> {
+    const began = performance.now()
     const { framesDone, framesTotal, status } = await until(`export ${id} to encode`, async () => {
       const progress = await this.progress(id)
       return progress.framesDone > 0 || isTerminal(progress.status) ? progress : undefined
     })
-    if (isTerminal(status) || framesDone === framesTotal) throw new Error(`${id} is ${status} before it was looked at`)
+    if (!isTerminal(status) && framesDone < framesTotal) return
+    const seconds = Math.round((performance.now() - began) / 1000)
+    throw new Error(
+      `waited ${seconds} s for export ${id} to encode: ${status}, ${framesDone} of ${framesTotal} frames done`
+    )
   }
 
   async completed(id: string, seconds = 120): Promise<Export> {
