@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 
 /** Numbers of processes start anew with each boot, and Linux counts start times from it. */
@@ -35,15 +36,25 @@ export const startOf = (pid) => {
 
 export const runs = ({ pid, start }) => startOf(pid) === start
 
-/** What stands in a lock file, whether its writer lives or not. */
-export const readLock = (path) => {
+const textOf = (path) => {
   try {
-    const note = JSON.parse(readFileSync(path, "utf8"))
+    return readFileSync(path, "utf8")
+  } catch {
+    return null
+  }
+}
+
+const noteIn = (text) => {
+  try {
+    const note = JSON.parse(text ?? "")
     return typeof note?.pid === "number" && typeof note?.start === "string" ? note : null
   } catch {
     return null
   }
 }
+
+/** What stands in a lock file, whether its writer lives or not. */
+export const readLock = (path) => noteIn(textOf(path))
 
 /** A file is written whole before it has its name, so that nobody ever reads half of one. */
 const written = (path, note) => {
@@ -52,20 +63,11 @@ const written = (path, note) => {
   return mine
 }
 
-/** Takes a dead holder's file away. Only one can rename it; whoever caught a living one's by that puts it back. */
-const breakStale = (path) => {
-  const aside = `${path}.stale.${process.pid}`
-  try {
-    renameSync(path, aside)
-    const holder = readLock(aside)
-    if (holder !== null && runs(holder)) linkSync(aside, path)
-  } catch (error) {
-    if (error.code !== "ENOENT" && error.code !== "EEXIST") throw error
-  }
-  rmSync(aside, { force: true })
-}
-
-/** Null when the lock is ours now, else the note of the process that has it. A dead holder's lock is taken over. */
+/**
+ * Null when the lock is ours now, else the note of the process that has it, or that is about to take it over from a dead
+ * one. To take over is a right of its own, locked in the same way under the name of what the dead one has left: without it,
+ * who has seen a dead holder could take the lock away from a living one that came in between.
+ */
 export const tryLock = (path, note = {}) => {
   const mine = written(path, note)
   try {
@@ -76,9 +78,20 @@ export const tryLock = (path, note = {}) => {
       } catch (error) {
         if (error.code !== "EEXIST") throw error
       }
-      const holder = readLock(path)
+      const left = textOf(path)
+      if (left === null) continue
+      const holder = noteIn(left)
       if (holder !== null && runs(holder)) return holder
-      breakStale(path)
+      const right = `${path}.${createHash("sha256").update(left).digest("hex").slice(0, 16)}`
+      const successor = tryLock(right)
+      if (successor !== null) return successor
+      try {
+        if (textOf(path) !== left) continue
+        renameSync(mine, path)
+        return null
+      } finally {
+        unlock(right)
+      }
     }
   } finally {
     rmSync(mine, { force: true })
