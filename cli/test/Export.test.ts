@@ -168,6 +168,27 @@ describe("with a stack that runs already", () => {
     }
   })
 
+  it("lists the latest, and all of them when asked to", { timeout: TIMEOUT }, async () => {
+    const queue = (paused: boolean) => farm.call("PUT", "/api/queue", { paused })
+    await queue(true)
+    const video = await farm.upload(clip)
+    // More than the api gives at once.
+    const made = await Promise.all(Array.from({ length: 201 }, () => farm.create({ videoId: video.id })))
+    onTestFinished(async () => {
+      await Promise.all(made.map(({ id }) => farm.call("POST", `/api/exports/${id}/cancel`)))
+      await queue(false)
+    })
+    const latest = (await reelay(on(farm), "exports")).stdout.split("\n")
+    assert.strictEqual(latest.length, 1 + 20 + 1)
+    assert.match(latest.at(-1) ?? "", /^… and 18\d older ones \(--all shows them\)$/)
+    const all = events((await reelay(on(farm), "exports", "--all", "--json")).stdout).map(({ id }) => String(id))
+    assert.includeMembers(
+      all,
+      made.map(({ id }) => String(id))
+    )
+    assert.strictEqual(new Set(all).size, all.length)
+  })
+
   it("drains a node and resumes it", { timeout: TIMEOUT }, async () => {
     const [node] = events((await reelay(on(farm), "nodes", "--json")).stdout)
     const id = String(node?.["id"])

@@ -1,6 +1,6 @@
 import { NodeId } from "@reelay/contracts/Ids"
 import { Node } from "@reelay/contracts/Node"
-import { Console, Effect } from "effect"
+import { Console, Effect, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { Connection } from "../client/Connection.ts"
 import { jsonLines } from "../report/JsonLines.ts"
@@ -40,7 +40,7 @@ export const drain = Command.make(
   {
     node: Argument.String("node").pipe(
       Argument.withDescription("Its id, as `nodes` lists it"),
-      Argument.withSchema(NodeId)
+      Argument.filterMap(Schema.decodeOption(NodeId), () => "a node's id as `nodes` lists it, all of it")
     ),
     resume: Flag.Boolean("resume").pipe(Flag.withDescription("Take tasks again"), Flag.withDefault(false))
   },
