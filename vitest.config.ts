@@ -32,10 +32,10 @@ const tally: Reporter = {
 }
 
 /**
- * What a wait that ran out says: ours (`until`), the browser's, the runner's. Only this is tried again, once, and said at the
+ * What a wait that ran out says: ours (`until`), Effect's, the browser's, the runner's. Only this is tried again, once, and said at the
  * end: on a busy machine it tells of the machine as often as of the code. A wrong result is never tried again.
  */
-const RAN_OUT = /^waited \d+ s for |Timeout \d+ms exceeded|^Test timed out in /
+const RAN_OUT = /^waited \d+ s for |^Operation timed out after |Timeout \d+ms exceeded|^Test timed out in /
 
 /** Files that start whole farms take minutes: begun first, they do not leave one core idle at the end. */
 const SLOW = [
