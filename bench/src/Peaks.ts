@@ -20,7 +20,8 @@ export const watchPeaks = (root: number): { readonly stop: () => Promise<Readonl
       pids.map(async (pid) => {
         const status = await read(`/proc/${pid}/status`)
         const number = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0)
-        return { pid: Number(pid), parent: number("PPid"), kilobytes: number("VmHWM") }
+        const thread = /^Name:\s+(.*)/m.exec(status)?.[1] ?? ""
+        return { pid: Number(pid), parent: number("PPid"), kilobytes: number("VmHWM"), thread }
       })
     )
     const ours = new Set([root])
@@ -31,11 +32,12 @@ export const watchPeaks = (root: number): { readonly stop: () => Promise<Readonl
         if (ours.has(parent) && !ours.has(pid)) grown = ours.add(pid) !== undefined
       }
     }
-    for (const { kilobytes, pid } of all) {
+    for (const { kilobytes, pid, thread } of all) {
       if (!ours.has(pid) || kilobytes === 0) continue
       const [program = "", ...args] = (await read(`/proc/${pid}/cmdline`)).split("\0")
       const service = args.map((arg) => /(\w+)\/src\/main\.ts$/.exec(arg)?.[1]).find((name) => name !== undefined)
-      const name = service ?? program.replace(/:.*/, "").split("/").at(-1) ?? ""
+      // One that ends just now has no command line any more.
+      const name = service ?? (program.replace(/:.*/, "").split("/").at(-1) || thread)
       peaks.set(name, Math.max(peaks.get(name) ?? 0, kilobytes / 1024))
     }
   }
