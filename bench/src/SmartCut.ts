@@ -21,7 +21,7 @@ const GROUP = 2 * FILM_RATE
 /** Settings under which the source is copied. */
 const SETTINGS = { resolution: "source", quality: "medium", mode: "balanced" }
 
-/** 720p with a key frame every two seconds, at a rate that `medium` allows; with or without sound. */
+/** 1080p with a key frame every two seconds, at a rate that `medium` allows; with or without sound. */
 const source = async (folder: string, sound: boolean): Promise<string> => {
   const [once, all] = [join(folder, "once.mp4"), join(folder, sound ? "film.mp4" : "silent.mp4")]
   const film = await realMedia("wannaworktogether.mp4")
@@ -30,8 +30,8 @@ const source = async (folder: string, sound: boolean): Promise<string> => {
     "ffmpeg",
     argv`
       -v error -y -stream_loop -1 -ss 30 -i ${film} -t ${FILMED} -an
-      -vf scale=1280:720:flags=lanczos,setsar=1,setpts=N/${FILM_RATE}/TB,format=yuv420p -r ${FILM_RATE}
-      -c:v libx264 -preset veryfast -crf 20 -maxrate 3M -bufsize 3M -g ${GROUP} ${tags} ${once}`
+      -vf scale=1920:1080:flags=lanczos,setsar=1,setpts=N/${FILM_RATE}/TB,format=yuv420p -r ${FILM_RATE}
+      -c:v libx264 -preset veryfast -crf 20 -maxrate 6M -bufsize 6M -g ${GROUP} ${tags} ${once}`
   )
   const heard = sound ? argv`-f lavfi -i sine=f=440:sample_rate=48000 -map 0:v -map 1:a -c:a aac -ac 2` : []
   await execa(
@@ -55,7 +55,7 @@ export const smartCut = async (): Promise<void> => {
   try {
     const [film, silent] = [await source(folder, true), await source(folder, false)]
     await withFarm(async ({ url }) => {
-      console.log(`smart cut (medians of ${RUNS} runs in turns; 720p, a key frame every two seconds)`)
+      console.log(`smart cut (medians of ${RUNS} runs in turns; 1080p, a key frame every two seconds)`)
       const ids = { film: await upload(url, film), silent: await upload(url, silent) }
       let last = { id: "", start: 0 }
       /** Never from a key frame, and no run looks up what an earlier one made. */
@@ -73,7 +73,7 @@ export const smartCut = async (): Promise<void> => {
           "ffmpeg",
           argv`
             -v error -y -ss ${5 + 10 / FILM_RATE} -t 45 -i ${film}
-            -c:v libx264 -preset fast -crf 23 -maxrate 4M -bufsize 8M -g ${GROUP}
+            -c:v libx264 -preset fast -crf 23 -maxrate 9M -bufsize 18M -g ${GROUP}
             -c:a aac -b:a 160k -movflags +faststart ${out}`
         )
       const copied = (file: string, seconds: number) => () =>
