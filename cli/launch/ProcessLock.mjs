@@ -36,10 +36,12 @@ export const startOf = (pid) => {
 
 export const runs = ({ pid, start }) => startOf(pid) === start
 
+/** Null where there is none. */
 const textOf = (path) => {
   try {
     return readFileSync(path, "utf8")
-  } catch {
+  } catch (error) {
+    if (error.code !== "ENOENT") throw error
     return null
   }
 }
@@ -54,7 +56,13 @@ const noteIn = (text) => {
 }
 
 /** What stands in a lock file, whether its writer lives or not. */
-export const readLock = (path) => noteIn(textOf(path))
+export const readLock = (path) => {
+  try {
+    return noteIn(textOf(path))
+  } catch {
+    return null
+  }
+}
 
 /** A file is written whole before it has its name, so that nobody ever reads half of one. */
 const written = (path, note) => {

@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { execa } from "execa"
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
@@ -48,6 +48,13 @@ it("a dead holder's lock, and half of one, are taken over", () => {
     assert.isNull(tryLock(path))
     unlock(path)
   }
+})
+
+it("a lock that cannot be read is a failure, and not waited for", () => {
+  const path = join(folder, "unreadable")
+  mkdirSync(path)
+  assert.isNull(readLock(path))
+  assert.throws(() => tryLock(path), /EISDIR/)
 })
 
 const ROUNDS = 4

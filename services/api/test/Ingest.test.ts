@@ -393,7 +393,7 @@ describe("Ingest", () => {
       assert.match(await refusal(covered), /cover image/)
     })
 
-    it("Dolby Vision whose base layer is no picture by itself; with one that is, it is HLG or HDR10 as any", async () => {
+    it("Dolby Vision whose base layer is no picture by itself; over HLG it is taken for HLG", async () => {
       const color = "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
       const coded = ["-c:v", "libx265", "-x265-params", `log-level=none:${color}`, "-pix_fmt", "yuv420p10le"]
       const plain = await readFile(await clips.plain("hlg.mp4", { silent: true, args: [...coded, "-tag:v", "hvc1"] }))
