@@ -63,5 +63,7 @@ const program = Effect.suspend(() =>
 // Not runMain: what a signal means is each command's to say (Signals), and none may be cut off in its cleaning up.
 Effect.runFork(program).addObserver((exit) => {
   if (Exit.isFailure(exit)) console.error(`reelay: ${Cause.pretty(exit.cause)}`)
-  process.exit(Exit.isSuccess(exit) ? exit.value : 1)
+  const end = () => process.exit(Exit.isSuccess(exit) ? exit.value : 1)
+  // What was said is with whoever reads it first: a pipe whose reader is slow holds some of it back.
+  process.stdout.write("", () => process.stderr.write("", end))
 })
